@@ -1,0 +1,215 @@
+"""Selection and perturbation bias: which semantics a caption omits, and which it distorts.
+
+Index sets are 1-based, as in the paper, and both biases are numbered in graded lexicographic
+order: smaller sets first, then by their elements (footnotes 2 and 3; Clarification B.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import comb
+
+from misalign.errors import expect
+
+SETTINGS = ("selection", "perturbation", "joint")
+
+
+def subset_rank(subset: Iterable[int], n: int) -> int:
+    """Place of a subset of {1, ..., n} in graded lexicographic order, the empty set being 0.
+
+    Counted with binomial coefficients, so n = 40 costs no more than n = 10.
+
+    Parameters
+    ----------
+    subset : iterable of int
+        Distinct elements of {1, ..., n}.
+    n : int
+        Size of the ground set.
+
+    Returns
+    -------
+    int
+        In {0, ..., 2**n - 1}.
+    """
+    elements = sorted(subset)
+    rank = sum(comb(n, size) for size in range(len(elements)))
+    previous = 0
+    for left, element in zip(range(len(elements), 0, -1), elements, strict=True):
+        # every set that agrees so far and goes on with a smaller element comes before this one
+        rank += sum(comb(n - skipped, left - 1) for skipped in range(previous + 1, element))
+        previous = element
+    return rank
+
+
+def subset_at(rank: int, n: int) -> tuple[int, ...]:
+    """Inverse of `subset_rank`: the subset of {1, ..., n} at a place in graded lexicographic order.
+
+    Parameters
+    ----------
+    rank : int
+        In {0, ..., 2**n - 1}; 0 is the empty set.
+    n : int
+        Size of the ground set.
+
+    Returns
+    -------
+    tuple of int
+        Sorted elements.
+    """
+    size = 0
+    while rank >= comb(n, size):
+        rank -= comb(n, size)
+        size += 1
+    elements: list[int] = []
+    candidate = 1
+    while len(elements) < size:
+        following = comb(n - candidate, size - len(elements) - 1)
+        if rank < following:
+            elements.append(candidate)
+        else:
+            rank -= following
+        candidate += 1
+    return tuple(elements)
+
+
+@dataclass(frozen=True)
+class Bias:
+    """What captions do to n semantic factors (Definitions 3.1 and 3.2).
+
+    Parameters
+    ----------
+    n : int
+        Number of semantic factors, n_s.
+    selected : iterable of int
+        I_theta, the factors that captions mention; not empty, within {1, ..., n}.
+    perturbed : iterable of int, optional
+        I_rho, the factors that captions may get wrong; a proper subset of `selected`.
+    probability : float, optional
+        Chance that a caption perturbs a given factor of `perturbed` (the paper: 0.75 in the
+        numerical study, App. C.1).
+
+    Raises
+    ------
+    ValueError
+        If a set is empty, out of range, or not nested as above; the message names the culprit.
+
+    Examples
+    --------
+    Example 3.1 of the paper, with shape, size, color numbered 1, 2, 3:
+
+    >>> bias = Bias.from_indices(n=3, theta=5, rho=3)
+    >>> bias.selected, bias.omitted, bias.perturbed, bias.unbiased
+    ((1, 3), (2,), (3,), (1,))
+    """
+
+    n: int
+    selected: tuple[int, ...]
+    perturbed: tuple[int, ...] = ()
+    probability: float = 0.75
+
+    def __post_init__(self) -> None:
+        expect(isinstance(self.n, int) and self.n >= 1, "n", "a whole number of at least 1", self.n)
+        for name in ("selected", "perturbed"):
+            elements = tuple(sorted(set(getattr(self, name))))
+            stray = [i for i in elements if not 1 <= i <= self.n]
+            expect(not stray, name, f"indices from 1 to {self.n}", stray)
+            object.__setattr__(self, name, elements)
+        expect(self.selected, "selected", "a non-empty index set I_theta (Definition 3.1)", "none")
+        stray = [i for i in self.perturbed if i not in self.selected]
+        expect(not stray, "perturbed", f"indices within I_theta = {self.selected}", stray)
+        expect(
+            self.perturbed != self.selected,
+            "perturbed",
+            "a proper subset I_rho of I_theta, so that something stays unbiased (Definition 3.2)",
+            f"all of it, {self.perturbed}",
+        )
+        expect(0 < self.probability <= 1, "probability", "a number in (0, 1]", self.probability)
+
+    @property
+    def omitted(self) -> tuple[int, ...]:
+        """I_theta^c, the factors that captions leave out."""
+        return tuple(i for i in range(1, self.n + 1) if i not in self.selected)
+
+    @property
+    def unbiased(self) -> tuple[int, ...]:
+        """I_rho^c = I_theta without I_rho: what Theorem 4.1 says is learned."""
+        return tuple(i for i in self.selected if i not in self.perturbed)
+
+    @property
+    def theta(self) -> int:
+        """Selection bias theta in {1, ..., 2**n - 1}: the rank of I_theta among non-empty sets."""
+        return subset_rank(self.selected, self.n)
+
+    @property
+    def rho(self) -> int:
+        """Perturbation bias rho in {1, ..., 2**|I_theta| - 1}; 1 is the empty set."""
+        places = [self.selected.index(i) + 1 for i in self.perturbed]
+        return subset_rank(places, len(self.selected)) + 1
+
+    @classmethod
+    def from_indices(cls, n: int, theta: int, rho: int = 1, **options: float) -> Bias:
+        """Read theta and rho back into index sets.
+
+        Parameters
+        ----------
+        n : int
+            Number of semantic factors.
+        theta : int
+            In {1, ..., 2**n - 1}.
+        rho : int, optional
+            In {1, ..., 2**|I_theta| - 1}; 1 is the empty set.
+        **options
+            `probability`, as in the constructor.
+
+        Returns
+        -------
+        Bias
+
+        Raises
+        ------
+        ValueError
+            If an index is out of its range.
+        """
+        expect(1 <= theta <= 2**n - 1, "theta", f"a whole number from 1 to {2**n - 1}", theta)
+        selected = subset_at(theta, n)
+        last = 2 ** len(selected) - 1
+        expect(1 <= rho <= last, "rho", f"a whole number from 1 to {last}", rho)
+        perturbed = tuple(selected[i - 1] for i in subset_at(rho - 1, len(selected)))
+        return cls(n, selected, perturbed, **options)
+
+    @classmethod
+    def numerical(cls, bias: str, setting: int) -> Bias:
+        """One of the numerical study's settings (Tables 2, 3 and 5).
+
+        Parameters
+        ----------
+        bias : {"selection", "perturbation", "joint"}
+            ``selection``: I_theta = {1, ..., setting} (Table 2). ``perturbation``: everything
+            selected, I_rho = {1, ..., setting - 1} (Table 3). ``joint``: I_theta = [8],
+            I_rho = {1, 2} (Table 5; its rho is 10, not the printed 12).
+        setting : int
+            1-based column of the table.
+
+        Returns
+        -------
+        Bias
+
+        Raises
+        ------
+        ValueError
+            If the bias is unknown or the setting is outside its table.
+        """
+        expect(bias in SETTINGS, "bias", f"one of {', '.join(SETTINGS)}", repr(bias))
+        last, table = {"selection": (10, 2), "perturbation": (10, 3), "joint": (1, 5)}[bias]
+        expect(
+            isinstance(setting, int) and 1 <= setting <= last,
+            "setting",
+            f"a whole number from 1 to {last} for {bias} bias (Table {table})",
+            repr(setting),
+        )
+        if bias == "selection":
+            return cls(10, tuple(range(1, setting + 1)))
+        if bias == "perturbation":
+            return cls(10, tuple(range(1, 11)), tuple(range(1, setting)))
+        return cls(10, tuple(range(1, 9)), (1, 2))

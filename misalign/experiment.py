@@ -1,0 +1,383 @@
+"""From a `Run` to its `Record`: the only place where the parts meet."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from misalign.bias import Bias
+from misalign.encoders import numerical_encoder
+from misalign.errors import expect
+from misalign.probes import LinearProbe, MLPProbe, r2
+from misalign.provenance import code_hash, commit, device_name
+from misalign.results import IDENTITY, RUNS, SCORES, Record
+from misalign.scales import numerical_scale
+from misalign.streams import stream
+from misalign.theory import oracle
+from misalign.training import train
+from misalign.worlds import NumericalWorld
+from misalign.worlds.numerical import LATENTS
+
+EXPERIMENTS = ("numerical",)
+VARIANTS = ("", "untrained", "raw")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything that decides a result.
+
+    Parameters
+    ----------
+    experiment : {"numerical"}, optional
+        Which study.
+    scale : {"smoke", "laptop", "paper"}, optional
+        How much compute, see `misalign.scales`.
+    variant : {"", "untrained", "raw"}, optional
+        The paper's set-up, or a control: encoders left as initialised, or no encoder at all.
+    latents : {"independent", "dependent"}, optional
+        Semantic variables.
+    bias : {"selection", "perturbation", "joint"}, optional
+        Which table of settings.
+    setting : int, optional
+        1-based column of that table.
+    seed : int, optional
+        Decides world, training and probes.
+    encoding_size : int, optional
+        Width of the representations; by default the number of unbiased factors.
+
+    Raises
+    ------
+    ValueError
+        For any value outside the above; the message names the field.
+    """
+
+    experiment: str = "numerical"
+    scale: str = "laptop"
+    variant: str = ""
+    latents: str = "independent"
+    bias: str = "selection"
+    setting: int = 1
+    seed: int = 0
+    encoding_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("experiment", EXPERIMENTS),
+            ("variant", VARIANTS),
+            ("latents", LATENTS),
+        ):
+            value = getattr(self, name)
+            listed = ", ".join(map(repr, known))
+            expect(value in known, name, f"one of {listed}", repr(value))
+        numerical_scale(self.scale)
+        _whole("seed", self.seed, 0)
+        unbiased = Bias.numerical(self.bias, self.setting).unbiased
+        if self.encoding_size is None:
+            object.__setattr__(self, "encoding_size", len(unbiased))
+        _whole("encoding_size", self.encoding_size, 1)
+
+    @property
+    def parameters(self) -> str:
+        """The fields as JSON, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @property
+    def id(self) -> str:
+        """Hash of the fields, 12 characters."""
+        return hashlib.sha256(self.parameters.encode()).hexdigest()[:12]
+
+    @classmethod
+    def grid(cls, **axes: object) -> list[Run]:
+        """Every combination of the values given for each field.
+
+        Parameters
+        ----------
+        **axes
+            Fields of a run; a list makes an axis of several values.
+
+        Returns
+        -------
+        list of Run
+            The last axis varies fastest.
+
+        Raises
+        ------
+        ValueError
+            For an unknown field, an empty axis, or a value that `Run` refuses.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = [name for name in axes if name not in known]
+        expect(not unknown, "parameters", f"some of {', '.join(known)}", ", ".join(unknown))
+        for name, values in axes.items():
+            expect(values != [], name, "at least one value", "an empty list")
+        values = [axis if isinstance(axis, list) else [axis] for axis in axes.values()]
+        return [cls(**dict(zip(axes, point, strict=True))) for point in itertools.product(*values)]
+
+    @classmethod
+    def from_notebook(cls, names: Mapping[str, object]) -> list[Run]:
+        """Runs named by the parameters cell of a notebook.
+
+        papermill sets any name that it is given and only logs one that the notebook does not
+        know, so every plain value in the notebook's name space must be a field of `Run`.
+
+        Parameters
+        ----------
+        names : mapping
+            ``globals()`` right after the parameters cell, before anything else is assigned.
+
+        Returns
+        -------
+        list of Run
+
+        Raises
+        ------
+        ValueError
+            As in `grid`.
+        """
+        plain = bool | int | float | str | list | None
+        axes = {
+            name: value
+            for name, value in names.items()
+            if isinstance(value, plain)
+            and not name.startswith("_")
+            and name not in ("In", "Out", "record")
+        }
+        return cls.grid(**axes)
+
+
+def _whole(name: str, value: object, least: int) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    expect(whole, name, f"a whole number of at least {least}", repr(value))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A world and encoders trained on it.
+
+    Parameters
+    ----------
+    world : NumericalWorld
+        Where pairs come from.
+    encoders : ModuleDict
+        f_x as ``"image"`` and f_t as ``"text"``; identities in the variant ``"raw"``.
+    losses : Tensor
+        Loss of every training step, shape (steps,).
+    """
+
+    world: NumericalWorld
+    encoders: nn.ModuleDict
+    losses: Tensor
+
+
+def fit(run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None) -> Fitted:
+    """Draw a run's world and train its encoders.
+
+    Parameters
+    ----------
+    run : Run
+        What to do.
+    device : torch.device or str, optional
+        Where to train.
+    checkpoint : Path, optional
+        File to resume from and to save to, see `misalign.training.train`.
+
+    Returns
+    -------
+    Fitted
+    """
+    scale = numerical_scale(run.scale)
+    bias = Bias.numerical(run.bias, run.setting)
+    world = NumericalWorld.draw(bias, latents=run.latents, layers=scale.layers, seed=run.seed)
+    world = world.to(device)
+    if run.variant == "raw":
+        identities = {"image": nn.Identity(), "text": nn.Identity()}
+        return Fitted(world, nn.ModuleDict(identities), torch.zeros(0))
+    sample = world.sample(
+        scale.probe_samples, generator=stream(run.seed, "scales", device=device), device=device
+    )
+    encoders = nn.ModuleDict(
+        {
+            modality: numerical_encoder(
+                observed,
+                run.encoding_size,
+                hidden=scale.widths(observed.shape[1]),
+                whiten=scale.whiten,
+                standardize=scale.standardize,
+                generator=stream(run.seed, "initial weights", modality),
+            )
+            for modality, observed in (("image", sample.image), ("text", sample.text))
+        }
+    )
+    if run.variant == "untrained":
+        return Fitted(world, encoders.eval(), torch.zeros(0))
+    generator = stream(run.seed, "batches", device=device)
+    losses = train(
+        encoders,
+        world,
+        scale.recipe,
+        generator=generator,
+        device=device,
+        checkpoint=checkpoint,
+        run=run.id,
+    )
+    return Fitted(world, encoders, losses)
+
+
+@torch.no_grad()
+def represent(
+    run: Run, fitted: Fitted, purpose: str, *, device: torch.device | str = "cpu"
+) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
+    """Representations of fresh samples, and the targets that probes predict from them.
+
+    Parameters
+    ----------
+    run : Run
+        Decides the number of samples.
+    fitted : Fitted
+        World and encoders.
+    purpose : str
+        Names the stream of samples, such as ``"probe fit"`` or ``"probe test"``.
+    device : torch.device or str, optional
+        Where everything lives.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Representations by modality, each of shape (samples, size).
+    dict of (str, str) to Tensor
+        Targets by (target, factor), each of shape (samples, dimension): every true factor, what
+        captions say of the perturbed ones, and ``noise``, which nothing predicts.
+    """
+    samples = numerical_scale(run.scale).probe_samples
+    generator = stream(run.seed, purpose, device=device)
+    batch = fitted.world.sample(samples, generator=generator, device=device)
+    representations = {
+        "image": fitted.encoders["image"](batch.image),
+        "text": fitted.encoders["text"](batch.text),
+    }
+    targets = {("image", name): values for name, values in batch.factors.items()}
+    for i in fitted.world.bias.perturbed:
+        targets["text", f"s{i}"] = batch.text_factors[f"s{i}"]
+    targets["image", "noise"] = torch.randn(samples, 1, generator=generator, device=device)
+    return representations, targets
+
+
+def score(run: Run, fitted: Fitted, *, device: torch.device | str = "cpu") -> pd.DataFrame:
+    """Probe a run's representations.
+
+    Parameters
+    ----------
+    run : Run
+        Decides samples and probes.
+    fitted : Fitted
+        World and encoders.
+    device : torch.device or str, optional
+        Where everything lives.
+
+    Returns
+    -------
+    DataFrame
+        Columns `misalign.results.SCORES`. A factor of several dimensions scores its mean R2.
+    """
+    z_fit, targets_fit = represent(run, fitted, "probe fit", device=device)
+    z_test, targets_test = represent(run, fitted, "probe test", device=device)
+    y_fit, y_test = (torch.cat([*t.values()], 1) for t in (targets_fit, targets_test))
+    sizes = [values.shape[1] for values in targets_fit.values()]
+    predicted = _predicted(run, fitted.world)
+    steps = numerical_scale(run.scale).probe_steps
+    rows = []
+    for modality in z_fit:
+        generator = stream(run.seed, "probes", modality, device=device)
+        for name, probe in (
+            ("linear", LinearProbe()),
+            ("nonlinear", MLPProbe(steps, generator=generator)),
+        ):
+            prediction = probe.fit(z_fit[modality], y_fit).predict(z_test[modality])
+            columns = r2(y_test, prediction).split(sizes)
+            for (target, factor), column in zip(targets_fit, columns, strict=True):
+                rows.append(
+                    {
+                        **{"run": run.id, **{field: getattr(run, field) for field in IDENTITY}},
+                        **{"modality": modality, "split": "test", "probe": name},
+                        **{"target": target, "factor": factor, "metric": "r2"},
+                        "score": round(column.mean().item(), 6),
+                        "oracle": predicted.get((target, factor)),
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(SCORES)).astype({"oracle": float})
+
+
+def _predicted(run: Run, world: NumericalWorld) -> dict[tuple[str, str], float]:
+    """Oracle of every target; empty where the theorem says nothing (controls, other widths)."""
+    noise = {("image", "noise"): 0.0}
+    if run.variant:
+        return noise
+    scores = oracle(world, run.encoding_size) or {}
+    return noise | {key: round(value, 6) for key, value in scores.items()}
+
+
+def execute(
+    run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None
+) -> Record:
+    """Train and probe one run.
+
+    Parameters
+    ----------
+    run : Run
+        What to do.
+    device : torch.device or str, optional
+        Where.
+    checkpoint : Path, optional
+        File to resume from and to save to.
+
+    Returns
+    -------
+    Record
+        Scores and provenance; `misalign.results.write` keeps it.
+    """
+    started = time.perf_counter()
+    fitted = fit(run, device=device, checkpoint=checkpoint)
+    return recorded(run, fitted, score(run, fitted, device=device), started, device=device)
+
+
+def recorded(
+    run: Run,
+    fitted: Fitted,
+    scores: pd.DataFrame,
+    started: float,
+    *,
+    device: torch.device | str = "cpu",
+) -> Record:
+    """Put scores and their provenance into a record; `started` is of `time.perf_counter`."""
+    losses = fitted.losses
+    row = {
+        "run": run.id,
+        "experiment": run.experiment,
+        "scale": run.scale,
+        "parameters": run.parameters,
+        "commit": commit(),
+        "code": code_hash(),
+        "device": device_name(device),
+        "torch": torch.__version__,
+        "steps": len(losses),
+        "seconds": round(time.perf_counter() - started, 1),
+        "loss": round(losses[-50:].mean().item(), 6) if len(losses) else float("nan"),
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return Record(scores, pd.DataFrame([row], columns=list(RUNS)))
+
+
+def missing(runs: Iterable[Run], recorded_ids: Iterable[str]) -> list[Run]:
+    """Those of the runs that are not recorded yet."""
+    known = set(recorded_ids)
+    return [run for run in runs if run.id not in known]

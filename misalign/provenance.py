@@ -1,0 +1,66 @@
+"""Where a number came from: which code, which commit, which device."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from misalign.paths import LIBRARY, ROOT
+
+# the modules that decide the numbers; plots, command line and the like do not
+DECIDING = (
+    *("bias", "streams", "objectives", "encoders", "optim", "training", "probes", "theory"),
+    *("scales", "experiment", "worlds"),
+)
+
+
+@cache
+def code_hash() -> str:
+    """Hash of the code that decides the numbers.
+
+    Comments, docstrings and layout do not count, so only a change that could move a number makes
+    recorded runs stale.
+    """
+    digest = hashlib.sha256()
+    for name in DECIDING:
+        folder = LIBRARY / name
+        for path in sorted(folder.glob("*.py")) if folder.is_dir() else [LIBRARY / f"{name}.py"]:
+            digest.update(_bare(path).encode())
+    return digest.hexdigest()[:12]
+
+
+def _bare(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+@cache
+def commit() -> str:
+    """Short name of the commit at hand, with a + if files differ from it; empty without git."""
+    try:
+        call = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def device_name(device: torch.device | str) -> str:
+    """Name of a device for the records, such as ``"AMD EPYC, 2 threads"``."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.processor() or platform.machine()
+    return f"{model}, {torch.get_num_threads()} threads"

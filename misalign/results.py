@@ -1,0 +1,122 @@
+"""Run records: tidy CSV files that chapters draw from. Nobody types or edits them.
+
+``<experiment>.csv`` holds one row a score, ``runs.csv`` one row a run. A run counts as recorded
+once it stands in ``runs.csv``, which is written last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+
+from misalign.errors import expect
+from misalign.paths import RESULTS, replacing
+
+IDENTITY = ("scale", "variant", "latents", "bias", "setting", "seed", "encoding_size")
+SCORES = (
+    *("run", *IDENTITY, "modality", "split", "probe", "target", "factor", "metric"),
+    *("score", "oracle"),
+)
+RUNS = (
+    *("run", "experiment", "scale", "parameters", "commit", "code", "device", "torch"),
+    *("steps", "seconds", "loss", "date"),
+)
+TEXT = {name: str for name in ("run", "variant", "commit", "code", "parameters", "date", "torch")}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run leaves behind.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        One row a score, columns `SCORES`.
+    run : DataFrame
+        One row, columns `RUNS`.
+    """
+
+    scores: pd.DataFrame
+    run: pd.DataFrame
+
+    @property
+    def experiment(self) -> str:
+        """Which file the scores belong to."""
+        return self.run["experiment"].item()
+
+
+def read(experiment: str, folder: Path = RESULTS) -> pd.DataFrame:
+    """Scores of every recorded run of an experiment.
+
+    Parameters
+    ----------
+    experiment : str
+        Such as ``"numerical"``.
+    folder : Path, optional
+        Where the records are.
+
+    Returns
+    -------
+    DataFrame
+        Columns `SCORES`; an unknown oracle is NaN, the paper's own set-up has the variant "".
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing was recorded.
+    ValueError
+        If the file lacks a column.
+    """
+    path = folder / f"{experiment}.csv"
+    expect(path.exists(), "results", "recorded runs (make sweep)", f"no {path}", FileNotFoundError)
+    scores = _load(path, SCORES)
+    return scores[scores["run"].isin(runs(folder)["run"])].reset_index(drop=True)
+
+
+def runs(folder: Path = RESULTS) -> pd.DataFrame:
+    """One row a recorded run, columns `RUNS`; empty if nothing was recorded."""
+    return _load(folder / "runs.csv", RUNS)
+
+
+def write(record: Record, folder: Path = RESULTS) -> None:
+    """Add a record, in the place of an earlier one of the same run.
+
+    Writers of one folder wait for each other, and each file is replaced whole.
+
+    Parameters
+    ----------
+    record : Record
+        What `misalign.execute` returned.
+    folder : Path, optional
+        Where to; made if it is missing.
+
+    Raises
+    ------
+    ValueError
+        If a file that is already there lacks a column.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        _merge(folder / f"{record.experiment}.csv", record.scores, SCORES, SCORES[1:-2])
+        _merge(folder / "runs.csv", record.run, RUNS, ("experiment", "scale", "parameters"))
+
+
+def _load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    if not path.exists():
+        return pd.DataFrame(columns=list(columns))
+    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values={"oracle": [""]})
+    missing = [name for name in columns if name not in table]
+    expect(not missing, str(path), f"columns {', '.join(columns)}", f"none named {missing}")
+    return table[list(columns)]
+
+
+def _merge(path: Path, new: pd.DataFrame, columns: tuple[str, ...], order: tuple[str, ...]) -> None:
+    old = _load(path, columns)
+    kept = old[~old["run"].isin(new["run"])]
+    table = pd.concat([kept, new[list(columns)]]) if len(kept) else new[list(columns)]
+    table = table.sort_values([*order, "run"])
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False, lineterminator="\n")

@@ -1,0 +1,79 @@
+"""Invertible networks that turn latent variables into observations (App. C.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from misalign.errors import expect
+
+SLOPE = 0.2
+DRAWS = 25_000
+ACCEPTED = 25  # the best-conditioned 0.1 % of the draws
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Square linear layers with leaky ReLUs between them, and the exact inverse.
+
+    Parameters
+    ----------
+    weights : tuple of Tensor
+        Invertible matrices of shape (d, d), applied to rows from the right.
+    """
+
+    weights: tuple[Tensor, ...]
+
+    @classmethod
+    def draw(cls, dimension: int, layers: int, *, generator: torch.Generator) -> Mixing:
+        """Draw well-conditioned layers, as the authors' code does.
+
+        Weights are uniform on (-1, 1) with columns of norm 1. A matrix is accepted if its
+        condition number is below the 0.1 % quantile of 25,000 draws, so the layers are chosen
+        among the 25 best of one set of 25,000 draws (the paper prints "threshold of 1e-3"; a
+        condition number is never below 1).
+
+        Parameters
+        ----------
+        dimension : int
+            Width d of input, layers and output.
+        layers : int
+            Number of linear layers (the paper: 3).
+        generator : torch.Generator
+            Source of the draws, on the CPU.
+
+        Returns
+        -------
+        Mixing
+        """
+        expect(dimension >= 1, "dimension", "a width of at least 1", dimension)
+        expect(1 <= layers <= ACCEPTED, "layers", f"a number from 1 to {ACCEPTED}", layers)
+        draws = torch.rand(DRAWS, dimension, dimension, generator=generator) * 2 - 1
+        draws = functional.normalize(draws, dim=1)
+        squares = torch.linalg.eigvalsh(draws.mT @ draws)
+        best = (squares[:, -1] / squares[:, 0].clamp_min(1e-12)).argsort()[:ACCEPTED]
+        chosen = best[torch.randperm(ACCEPTED, generator=generator)[:layers]]
+        return cls(tuple(draws[i].clone() for i in chosen))
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Mix latent rows z of shape (n, d) into observations of the same shape."""
+        for i, weight in enumerate(self.weights):
+            if i:
+                z = functional.leaky_relu(z, SLOPE)
+            z = z @ weight
+        return z
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """Recover the latent rows from observations x of shape (n, d)."""
+        for i, weight in reversed(list(enumerate(self.weights))):
+            x = torch.linalg.solve(weight, x, left=False)
+            if i:
+                x = functional.leaky_relu(x, 1 / SLOPE)
+        return x
+
+    def to(self, device: torch.device | str) -> Mixing:
+        """Move the weights to a device."""
+        return Mixing(tuple(weight.to(device) for weight in self.weights))
