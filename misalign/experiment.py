@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from misalign.bias import Bias
 from misalign.encoders import numerical_encoder
 from misalign.errors import expect
+from misalign.paths import CHECKPOINTS
 from misalign.probes import LinearProbe, MLPProbe, r2
 from misalign.provenance import code_hash, commit, device_name
-from misalign.results import IDENTITY, RUNS, SCORES, Record
+from misalign.results import IDENTITY, RUNS, SCORES, Record, write
 from misalign.scales import numerical_scale
 from misalign.streams import stream
 from misalign.theory import oracle
@@ -125,7 +126,7 @@ class Run:
 
     @classmethod
     def from_notebook(cls, names: Mapping[str, object]) -> list[Run]:
-        """Runs named by the parameters cell of a notebook.
+        """Read the runs that the parameters cell of a notebook names.
 
         papermill sets any name that it is given and only logs one that the notebook does not
         know, so every plain value in the notebook's name space must be a field of `Run`.
@@ -327,7 +328,10 @@ def _predicted(run: Run, world: NumericalWorld) -> dict[tuple[str, str], float]:
 
 
 def execute(
-    run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None
+    run: Run,
+    *,
+    device: torch.device | str = "cpu",
+    record: Path | str = "",
 ) -> Record:
     """Train and probe one run.
 
@@ -337,28 +341,19 @@ def execute(
         What to do.
     device : torch.device or str, optional
         Where.
-    checkpoint : Path, optional
-        File to resume from and to save to.
+    record : Path or str, optional
+        Folder to write the record to. Such a run also keeps checkpoints, so that one that was
+        killed goes on where it was. By default nothing is written.
 
     Returns
     -------
     Record
-        Scores and provenance; `misalign.results.write` keeps it.
+        Scores and provenance.
     """
     started = time.perf_counter()
+    checkpoint = CHECKPOINTS / f"{run.id}-{code_hash()}.pt" if record else None
     fitted = fit(run, device=device, checkpoint=checkpoint)
-    return recorded(run, fitted, score(run, fitted, device=device), started, device=device)
-
-
-def recorded(
-    run: Run,
-    fitted: Fitted,
-    scores: pd.DataFrame,
-    started: float,
-    *,
-    device: torch.device | str = "cpu",
-) -> Record:
-    """Put scores and their provenance into a record; `started` is of `time.perf_counter`."""
+    scores = score(run, fitted, device=device)
     losses = fitted.losses
     row = {
         "run": run.id,
@@ -374,10 +369,7 @@ def recorded(
         "loss": round(losses[-50:].mean().item(), 6) if len(losses) else float("nan"),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    return Record(scores, pd.DataFrame([row], columns=list(RUNS)))
-
-
-def missing(runs: Iterable[Run], recorded_ids: Iterable[str]) -> list[Run]:
-    """Those of the runs that are not recorded yet."""
-    known = set(recorded_ids)
-    return [run for run in runs if run.id not in known]
+    result = Record(scores, pd.DataFrame([row], columns=list(RUNS)))
+    if record:
+        write(result, Path(record))
+    return result

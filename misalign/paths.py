@@ -13,7 +13,8 @@ NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
 SWEEPS = ROOT / "sweeps"
 REFERENCE = ROOT / "book" / "reference"
-EXECUTED = ROOT / "_runs"  # notebooks that a sweep executed, checkpoints of runs under way
+EXECUTED = ROOT / "_runs"  # notebooks that sweeps executed
+CHECKPOINTS = EXECUTED / "checkpoints"  # of recorded runs under way
 
 
 @contextmanager
