@@ -1,0 +1,202 @@
+"""The figure vocabulary: one style, a heatmap with spread, measured against predicted."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from misalign.bias import Bias
+from misalign.errors import expect
+
+# Okabe and Ito's palette: told apart by colour-blind readers, on white and in print
+COLORS = {
+    "unbiased": "#0072B2",
+    "perturbed": "#E69F00",
+    "omitted": "#D55E00",
+    "specific": "#999999",
+    "theory": "#333333",
+}
+LABELS = {"image": r"$\hat{z}_x$", "text": r"$\hat{z}_t$", "m_x": "$m_x$", "m_t": "$m_t$"}
+
+
+def use_style() -> None:
+    """Set the book's look for every figure that follows."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 160,
+            "figure.facecolor": "white",
+            "axes.facecolor": "white",
+            "font.size": 10,
+            "axes.titlesize": 11,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": False,
+            "legend.frameon": False,
+            "image.cmap": "viridis",
+        }
+    )
+
+
+def status(factor: str, bias: Bias) -> str:
+    """What captions do to a factor: a key of `COLORS`.
+
+    Parameters
+    ----------
+    factor : str
+        Such as ``"s3"``, ``"m_x"`` or ``"noise"``.
+    bias : Bias
+        Of the world.
+
+    Returns
+    -------
+    {"unbiased", "perturbed", "omitted", "specific"}
+    """
+    if not factor[1:].isdigit():
+        return "specific"
+    index = int(factor[1:])
+    sets = (("unbiased", bias.unbiased), ("perturbed", bias.perturbed), ("omitted", bias.omitted))
+    return next(name for name, members in sets if index in members)
+
+
+def label(name: str) -> str:
+    """Mathematical label of a factor or modality, such as ``$s_3$`` for ``"s3"``."""
+    if name[0] == "s" and name[1:].isdigit():
+        return f"$s_{{{name[1:]}}}$"
+    return LABELS.get(name, name)
+
+
+def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread of scores over seeds.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of the records.
+
+    Returns
+    -------
+    DataFrame
+        One row a latents, setting, modality, probe, target and factor, with `mean`, `spread` (the
+        standard deviation over seeds), `oracle` (its mean) and `seeds`.
+    """
+    keys = ["variant", "latents", "bias", "setting", "modality", "probe", "target", "factor"]
+    grouped = scores.groupby(keys, sort=False)
+    return grouped.agg(
+        mean=("score", "mean"),
+        spread=("score", "std"),
+        oracle=("oracle", "mean"),
+        seeds=("seed", "nunique"),
+    ).reset_index()
+
+
+def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = "") -> None:
+    """Draw scores by factor and setting, each cell with its mean and, below, its spread.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    summary : DataFrame
+        Rows of `over_seeds` that differ in setting and factor only.
+    factors : list of str
+        Rows of the heatmap, from the top.
+    title : str, optional
+        Above the axes.
+
+    Raises
+    ------
+    ValueError
+        If a cell would have more than one value.
+    """
+    twice = summary.duplicated(["setting", "factor"])
+    expect(not twice.any(), "summary", "one row a setting and factor", f"{twice.sum()} more")
+    table = summary.pivot(index="factor", columns="setting", values=["mean", "spread"])
+    mean, spread = (table[name].reindex(factors).to_numpy() for name in ("mean", "spread"))
+    ax.imshow(mean, vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(mean):
+        if np.isnan(value):
+            continue
+        color = "white" if value < 0.6 else "black"
+        # adding 0.0 turns a rounded -0.0 into 0.0
+        text = f"{round(value, 2) + 0.0:.2f}"
+        ax.text(column, row - 0.12, text, ha="center", va="center", color=color, fontsize=7)
+        if not np.isnan(spread[row, column]):
+            text = f"±{spread[row, column]:.2f}"
+            ax.text(column, row + 0.27, text, ha="center", va="center", color=color, fontsize=4.5)
+    ax.set_xticks(range(mean.shape[1]), table["mean"].columns)
+    ax.set_yticks(range(len(factors)), [label(name) for name in factors])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_title(title)
+
+
+def heatmaps(scores: pd.DataFrame, factors: list[str]) -> Figure:
+    """Draw Figure 3's four panels: both kinds of latents, both modalities.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of the records, of one variant, bias, probe and target.
+    factors : list of str
+        Rows of each heatmap.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(9.5, 9), layout="constrained", sharey=True)
+    summary = over_seeds(scores)
+    for row, latents in zip(axes, ("independent", "dependent"), strict=True):
+        for ax, modality in zip(row, ("image", "text"), strict=True):
+            chosen = (summary["latents"] == latents) & (summary["modality"] == modality)
+            title = f"{label(modality)}, {latents} semantics"
+            heatmap(ax, summary[chosen], factors, title)
+    figure.supxlabel("setting")
+    bar = figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.4, aspect=30, pad=0.02)
+    bar.set_label("mean $R^2$")
+    return figure
+
+
+def against_theory(scores: pd.DataFrame, limits: tuple[float, float] = (-0.1, 1.05)) -> Figure:
+    """Draw measured against predicted scores, one point a run, modality and factor.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of the records; those without an oracle are left out.
+    limits : tuple of float, optional
+        Of both axes.
+
+    Returns
+    -------
+    Figure
+        A panel for each kind of latents, points coloured by what captions do to the factor.
+    """
+    known = scores.dropna(subset=["oracle"])
+    kinds = list(dict.fromkeys(known["latents"]))
+    figure, axes = plt.subplots(
+        1, len(kinds), figsize=(4.3 * len(kinds), 4.2), layout="constrained", squeeze=False
+    )
+    biases = {key: Bias.numerical(*key) for key in set(zip(known.bias, known.setting, strict=True))}
+    states = [
+        status(factor, biases[bias, setting])
+        for factor, bias, setting in zip(known.factor, known.bias, known.setting, strict=True)
+    ]
+    for ax, latents in zip(axes[0], kinds, strict=True):
+        ax.plot(limits, limits, color=COLORS["theory"], lw=0.8, zorder=0)
+        for state in ("specific", "omitted", "perturbed", "unbiased"):
+            rows = known[(known["latents"] == latents) & (np.array(states) == state)]
+            if len(rows):
+                style = {"s": 9, "alpha": 0.4, "lw": 0, "label": state, "color": COLORS[state]}
+                ax.scatter(rows["oracle"], rows["score"], **style)
+        ax.set(xlim=limits, ylim=limits, aspect="equal", title=f"{latents} semantics")
+        ax.set_xlabel("predicted $R^2$")
+    axes[0, 0].set_ylabel("measured $R^2$")
+    legend = axes[0, -1].legend(loc="lower right")
+    for handle in legend.legend_handles:
+        handle.set(alpha=1, sizes=[24])
+    return figure
