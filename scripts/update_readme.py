@@ -1,0 +1,71 @@
+"""Fill the README's numbers and its figure from the records.
+
+A number stands between two comments, ``<!-- name -->0.98<!-- / -->``. Run this after a sweep; a
+test fails while README or figure say something else than `results/`.
+"""
+
+import hashlib
+import re
+import sys
+
+import matplotlib as mpl
+import pandas as pd
+
+from misalign import plots, results
+from misalign.paths import ROOT
+
+README = ROOT / "README.md"
+FIGURE = ROOT / "book" / "figures" / "measured_against_predicted.png"
+MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)")
+
+
+def rows() -> pd.DataFrame:
+    """Scores of Figure 3: laptop scale, selection bias, nonlinear probes, true factors."""
+    return results.read("numerical").query(
+        "scale == 'laptop' and variant == '' and bias == 'selection'"
+        " and probe == 'nonlinear' and target == 'image' and factor != 'noise'"
+    )
+
+
+def numbers(scores: pd.DataFrame) -> dict[str, str]:
+    """Every number that the README prints, by its marker."""
+    table = results.runs()
+    ours = table[table["run"].isin(scores["run"])]
+    means = plots.over_seeds(scores)
+    independent = means[means["latents"] == "independent"]
+    kept = independent["oracle"] > 0.99
+    miss = (scores["score"] - scores["oracle"]).abs().groupby(scores["latents"]).mean()
+    return {
+        "runs": str(scores["run"].nunique()),
+        "points": f"{len(scores):,}",
+        "kept": f"{independent[kept]['mean'].min():.2f}",
+        "lost": f"{independent[~kept]['mean'].abs().max():.2f}",
+        "miss": f"{miss['dependent']:.3f}",
+        "seconds": f"{pd.to_numeric(ours['seconds']).median():.0f}",
+    }
+
+
+def filled(text: str, values: dict[str, str]) -> str:
+    """README text with every marked number replaced; an unknown marker is a KeyError."""
+    return MARKED.sub(lambda found: f"{found[1]}{values[found[2]]}{found[4]}", text)
+
+
+def digest(scores: pd.DataFrame) -> str:
+    """Fingerprint of what the figure draws; it is kept in the picture's metadata."""
+    drawn = scores[["latents", "setting", "factor", "score", "oracle"]].to_csv(index=False)
+    return hashlib.sha256(drawn.encode()).hexdigest()
+
+
+def main() -> None:
+    """Write README and figure."""
+    mpl.use("agg")
+    plots.use_style()
+    scores = rows()
+    FIGURE.parent.mkdir(parents=True, exist_ok=True)
+    plots.against_theory(scores).savefig(FIGURE, metadata={"Description": digest(scores)})
+    README.write_text(filled(README.read_text(encoding="utf-8"), numbers(scores)), encoding="utf-8")
+    sys.stdout.write(f"updated {README.name} and {FIGURE.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Figures show what the records say."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from misalign import Bias, plots
+
+mpl.use("agg")
+
+
+def scores(**changes):
+    rows = [
+        {
+            **{"variant": "", "latents": latents, "bias": "selection", "setting": setting},
+            **{"seed": seed, "modality": modality, "probe": "nonlinear", "target": "image"},
+            **{"factor": factor, "score": 0.5 + 0.1 * seed, "oracle": 1.0 * (factor == "s1")},
+        }
+        for latents in ("independent", "dependent")
+        for modality in ("image", "text")
+        for setting in (1, 2)
+        for factor in ("s1", "m_x")
+        for seed in (0, 1, 2)
+    ]
+    return pd.DataFrame(rows).assign(**changes)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def test_a_factor_is_coloured_by_what_captions_do_to_it():
+    bias = Bias(4, selected=(1, 2), perturbed=(2,))
+    names = ["s1", "s2", "s3", "m_x", "m_t", "noise"]
+    expected = ["unbiased", "perturbed", "omitted", "specific", "specific", "specific"]
+    assert [plots.status(name, bias) for name in names] == expected
+    assert set(expected) < set(plots.COLORS)
+
+
+def test_spread_is_the_standard_deviation_over_seeds():
+    row = plots.over_seeds(scores()).iloc[0]
+    assert row["mean"] == pytest.approx(0.6)
+    assert row["spread"] == pytest.approx(np.std([0.5, 0.6, 0.7], ddof=1))
+    assert row["seeds"] == 3
+
+
+def test_a_heatmap_prints_mean_and_spread_of_every_cell():
+    summary = plots.over_seeds(scores().query("latents == 'dependent' and modality == 'text'"))
+    _, ax = plt.subplots()
+    plots.heatmap(ax, summary, ["s1", "m_x"])
+    assert sorted(text.get_text() for text in ax.texts) == ["0.60"] * 4 + ["±0.10"] * 4
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["$s_{1}$", "$m_x$"]
+
+
+def test_a_heatmap_leaves_what_was_not_recorded_empty():
+    summary = plots.over_seeds(scores().query("latents == 'dependent' and modality == 'text'"))
+    _, ax = plt.subplots()
+    plots.heatmap(ax, summary.query("not (factor == 'm_x' and setting == 2)"), ["s1", "m_x"])
+    assert len(ax.texts) == 6
+
+
+def test_a_heatmap_refuses_two_values_for_one_cell():
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match="summary: expected one row a setting and factor, got"):
+        plots.heatmap(ax, plots.over_seeds(scores()), ["s1", "m_x"])
+
+
+def test_figure_3_has_a_panel_for_each_latents_and_modality():
+    figure = plots.heatmaps(scores(), ["s1", "m_x"])
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert len(titles) == 4
+    assert len(set(titles)) == 4
+
+
+def test_measured_against_theory_draws_every_point_with_an_oracle():
+    rows = scores()
+    rows.loc[rows["factor"] == "m_x", "oracle"] = np.nan
+    figure = plots.against_theory(rows)
+    drawn = [len(points.get_offsets()) for ax in figure.axes for points in ax.collections]
+    assert sum(drawn) == rows["oracle"].notna().sum()
