@@ -12,7 +12,6 @@ LIBRARY = ROOT / "misalign"
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
 SWEEPS = ROOT / "sweeps"
-REFERENCE = ROOT / "book" / "reference"
 EXECUTED = ROOT / "_runs"  # notebooks that sweeps executed
 CHECKPOINTS = EXECUTED / "checkpoints"  # of recorded runs under way
 

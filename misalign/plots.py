@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -68,6 +70,16 @@ def label(name: str) -> str:
     return LABELS.get(name, name)
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Sort factor names without repetition: s1 to s10 by number, then the others by name."""
+
+    def place(name: str) -> tuple[bool, int, str]:
+        numbered = name[1:].isdigit()
+        return not numbered, int(name[1:]) if numbered else 0, name
+
+    return sorted(set(names), key=place)
+
+
 def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread of scores over seeds.
 
@@ -122,10 +134,10 @@ def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = ""
         color = "white" if value < 0.6 else "black"
         # adding 0.0 turns a rounded -0.0 into 0.0
         text = f"{round(value, 2) + 0.0:.2f}"
-        ax.text(column, row - 0.12, text, ha="center", va="center", color=color, fontsize=7)
+        ax.text(column, row - 0.14, text, ha="center", va="center", color=color, fontsize=8)
         if not np.isnan(spread[row, column]):
             text = f"±{spread[row, column]:.2f}"
-            ax.text(column, row + 0.27, text, ha="center", va="center", color=color, fontsize=4.5)
+            ax.text(column, row + 0.28, text, ha="center", va="center", color=color, fontsize=6)
     ax.set_xticks(range(mean.shape[1]), table["mean"].columns)
     ax.set_yticks(range(len(factors)), [label(name) for name in factors])
     ax.tick_params(length=0)
@@ -133,15 +145,13 @@ def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = ""
     ax.set_title(title)
 
 
-def heatmaps(scores: pd.DataFrame, factors: list[str]) -> Figure:
+def heatmaps(scores: pd.DataFrame) -> Figure:
     """Draw Figure 3's four panels: both kinds of latents, both modalities.
 
     Parameters
     ----------
     scores : DataFrame
         Rows of the records, of one variant, bias, probe and target.
-    factors : list of str
-        Rows of each heatmap.
 
     Returns
     -------
@@ -153,7 +163,7 @@ def heatmaps(scores: pd.DataFrame, factors: list[str]) -> Figure:
         for ax, modality in zip(row, ("image", "text"), strict=True):
             chosen = (summary["latents"] == latents) & (summary["modality"] == modality)
             title = f"{label(modality)}, {latents} semantics"
-            heatmap(ax, summary[chosen], factors, title)
+            heatmap(ax, summary[chosen], in_order(scores["factor"]), title)
     figure.supxlabel("setting")
     bar = figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.4, aspect=30, pad=0.02)
     bar.set_label("mean $R^2$")
@@ -176,7 +186,9 @@ def against_theory(scores: pd.DataFrame, limits: tuple[float, float] = (-0.1, 1.
         A panel for each kind of latents, points coloured by what captions do to the factor.
     """
     known = scores.dropna(subset=["oracle"])
-    kinds = list(dict.fromkeys(known["latents"]))
+    kinds = [
+        kind for kind in ("independent", "dependent", "graph") if kind in set(known["latents"])
+    ]
     figure, axes = plt.subplots(
         1, len(kinds), figsize=(4.3 * len(kinds), 4.2), layout="constrained", squeeze=False
     )
@@ -195,7 +207,6 @@ def against_theory(scores: pd.DataFrame, limits: tuple[float, float] = (-0.1, 1.
         ax.set(xlim=limits, ylim=limits, aspect="equal", title=f"{latents} semantics")
         ax.set_xlabel("predicted $R^2$")
     axes[0, 0].set_ylabel("measured $R^2$")
-    legend = axes[0, -1].legend(loc="lower right")
-    for handle in legend.legend_handles:
-        handle.set(alpha=1, sizes=[24])
+    for handle in axes[0, -1].legend(loc="lower right", markerscale=2).legend_handles:
+        handle.set_alpha(1)
     return figure
