@@ -1,0 +1,80 @@
+"""What several test files share: small worlds, and one form for the check of an error."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+
+import pytest
+import torch
+
+from misalign.bias import Bias
+from misalign.streams import stream
+from misalign.worlds import Mixing, NumericalWorld, mixing
+from misalign.worlds.numerical import wishart
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Sums in one order, whatever the machine: several tests compare bits."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def complains() -> Callable[..., AbstractContextManager[None]]:
+    """Context that passes if its block raises one line: "NAME: expected EXPECTED, got GOT"."""
+
+    @contextmanager
+    def check(
+        name: str, expected: str, got: str, error: type[Exception] = ValueError
+    ) -> Iterator[None]:
+        with pytest.raises(error) as caught:
+            yield
+        message = str(caught.value)
+        assert "\n" not in message
+        start, _, came = message.partition(", got ")
+        assert start.startswith(f"{name}: expected "), message
+        assert expected in start, message
+        assert got in came, message
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Callable[..., NumericalWorld]:
+    """Worlds of the paper's kind by (bias, setting), their layers the best of fewer draws."""
+
+    @cache
+    def world(
+        bias: str = "selection",
+        setting: int = 3,
+        latents: str = "independent",
+        seed: int = 0,
+        layers: int = 1,
+    ) -> NumericalWorld:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mixing, "DRAWS", 1000)
+            return NumericalWorld.draw(
+                Bias.numerical(bias, setting), latents=latents, layers=layers, seed=seed
+            )
+
+    return world
+
+
+@pytest.fixture(scope="session")
+def unmixed() -> Callable[..., NumericalWorld]:
+    """Worlds whose observations are the latents themselves, made by hand, of any bias."""
+
+    def world(bias: Bias, latents: str = "independent", specific: int = 2) -> NumericalWorld:
+        names = ("sigma_s", "sigma_eps", "sigma_m_x", "sigma_m_t")
+        sizes = (bias.n, bias.n, specific, specific)
+        sigma = {
+            name: wishart(d, generator=stream(0, name))
+            for name, d in zip(names, sizes, strict=True)
+        }
+        if latents == "independent":
+            sigma["sigma_s"] = torch.eye(bias.n, dtype=torch.float64)
+        widths = (bias.n + specific, len(bias.selected) + specific)
+        g_x, g_t = (Mixing((torch.eye(width),)) for width in widths)
+        return NumericalWorld(bias=bias, **sigma, g_x=g_x, g_t=g_t)
+
+    return world
