@@ -1,0 +1,115 @@
+"""Encoders: shapes, range, initial weights, and the fixed scales at their two ends."""
+
+import pytest
+import torch
+from torch import nn
+
+from misalign.encoders import MLP, Whitening, numerical_encoder
+from misalign.streams import stream
+
+
+def observations(n=2000, d=5):
+    mixing = torch.randn(d, d, generator=stream(0, "mixing"))
+    return torch.randn(n, d, generator=stream(0, "x")) @ mixing + 3
+
+
+def make(**options):
+    defaults = {"hidden": (8, 8), "whiten": True, "standardize": True}
+    generator = stream(0, "weights")
+    return numerical_encoder(observations(), 3, **(defaults | options), generator=generator)
+
+
+def test_mlp_has_the_widths_asked_for():
+    mlp = MLP(5, 2, (7, 11), generator=stream(0, "w"))
+    assert [tuple(layer.weight.shape) for layer in mlp.layers] == [(7, 5), (11, 7), (2, 11)]
+    assert mlp(observations()).shape == (2000, 2)
+
+
+def test_mlp_without_hidden_layers_is_affine():
+    mlp, x = MLP(5, 2, (), generator=stream(0, "w")), observations(4)
+    (layer,) = mlp.layers
+    torch.testing.assert_close(mlp(x), x @ layer.weight.mT + layer.bias)
+
+
+def test_leaky_relus_stand_between_layers_and_not_at_the_ends():
+    mlp = MLP(1, 1, (1,), slope=0.25, generator=stream(0, "w"))
+    for layer in mlp.layers:
+        nn.init.ones_(layer.weight)
+    assert mlp(torch.tensor([[-4.0], [4.0]])).flatten().tolist() == [-1.0, 4.0]
+
+
+def test_initial_weights_repeat_with_the_stream_and_biases_are_0():
+    one, again, other = (MLP(5, 2, (7,), generator=stream(seed, "w")) for seed in (0, 0, 1))
+    assert all(map(torch.equal, one.parameters(), again.parameters()))
+    assert not torch.equal(one.layers[0].weight, other.layers[0].weight)
+    assert all(not layer.bias.any() for layer in one.layers)
+
+
+def test_kaiming_weights_keep_the_second_moment():
+    layer = MLP(400, 1, (400,), generator=stream(0, "w")).layers[0]
+    assert layer.weight.var().item() == pytest.approx(2 / 400 / (1 + 0.01**2), rel=0.02)
+
+
+def test_bounded_mlp_stays_in_the_open_unit_cube():
+    mlp = MLP(5, 2, (7,), bounded=True, generator=stream(0, "w"))
+    z = mlp(observations() / 10)
+    assert z.min() > 0
+    assert z.max() < 1
+
+
+def test_hidden_matrices_leave_out_both_ends():
+    mlp = MLP(5, 2, (7, 11, 13), generator=stream(0, "w"))
+    assert [tuple(w.shape) for w in mlp.hidden_matrices()] == [(11, 7), (13, 11)]
+    assert MLP(5, 2, (7,), generator=stream(0, "w")).hidden_matrices() == []
+
+
+def test_whitening_gives_mean_0_and_covariance_1():
+    x = observations()
+    white = Whitening(x)(x).double()
+    assert white.mean(0).abs().max() < 1e-5
+    torch.testing.assert_close(
+        torch.cov(white.mT), torch.eye(5, dtype=torch.float64), atol=1e-4, rtol=0
+    )
+
+
+def test_whitening_can_be_undone():
+    x = observations()
+    whitening = Whitening(x)
+    back = torch.linalg.solve(whitening.matrix, whitening(x), left=False) + whitening.mean
+    torch.testing.assert_close(back, x, atol=1e-3, rtol=1e-4)
+
+
+def test_whitening_is_measured_once_and_has_nothing_to_train():
+    whitening = Whitening(observations())
+    assert list(whitening.parameters()) == []
+    assert set(whitening.state_dict()) == {"mean", "matrix"}
+
+
+def test_standardized_encoder_has_unit_variance_in_training():
+    z = make().train()(observations())
+    assert z.shape == (2000, 3)
+    torch.testing.assert_close(z.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(z.var(0), torch.ones(3), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds"),
+    [
+        ({}, [Whitening, MLP, nn.BatchNorm1d]),
+        ({"whiten": False}, [MLP, nn.BatchNorm1d]),
+        ({"standardize": False}, [Whitening, MLP]),
+        ({"whiten": False, "standardize": False}, [MLP]),
+    ],
+)
+def test_numerical_encoder_has_the_ends_asked_for(options, kinds):
+    assert [type(part) for part in make(**options)] == kinds
+
+
+def test_fixed_scales_do_not_shift_the_initial_weights():
+    whole, bare = make()[1], make(whiten=False, standardize=False)[0]
+    assert all(map(torch.equal, whole.parameters(), bare.parameters()))
+
+
+def test_encoding_size_must_be_positive(complains):
+    with complains("encoding_size", "a width of at least 1", "0"):
+        MLP(5, 0, (7,), generator=stream(0, "w"))
