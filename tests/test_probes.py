@@ -1,0 +1,131 @@
+"""Probes: against least squares by numpy, on nonlinear targets, on noise, on nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from misalign.probes import LinearProbe, MLPProbe, r2
+from misalign.scales import NUMERICAL
+from misalign.streams import stream
+
+
+def normal(n, d, *name):
+    return torch.randn(n, d, generator=stream(0, *name))
+
+
+def mlp(steps=300, seed=0):
+    return MLPProbe(steps, generator=stream(seed, "probe"))
+
+
+def test_r2_is_1_for_the_truth_and_0_for_the_mean():
+    truth = normal(100, 2, "y")
+    assert r2(truth, truth).tolist() == [1, 1]
+    assert r2(truth, truth.mean(0).expand_as(truth)).tolist() == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_r2_is_not_clipped():
+    truth = normal(100, 1, "y")
+    truth = truth - truth.mean()
+    assert r2(truth, -truth).item() == pytest.approx(-3)
+
+
+def test_linear_probe_is_least_squares_with_an_intercept():
+    z, targets = normal(200, 4, "z") + 5, normal(200, 3, "y")
+    targets[:, 0] += z[:, 1] - 2 * z[:, 3]
+    z_test, y_test = normal(100, 4, "z2") + 5, normal(100, 3, "y2")
+    design, design_test = (np.c_[part.double(), np.ones(len(part))] for part in (z, z_test))
+    weight = np.linalg.lstsq(design, targets.double().numpy(), rcond=None)[0]
+    residual = (y_test.double().numpy() - design_test @ weight) ** 2
+    expected = 1 - residual.sum(0) / ((y_test - y_test.mean(0)) ** 2).double().numpy().sum(0)
+    probe = LinearProbe().fit(z, targets)
+    assert r2(y_test, probe.predict(z_test)).tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_linear_probe_survives_a_collapsed_representation():
+    z = normal(300, 1, "z").repeat(1, 3)
+    targets = torch.cat([z[:, :1], normal(300, 1, "y")], 1)
+    scores = r2(targets, LinearProbe().fit(z, targets).predict(z))
+    assert scores[0].item() == pytest.approx(1)
+    assert abs(scores[1]) < 0.05
+
+
+def test_mlp_probe_learns_what_a_linear_one_cannot():
+    z, z_test = normal(4000, 2, "z"), normal(2000, 2, "z2")
+
+    def targets(z):
+        return torch.stack([z[:, 0].abs(), z[:, 0] * z[:, 1], z[:, 1]], 1)
+
+    linear = LinearProbe().fit(z, targets(z)).predict(z_test)
+    nonlinear = mlp().fit(z, targets(z)).predict(z_test)
+    assert (r2(targets(z_test), linear)[:2] < 0.05).all()
+    assert (r2(targets(z_test), nonlinear) > 0.95).all()
+
+
+def test_mlp_probe_does_not_care_for_units():
+    z, targets = normal(2000, 2, "z"), normal(2000, 2, "z").square()
+    plain = r2(targets, mlp(100).fit(z, targets).predict(z))
+    scaled_z, scaled = 1000 * z + 1e4, 1e-3 * targets - 5
+    other = r2(scaled, mlp(100).fit(scaled_z, scaled).predict(scaled_z))
+    torch.testing.assert_close(plain, other, atol=0.01, rtol=0)
+
+
+def test_mlp_probe_repeats_with_its_generator():
+    z, targets = normal(500, 2, "z"), normal(500, 2, "z").square()
+    one, again = (mlp(50).fit(z, targets).predict(z) for _ in range(2))
+    assert torch.equal(one, again)
+
+
+def test_another_target_hardly_moves_a_score():
+    # nets share minibatches and the moment to stop, and are drawn side by side
+    z, z_test = normal(4000, 3, "z"), normal(2000, 3, "z2")
+
+    def targets(z):
+        return torch.stack([z[:, 0].abs(), z[:, 1] * z[:, 2], z[:, 2].exp()], 1)
+
+    alone = [
+        r2(targets(z_test)[:, [j]], mlp().fit(z, targets(z)[:, [j]]).predict(z_test)).item()
+        for j in range(3)
+    ]
+    together = r2(targets(z_test), mlp().fit(z, targets(z)).predict(z_test)).tolist()
+    assert together == pytest.approx(alone, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_scores_about_0_at_laptop_scale(seed):
+    scale = NUMERICAL["laptop"]
+    n, columns = scale.probe_samples, 4
+    z, noise = normal(2 * n, 10, "z", seed), normal(2 * n, columns, "noise", seed)
+    for probe in (LinearProbe(), mlp(scale.probe_steps, seed)):
+        scores = r2(noise[n:], probe.fit(z[:n], noise[:n]).predict(z[n:]))
+        assert scores.abs().max() <= 0.02
+
+
+@pytest.mark.parametrize("make", [LinearProbe, mlp])
+@pytest.mark.parametrize("value", [0.0, 0.3, 1e4])
+def test_constant_representation_scores_about_0(make, value):
+    z, targets = torch.full((1000, 3), value), normal(1000, 2, "y")
+    scores = r2(targets, make().fit(z, targets).predict(z))
+    assert scores.abs().max() < 0.01
+
+
+@pytest.mark.parametrize("make", [LinearProbe, mlp])
+def test_constant_target_is_predicted(make):
+    z, targets = normal(500, 2, "z"), torch.full((500, 1), 3.0)
+    torch.testing.assert_close(make().fit(z, targets).predict(z), targets, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("make", [LinearProbe, mlp])
+def test_probes_refuse_what_they_cannot_pair(complains, make):
+    with complains("z", "shape (n, size)", "(50,)"):
+        make().fit(torch.zeros(50), torch.zeros(50, 1))
+    with complains("targets", "shape (50, number of targets)", "(40, 1)"):
+        make().fit(torch.zeros(50, 2), torch.zeros(40, 1))
+    with complains("targets", "shape (50, number of targets)", "(50,)"):
+        make().fit(torch.zeros(50, 2), torch.zeros(50))
+
+
+def test_mlp_probe_needs_steps_and_samples(complains):
+    with complains("steps", "at least 1", "0"):
+        mlp(0)
+    with complains("z", "at least 10 samples", "9"):
+        mlp().fit(torch.zeros(9, 2), torch.zeros(9, 1))
