@@ -1,0 +1,313 @@
+"""Runs: their names, their grids, and what executing one leaves in a record."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from misalign import experiment, results
+from misalign.experiment import Run, execute, fit, represent, score
+from misalign.probes import LinearProbe, r2
+from misalign.results import RUNS, SCORES
+from misalign.theory import oracle
+from misalign.worlds import mixing
+
+FACTORS = [*(f"s{i}" for i in range(1, 11)), "m_x", "m_t", "noise"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_mixing():
+    """Mixing layers from fewer draws: how well they are conditioned does not matter here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixing, "DRAWS", 1000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Smoke-scale records, one a set-up, made when first asked for."""
+    made = {}
+
+    def record(**fields):
+        run = Run(scale="smoke", **fields)
+        if run not in made:
+            made[run] = execute(run)
+        return made[run]
+
+    return record
+
+
+# ---- names of runs
+
+
+def test_run_id_does_not_change():
+    # a change of this literal orphans every recorded run
+    assert Run().id == "f7a3d069fe12"
+    assert Run(scale="paper", latents="dependent", bias="joint", seed=2).id == "cb904145b8b0"
+
+
+def test_default_width_is_the_number_of_unbiased_factors():
+    assert Run(bias="selection", setting=4).encoding_size == 4
+    assert Run(bias="perturbation", setting=4).encoding_size == 7
+    assert Run(bias="joint").encoding_size == 6
+
+
+def test_run_with_its_default_width_spelled_out_is_the_same_run():
+    assert Run(setting=3, encoding_size=3) == Run(setting=3)
+    assert Run(setting=3, encoding_size=3).id == Run(setting=3).id
+
+
+def test_every_field_counts_in_the_id():
+    fields = {"scale": "smoke", "variant": "raw", "latents": "dependent", "bias": "perturbation"}
+    fields |= {"setting": 2, "seed": 1, "encoding_size": 5}
+    ids = {Run(**{name: value}).id for name, value in fields.items()}
+    assert len(ids | {Run().id}) == len(fields) + 1
+
+
+def test_parameters_make_the_run_again():
+    run = Run(bias="joint", seed=3, encoding_size=5)
+    assert Run(**json.loads(run.parameters)) == run
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("experiment", "mpi3d", "'numerical'"),
+        ("scale", "huge", "smoke, laptop, paper"),
+        ("variant", "control", "'', 'untrained', 'raw'"),
+        ("latents", "causal", "'independent', 'dependent'"),
+        ("bias", "both", "selection, perturbation, joint"),
+        ("setting", 11, "from 1 to 10 for selection bias (Table 2)"),
+        ("setting", 0, "from 1 to 10"),
+        ("setting", "1", "a whole number"),
+        ("seed", -1, "a whole number of at least 0"),
+        ("seed", 1.5, "a whole number of at least 0"),
+        ("seed", True, "a whole number of at least 0"),
+        ("seed", None, "a whole number of at least 0"),
+        ("encoding_size", 0, "a whole number of at least 1"),
+        ("encoding_size", 2.0, "a whole number of at least 1"),
+    ],
+)
+def test_run_refuses(complains, field, value, expected):
+    with complains(field, expected, repr(value)):
+        Run(**{field: value})
+
+
+# ---- grids
+
+
+def test_grid_expands_in_order_the_last_axis_fastest():
+    runs = Run.grid(scale="smoke", setting=[1, 3], seed=[2, 0])
+    assert [(run.setting, run.seed) for run in runs] == [(1, 2), (1, 0), (3, 2), (3, 0)]
+    assert {run.scale for run in runs} == {"smoke"}
+
+
+def test_grid_without_axes_is_the_default_run():
+    assert Run.grid() == [Run()]
+
+
+def test_grid_gives_each_run_its_own_default_width():
+    runs = Run.grid(setting=[1, 5], encoding_size=None)
+    assert [run.encoding_size for run in runs] == [1, 5]
+
+
+def test_grid_refuses_unknown_fields_and_empty_axes(complains):
+    with complains("parameters", "some of experiment, scale, variant", "settings, seeds"):
+        Run.grid(settings=[1], seeds=0)
+    with complains("seed", "at least one value", "an empty list"):
+        Run.grid(seed=[])
+    with complains("setting", "from 1 to 10", "11"):
+        Run.grid(setting=[1, 11])
+
+
+def test_notebook_names_become_a_grid():
+    names = {"setting": [1, 2], "seed": 0, "encoding_size": None, "record": True}
+    names |= {"_i": "x = 1", "__name__": "__main__", "In": [""], "Out": {}, "Run": Run, "np": np}
+    assert Run.from_notebook(names) == Run.grid(setting=[1, 2], seed=0)
+
+
+@pytest.mark.parametrize("value", [3, 0.5, "smoke", [1, 2], True, None])
+def test_name_that_papermill_made_up_is_caught(complains, value):
+    with complains("parameters", "some of", "sclae"):
+        Run.from_notebook({"scale": "smoke", "sclae": value})
+
+
+# ---- records
+
+
+@pytest.mark.parametrize(
+    ("fields", "texts"),
+    [
+        ({"bias": "selection", "setting": 3}, []),
+        ({"bias": "perturbation", "setting": 1}, []),
+        ({"bias": "perturbation", "setting": 4, "latents": "dependent"}, ["s1", "s2", "s3"]),
+        ({"bias": "joint"}, ["s1", "s2"]),
+    ],
+)
+def test_record_has_exactly_the_rows_of_the_design(records, fields, texts):
+    scores = records(**fields).scores
+    assert tuple(scores.columns) == SCORES
+    targets = {("image", factor) for factor in FACTORS} | {("text", factor) for factor in texts}
+    expected = {
+        (modality, probe, *target)
+        for modality in ("image", "text")
+        for probe in ("linear", "nonlinear")
+        for target in targets
+    }
+    rows = list(scores[["modality", "probe", "target", "factor"]].itertuples(index=False))
+    assert len(rows) == len(expected) == 4 * (13 + len(texts))
+    assert set(map(tuple, rows)) == expected
+    assert set(scores["metric"]) == {"r2"}
+    assert set(scores["split"]) == {"test"}
+    assert np.isfinite(scores["score"]).all()
+
+
+def test_record_names_its_run_in_every_row(records):
+    run = Run(scale="smoke", bias="joint")
+    record = records(bias="joint")
+    assert record.experiment == "numerical"
+    for field in ("scale", "variant", "latents", "bias", "setting", "seed", "encoding_size"):
+        assert set(record.scores[field]) == {getattr(run, field)}
+    assert set(record.scores["run"]) == set(record.run["run"]) == {run.id}
+
+
+def test_record_says_where_it_came_from(records):
+    run = records(bias="joint").run
+    assert tuple(run.columns) == RUNS
+    row = run.iloc[0]
+    assert json.loads(row["parameters"])["bias"] == "joint"
+    assert row["steps"] == 20
+    assert row["seconds"] > 0
+    assert np.isfinite(row["loss"])
+    assert row["torch"] == torch.__version__
+    assert pd.Timestamp(row["date"]).tzname() == "UTC"
+
+
+def oracles(record):
+    scores = record.scores
+    image = scores[(scores["modality"] == "image") & (scores["probe"] == "linear")]
+    return {(row.target, row.factor): row.oracle for row in image.itertuples()}
+
+
+def test_oracle_column_is_the_theory(records):
+    run = Run(scale="smoke", bias="perturbation", setting=4, latents="dependent")
+    record = records(bias="perturbation", setting=4, latents="dependent")
+    predicted = oracle(fit_world(run)) | {("image", "noise"): 0.0}
+    found = oracles(record)
+    assert set(found) <= set(predicted)
+    assert found == pytest.approx({key: predicted[key] for key in found}, abs=1e-6)
+    same = record.scores.groupby(["target", "factor"])["oracle"].nunique(dropna=False)
+    assert (same == 1).all()
+
+
+def fit_world(run):
+    return fit(Run(**{**json.loads(run.parameters), "variant": "raw"})).world
+
+
+@pytest.mark.parametrize("variant", ["untrained", "raw"])
+def test_controls_predict_noise_alone(records, variant):
+    record = records(variant=variant, setting=3)
+    known = {key for key, value in oracles(record).items() if not np.isnan(value)}
+    assert known == {("image", "noise")}
+    assert record.run["steps"].item() == 0
+    assert np.isnan(record.run["loss"].item())
+
+
+def test_theory_is_silent_at_another_width(records):
+    known = {k for k, v in oracles(records(setting=3, encoding_size=5)).items() if not np.isnan(v)}
+    assert known == {("image", "noise")}
+    assert not any(np.isnan(value) for value in oracles(records(setting=3)).values())
+
+
+def test_raw_control_probes_the_observations_themselves():
+    run = Run(scale="smoke", variant="raw", setting=3)
+    z, targets = represent(run, fit(run), "probe fit")
+    assert z["image"].shape == (256, 15)
+    assert z["text"].shape == (256, 8)
+    assert all(len(values) == 256 for values in targets.values())
+
+
+def test_raw_control_reads_every_factor_linearly(records):
+    # one mixing layer at this scale, so observations are a linear map of the latents
+    scores = records(variant="raw", setting=3).scores
+    image = scores[(scores["modality"] == "image") & (scores["probe"] == "linear")]
+    image = image.set_index("factor")["score"]
+    assert (image[FACTORS[:11]] > 0.99).all()
+    assert image["m_t"] < 0.1
+    assert image["noise"] < 0.1
+
+
+def test_untrained_control_keeps_the_initial_weights():
+    trained, untrained = (fit(Run(scale="smoke", variant=v, setting=3)) for v in ("", "untrained"))
+    assert len(untrained.losses) == 0
+    assert not untrained.encoders.training
+    again = fit(Run(scale="smoke", variant="untrained", setting=3))
+    before, after, same = (
+        [weight for name, weight in fitted.encoders.named_parameters() if "weight" in name]
+        for fitted in (untrained, trained, again)
+    )
+    assert all(map(torch.equal, before, same))
+    assert not any(map(torch.equal, before, after))
+
+
+def test_targets_are_drawn_afresh_for_fitting_and_testing():
+    run = Run(scale="smoke", variant="raw", bias="joint")
+    fitted = fit(run)
+    _, first = represent(run, fitted, "probe fit")
+    _, second = represent(run, fitted, "probe test")
+    assert list(first) == list(second)
+    assert not any(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_factor_of_several_dimensions_scores_their_mean():
+    run = Run(scale="smoke", variant="raw", setting=3)
+    fitted = fit(run)
+    z, y = represent(run, fitted, "probe fit")
+    z_test, y_test = represent(run, fitted, "probe test")
+    each = r2(
+        y_test["image", "m_t"],
+        LinearProbe().fit(z["text"], y["image", "m_t"]).predict(z_test["text"]),
+    )
+    assert each.shape == (5,)
+    rows = score(run, fitted).set_index(["modality", "probe", "factor"])["score"]
+    assert rows["text", "linear", "m_t"] == pytest.approx(each.mean().item(), abs=1e-5)
+
+
+def test_same_run_scores_the_same_twice(records):
+    again = execute(Run(scale="smoke", bias="joint"))
+    pd.testing.assert_frame_equal(records(bias="joint").scores, again.scores)
+    assert records(bias="joint").run["loss"].item() == again.run["loss"].item()
+
+
+def test_seed_changes_the_scores(records):
+    one, other = records(bias="joint"), records(bias="joint", seed=1)
+    assert (one.scores["score"] != other.scores["score"]).mean() > 0.9
+
+
+def test_nothing_is_written_unless_asked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiment, "CHECKPOINTS", tmp_path / "checkpoints")
+    execute(Run(scale="smoke", setting=1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recorded_run_is_written_and_leaves_no_checkpoint(tmp_path, monkeypatch):
+    seen = []
+
+    def train(*args, checkpoint, **options):
+        seen.append(checkpoint)
+        return experiment_train(*args, checkpoint=checkpoint, every=5, **options)
+
+    experiment_train = experiment.train
+    monkeypatch.setattr(experiment, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr(experiment, "train", train)
+    run = Run(scale="smoke", setting=1)
+    record = execute(run, record=tmp_path / "results")
+    pd.testing.assert_frame_equal(results.runs(tmp_path / "results"), record.run)
+    assert len(results.read("numerical", tmp_path / "results")) == len(record.scores)
+    (checkpoint,) = seen
+    assert checkpoint.parent == tmp_path / "checkpoints"
+    assert run.id in checkpoint.name
+    assert list(checkpoint.parent.iterdir()) == []

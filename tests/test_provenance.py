@@ -1,0 +1,89 @@
+"""Which changes of code make recorded runs stale, and what a record says of its origin."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import misalign
+from misalign import provenance
+
+PLAIN = "def f(x):\n    return x + 1\n"
+
+
+def bare(tmp_path: Path, source: str) -> str:
+    path = tmp_path / "module.py"
+    path.write_text(source, encoding="utf-8")
+    return provenance._bare(path)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""A module."""\n' + PLAIN,
+        'def f(x):\n    """Add one."""\n    return x + 1\n',
+        "# a comment\ndef f(x):\n    return x + 1  # another\n",
+        "def f(\n    x,\n):\n\n    return (x + 1)\n",
+    ],
+    ids=["module docstring", "docstring", "comments", "layout"],
+)
+def test_words_and_layout_do_not_count(tmp_path, source):
+    assert bare(tmp_path, source) == bare(tmp_path, PLAIN)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def f(x):\n    return x + 2\n", "def f(x):\n    return x - 1\n", PLAIN + "y = f(0)\n"],
+    ids=["number", "operator", "statement"],
+)
+def test_expressions_count(tmp_path, source):
+    assert bare(tmp_path, source) != bare(tmp_path, PLAIN)
+
+
+def test_strings_that_are_no_docstrings_count(tmp_path):
+    one, other = (bare(tmp_path, f"NAME = {word!r}\n") for word in ("latents", "batches"))
+    assert one != other
+
+
+def test_class_of_a_docstring_alone_stays_a_class(tmp_path):
+    assert bare(tmp_path, 'class A:\n    """Nothing."""\n') == bare(
+        tmp_path, "class A:\n    pass\n"
+    )
+
+
+def test_code_hash_follows_the_deciding_modules_and_no_others(tmp_path, monkeypatch):
+    (tmp_path / "worlds").mkdir()
+    for name in ("bias", "worlds/a", "plots"):
+        (tmp_path / f"{name}.py").write_text(PLAIN, encoding="utf-8")
+    monkeypatch.setattr(provenance, "LIBRARY", tmp_path)
+    monkeypatch.setattr(provenance, "DECIDING", ("bias", "worlds"))
+
+    def changed(name: str, source: str) -> str:
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+        return provenance.code_hash.__wrapped__()
+
+    before = provenance.code_hash.__wrapped__()
+    assert changed("plots", "y = 2\n") == before
+    assert changed("bias", '"""Words."""\n' + PLAIN) == before
+    assert changed("bias", "y = 2\n") != before
+    assert changed("bias", PLAIN) == before
+    assert changed("worlds/a", "y = 2\n") != before
+
+
+def test_every_deciding_module_exists():
+    for name in provenance.DECIDING:
+        folder = Path(misalign.__file__).parent / name
+        assert folder.is_dir() or folder.with_suffix(".py").exists()
+    assert re.fullmatch("[0-9a-f]{12}", provenance.code_hash())
+
+
+def test_commit_is_empty_without_git(monkeypatch, tmp_path):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert provenance.commit.__wrapped__() == ""
+    monkeypatch.setenv("PATH", "")
+    assert provenance.commit.__wrapped__() == ""
+
+
+def test_device_name_of_a_cpu_names_its_threads():
+    assert provenance.device_name("cpu").endswith(" threads")
