@@ -1,0 +1,236 @@
+"""The built site is whole and needs nobody else: `make book` first.
+
+The static half parses every page. The browser half opens every page in headless Chromium with all
+other hosts cut off, wide and as narrow as a phone, in the light and in the dark theme.
+"""
+
+import json
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+
+bs4 = pytest.importorskip("bs4", reason="pip install -e '.[test]'")
+webdriver = pytest.importorskip("selenium.webdriver", reason="pip install -e '.[test]'")
+
+HERE = Path(__file__).resolve().parent
+SITE = HERE.parent / "_build" / "html"
+IN_CI = os.environ.get("CI") == "true"
+HOST = "127.0.0.1"
+WIDE, PHONE = (1280, 900), (390, 844)
+PAGES = sorted(
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if not path.relative_to(SITE).parts[0].startswith("_")
+)
+
+pytestmark = pytest.mark.skipif(not PAGES and not IN_CI, reason="no site: run `make book` first")
+
+
+def test_site_was_built() -> None:
+    assert "index.html" in PAGES
+
+
+# --- what the files say ---
+
+
+@pytest.fixture(scope="module")
+def soups() -> dict[str, "bs4.BeautifulSoup"]:
+    return {
+        page: bs4.BeautifulSoup((SITE / page).read_text(encoding="utf-8"), "html.parser")
+        for page in PAGES
+    }
+
+
+def _anchors(soup: "bs4.BeautifulSoup") -> set[str]:
+    return {tag["id"] for tag in soup.find_all(id=True)} | {
+        tag["name"] for tag in soup.find_all("a", attrs={"name": True})
+    }
+
+
+def test_links_and_anchors_resolve(soups: dict) -> None:
+    anchors = {page: _anchors(soup) for page, soup in soups.items()}
+    broken = []
+    for page, soup in soups.items():
+        for link in soup.find_all(href=True):
+            target = urlsplit(urljoin(f"http://{HOST}/{page}", link["href"]))
+            if target.hostname != HOST:
+                continue
+            path = unquote(target.path).lstrip("/") or "index.html"
+            fragment = unquote(target.fragment)
+            if not (SITE / path).is_file():
+                broken.append(f"{page}: {link['href']}: no such file")
+            elif fragment and path in anchors and fragment not in anchors[path]:
+                broken.append(f"{page}: {link['href']}: no such anchor")
+    assert broken == []
+
+
+def test_images_and_scripts_exist(soups: dict) -> None:
+    missing = [
+        f"{page}: {tag['src']}"
+        for page, soup in soups.items()
+        for tag in soup.find_all(src=True)
+        if (target := urlsplit(urljoin(f"http://{HOST}/{page}", tag["src"]))).hostname == HOST
+        and not (SITE / unquote(target.path).lstrip("/")).is_file()
+    ]
+    assert missing == []
+
+
+def test_images_have_alt_texts(soups: dict) -> None:
+    bare = [
+        f"{page}: {tag.get('src')}"
+        for page, soup in soups.items()
+        for tag in soup.find_all("img")
+        # Jupyter's fallback for an image without an alt text is its path
+        if not tag.get("alt", "").strip() or "_images/" in tag["alt"]
+    ]
+    assert bare == []
+
+
+# tags that make a browser fetch something; a plain <a> does not
+FETCHING_RELS = {"stylesheet", "icon", "preload", "modulepreload", "preconnect", "dns-prefetch"}
+
+
+def test_pages_name_no_other_host_to_load_from(soups: dict) -> None:
+    foreign = []
+    for page, soup in soups.items():
+        urls = [tag["src"] for tag in soup.find_all(src=True)]
+        urls += [
+            tag["href"]
+            for tag in soup.find_all("link", href=True)
+            if FETCHING_RELS & set(tag.get("rel", []))
+        ]
+        foreign += [f"{page}: {url}" for url in urls if re.match(r"(https?:)?//", url)]
+    for sheet in (SITE / "_static").rglob("*.css"):
+        loads = re.findall(
+            r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")\s]+)",
+            sheet.read_text(encoding="utf-8"),
+        )
+        foreign += [f"{sheet.relative_to(SITE)}: {url}" for url in loads]
+    assert foreign == []
+
+
+# --- what a browser shows ---
+
+
+def _programs() -> tuple[str, str] | None:
+    """A browser and the driver that goes with it."""
+    driver = shutil.which("chromedriver")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    browser = next(filter(None, map(shutil.which, names)), None)
+    return (browser, driver) if browser and driver else None
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with ThreadingHTTPServer((HOST, 0), partial(_Quiet, directory=SITE)) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://{HOST}:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["webdriver.Chrome"]:
+    programs = _programs()
+    if programs is None:
+        text = "no Chromium with chromedriver: apt-get install chromium chromium-driver"
+        pytest.fail(text) if IN_CI else pytest.skip(text)
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    for argument in (
+        "--headless=new",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--hide-scrollbars",
+        f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {HOST}",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # root has no sandbox
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    # naming the driver keeps selenium from looking for one to download
+    service = webdriver.ChromeService(executable_path=programs[1])
+    chrome = webdriver.Chrome(options=options, service=service)
+    chrome.set_script_timeout(30)
+    yield chrome
+    chrome.quit()
+
+
+# Both run in the page and call back: when MathJax is done, and with a line for every fault.
+SETTLED = (HERE / "site_settled.js").read_text()
+FAULTS = (HERE / "site_faults.js").read_text()
+
+
+def _screen(browser: "webdriver.Chrome", size: tuple[int, int], theme: str) -> None:
+    width, height = size
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+    )
+
+
+def _requested(browser: "webdriver.Chrome") -> list[str]:
+    """Every URL asked for since the last call."""
+    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    return [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_in_a_browser(browser: "webdriver.Chrome", address: str, page: str) -> None:
+    _screen(browser, WIDE, "light")
+    browser.get(f"{address}/{page}")
+    browser.execute_async_script(SETTLED)
+    faults = []
+    for size in (WIDE, PHONE):
+        for theme in ("light", "dark"):
+            _screen(browser, size, theme)
+            found = browser.execute_async_script(FAULTS, theme)
+            faults += [f"{theme}, {size[0]} px: {fault}" for fault in found]
+    assert faults == []
+    asked = map(urlsplit, _requested(browser))
+    foreign = [a.geturl() for a in asked if a.scheme in ("http", "https") and a.hostname != HOST]
+    assert foreign == []
+    console = [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+    assert console == []
+
+
+def test_search_works_without_a_network(browser: "webdriver.Chrome", address: str) -> None:
+    browser.get(f"{address}/search.html?q=perturbation")
+    script = """
+    const done = arguments[arguments.length - 1];
+    const look = () => {
+      const found = [...document.querySelectorAll('#search-results li a')].map(a => a.href);
+      found.length ? done(found) : setTimeout(look, 50);
+    };
+    look();
+    """
+    found = browser.execute_async_script(script)
+    pages = {urlsplit(url).path.lstrip("/") for url in found}
+    assert pages <= set(PAGES)
