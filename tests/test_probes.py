@@ -100,6 +100,13 @@ def test_noise_scores_about_0_at_laptop_scale(seed):
         assert scores.abs().max() <= 0.02
 
 
+def test_mlp_probe_keeps_the_weights_from_before_it_overfits():
+    # 150 samples, 10 dimensions: trained to the end, nets fit noise and score far below 0
+    z, noise = normal(1150, 10, "z"), normal(1150, 4, "noise")
+    prediction = mlp(400).fit(z[:150], noise[:150]).predict(z[150:])
+    assert (r2(noise[150:], prediction) > -0.15).all()
+
+
 @pytest.mark.parametrize("make", [LinearProbe, mlp])
 @pytest.mark.parametrize("value", [0.0, 0.3, 1e4])
 def test_constant_representation_scores_about_0(make, value):
