@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from misalign.bias import Bias
-    from misalign.experiment import Run, execute
+    from misalign.experiment import execute
     from misalign.results import Record
+    from misalign.run import Run
     from misalign.worlds import Batch, Factor, NumericalWorld, World
 
 _WHERE = {
     "Bias": "misalign.bias",
-    "Run": "misalign.experiment",
+    "Run": "misalign.run",
     "execute": "misalign.experiment",
     "Record": "misalign.results",
     "Batch": "misalign.worlds",

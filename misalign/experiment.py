@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,148 +13,16 @@ from torch import Tensor, nn
 
 from misalign.bias import Bias
 from misalign.encoders import numerical_encoder
-from misalign.errors import expect
 from misalign.paths import CHECKPOINTS
 from misalign.probes import LinearProbe, MLPProbe, r2
 from misalign.provenance import code_hash, commit, device_name
 from misalign.results import IDENTITY, RUNS, SCORES, Record, write
+from misalign.run import Run
 from misalign.scales import numerical_scale
 from misalign.streams import stream
 from misalign.theory import oracle
 from misalign.training import train
 from misalign.worlds import NumericalWorld
-from misalign.worlds.numerical import LATENTS
-
-EXPERIMENTS = ("numerical",)
-VARIANTS = ("", "untrained", "raw")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """Everything that decides a result.
-
-    Parameters
-    ----------
-    experiment : {"numerical"}, optional
-        Which study.
-    scale : {"smoke", "laptop", "paper"}, optional
-        How much compute, see `misalign.scales`.
-    variant : {"", "untrained", "raw"}, optional
-        The paper's set-up, or a control: encoders left as initialised, or no encoder at all.
-    latents : {"independent", "dependent"}, optional
-        Semantic variables.
-    bias : {"selection", "perturbation", "joint"}, optional
-        Which table of settings.
-    setting : int, optional
-        1-based column of that table.
-    seed : int, optional
-        Decides world, training and probes.
-    encoding_size : int, optional
-        Width of the representations; by default the number of unbiased factors.
-
-    Raises
-    ------
-    ValueError
-        For any value outside the above; the message names the field.
-    """
-
-    experiment: str = "numerical"
-    scale: str = "laptop"
-    variant: str = ""
-    latents: str = "independent"
-    bias: str = "selection"
-    setting: int = 1
-    seed: int = 0
-    encoding_size: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("experiment", EXPERIMENTS),
-            ("variant", VARIANTS),
-            ("latents", LATENTS),
-        ):
-            value = getattr(self, name)
-            listed = ", ".join(map(repr, known))
-            expect(value in known, name, f"one of {listed}", repr(value))
-        numerical_scale(self.scale)
-        _whole("seed", self.seed, 0)
-        unbiased = Bias.numerical(self.bias, self.setting).unbiased
-        if self.encoding_size is None:
-            object.__setattr__(self, "encoding_size", len(unbiased))
-        _whole("encoding_size", self.encoding_size, 1)
-
-    @property
-    def parameters(self) -> str:
-        """The fields as JSON, keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @property
-    def id(self) -> str:
-        """Hash of the fields, 12 characters."""
-        return hashlib.sha256(self.parameters.encode()).hexdigest()[:12]
-
-    @classmethod
-    def grid(cls, **axes: object) -> list[Run]:
-        """Every combination of the values given for each field.
-
-        Parameters
-        ----------
-        **axes
-            Fields of a run; a list makes an axis of several values.
-
-        Returns
-        -------
-        list of Run
-            The last axis varies fastest.
-
-        Raises
-        ------
-        ValueError
-            For an unknown field, an empty axis, or a value that `Run` refuses.
-        """
-        known = [field.name for field in fields(cls)]
-        unknown = [name for name in axes if name not in known]
-        expect(not unknown, "parameters", f"some of {', '.join(known)}", ", ".join(unknown))
-        for name, values in axes.items():
-            expect(values != [], name, "at least one value", "an empty list")
-        values = [axis if isinstance(axis, list) else [axis] for axis in axes.values()]
-        return [cls(**dict(zip(axes, point, strict=True))) for point in itertools.product(*values)]
-
-    @classmethod
-    def from_notebook(cls, names: Mapping[str, object]) -> list[Run]:
-        """Read the runs that the parameters cell of a notebook names.
-
-        papermill sets any name that it is given and only logs one that the notebook does not
-        know, so every plain value in the notebook's name space must be a field of `Run`.
-
-        Parameters
-        ----------
-        names : mapping
-            ``globals()`` right after the parameters cell, before anything else is assigned.
-
-        Returns
-        -------
-        list of Run
-
-        Raises
-        ------
-        ValueError
-            As in `grid`.
-        """
-        plain = bool | int | float | str | list | None
-        axes = {
-            name: value
-            for name, value in names.items()
-            if isinstance(value, plain)
-            and not name.startswith("_")
-            and name not in ("In", "Out", "record")
-        }
-        return cls.grid(**axes)
-
-
-def _whole(name: str, value: object, least: int) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    expect(whole, name, f"a whole number of at least {least}", repr(value))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from misalign.paths import LIBRARY, ROOT
 # the modules that decide the numbers; plots, command line and the like do not
 DECIDING = (
     *("bias", "streams", "objectives", "encoders", "optim", "training", "probes", "theory"),
-    *("scales", "experiment", "worlds"),
+    *("scales", "run", "experiment", "worlds"),
 )
 
 

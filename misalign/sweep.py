@@ -23,10 +23,11 @@ import pandas as pd
 import yaml
 
 from misalign.errors import expect
-from misalign.experiment import Run, execute
+from misalign.experiment import execute
 from misalign.paths import EXECUTED, NOTEBOOKS, ROOT
 from misalign.provenance import code_hash
 from misalign.results import runs as recorded_runs
+from misalign.run import Run
 
 # cells with this tag draw what sweeps record; a sweep leaves them out
 RECORDED = "recorded"

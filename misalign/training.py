@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,9 @@ class Recipe:
     second_batch : bool, optional
         Take Eq. (2)'s negatives from a second, independent batch, as the authors' code does,
         rather than from the batch itself.
+    autocast : bool, optional
+        Run the encoders in bfloat16; worlds and objectives stay in float32. Pays for wide nets on
+        devices that multiply bfloat16 faster, not on a CPU that only emulates it.
     """
 
     steps: int
@@ -55,6 +59,7 @@ class Recipe:
     objective: str = "sym_align_max_ent"
     tau: float = 1.0
     second_batch: bool = False
+    autocast: bool = False
 
     def __post_init__(self) -> None:
         expect(self.steps >= 0, "steps", "0 or more", self.steps)
@@ -76,7 +81,6 @@ def train(
     *,
     generator: torch.Generator,
     device: torch.device | str = "cpu",
-    autocast: bool = False,
     checkpoint: Path | None = None,
     every: int = 200,
     run: str = "",
@@ -99,8 +103,6 @@ def train(
         Source of the batches, on the device.
     device : torch.device or str, optional
         Where everything lives.
-    autocast : bool, optional
-        Run the encoders in bfloat16; the objective stays in float32. Pays on GPUs.
     checkpoint : Path, optional
         File to resume from, if it exists, and to save to; removed at the end.
     every : int, optional
@@ -125,9 +127,7 @@ def train(
     start = state.load(checkpoint, device) if checkpoint and checkpoint.exists() else 0
     encoders.train()
     for step in tqdm(range(start, recipe.steps), "training", initial=start, disable=None):
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=autocast):
-            z = _encode(encoders, world, recipe, generator, device)
-        loss = _loss(recipe, [part.float() for part in z])
+        loss = _loss(recipe, _encode(encoders, world, recipe, generator, device))
         _update(encoders, optimizers, loss, recipe, step)
         state.losses[step] = loss.detach()
         if (step + 1) % every == 0:
@@ -154,8 +154,10 @@ def _encode(
         world.sample(recipe.batch_size, generator=generator, device=device)
         for _ in range(1 + recipe.second_batch)
     ]
-    images = encoders["image"](torch.cat([batch.image for batch in batches]))
-    texts = encoders["text"](torch.cat([batch.text for batch in batches]))
+    # the world has drawn in float32; only the encoders may run in less
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.autocast):
+        images = encoders["image"](torch.cat([batch.image for batch in batches])).float()
+        texts = encoders["text"](torch.cat([batch.text for batch in batches])).float()
     n = recipe.batch_size
     return [images[:n], texts[:n], *((images[n:], texts[n:]) if recipe.second_batch else ())]
 
@@ -226,9 +228,15 @@ class _State:
             torch.save(content, partial)
 
     def load(self, path: Path, device: torch.device | str) -> int:
-        content = torch.load(path, map_location=device, weights_only=True)
+        expected = f"one of run {self.run} in {path}"
+        try:
+            content = torch.load(path, map_location=device, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            # torch explains itself in many lines; one is enough to know the file is of no use
+            reason = str(error).partition("\n")[0] or "an empty file"
+            raise ValueError(f"checkpoint: expected {expected}, got {reason}") from None
         found = content.get("run") if isinstance(content, dict) else None
-        expect(found == self.run, "checkpoint", f"one of run {self.run} in {path}", f"run {found}")
+        expect(found == self.run, "checkpoint", expected, f"run {found}")
         self.encoders.load_state_dict(content["encoders"])
         for optimizer, state in zip(self.optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(state)
