@@ -48,7 +48,7 @@ function mathematics() {
     faults.push(`MathJax error: ${e.dataset.mjxError ?? e.textContent}`);
   for (const e of all('mjx-container [style*="color"]')) // how MathJax shows a macro it lacks
     if (getComputedStyle(e).color === 'rgb(255, 0, 0)')
-      faults.push(`unknown TeX macro: ${start(e.textContent)}`);
+      faults.push(`unknown TeX macro: ${start(e.closest('mjx-container').textContent)}`);
   return faults;
 }
 
