@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import comb
 
-from misalign.errors import expect
+from misalign.errors import expect, expect_whole
 
 SETTINGS = ("selection", "perturbation", "joint")
 
@@ -31,8 +31,15 @@ def subset_rank(subset: Iterable[int], n: int) -> int:
     -------
     int
         In {0, ..., 2**n - 1}.
+
+    Raises
+    ------
+    ValueError
+        If an element is outside the ground set.
     """
     elements = sorted(subset)
+    for element in elements:
+        expect_whole("subset", element, 1, n)
     rank = sum(comb(n, size) for size in range(len(elements)))
     previous = 0
     for left, element in zip(range(len(elements), 0, -1), elements, strict=True):
@@ -56,7 +63,13 @@ def subset_at(rank: int, n: int) -> tuple[int, ...]:
     -------
     tuple of int
         Sorted elements.
+
+    Raises
+    ------
+    ValueError
+        If the rank is out of range.
     """
+    expect_whole("rank", rank, 0, 2**n - 1)
     size = 0
     while rank >= comb(n, size):
         rank -= comb(n, size)
@@ -109,10 +122,10 @@ class Bias:
     probability: float = 0.75
 
     def __post_init__(self) -> None:
-        expect(isinstance(self.n, int) and self.n >= 1, "n", "a whole number of at least 1", self.n)
+        expect_whole("n", self.n, 1)
         for name in ("selected", "perturbed"):
             elements = tuple(sorted(set(getattr(self, name))))
-            stray = [i for i in elements if not 1 <= i <= self.n]
+            stray = [i for i in elements if i not in range(1, self.n + 1)]
             expect(not stray, name, f"indices from 1 to {self.n}", stray)
             object.__setattr__(self, name, elements)
         expect(self.selected, "selected", "a non-empty index set I_theta (Definition 3.1)", "none")
@@ -171,10 +184,10 @@ class Bias:
         ValueError
             If an index is out of its range.
         """
-        expect(1 <= theta <= 2**n - 1, "theta", f"a whole number from 1 to {2**n - 1}", theta)
+        expect_whole("n", n, 1)
+        expect_whole("theta", theta, 1, 2**n - 1)
         selected = subset_at(theta, n)
-        last = 2 ** len(selected) - 1
-        expect(1 <= rho <= last, "rho", f"a whole number from 1 to {last}", rho)
+        expect_whole("rho", rho, 1, 2 ** len(selected) - 1)
         perturbed = tuple(selected[i - 1] for i in subset_at(rho - 1, len(selected)))
         return cls(n, selected, perturbed, **options)
 
@@ -202,12 +215,7 @@ class Bias:
         """
         expect(bias in SETTINGS, "bias", f"one of {', '.join(SETTINGS)}", repr(bias))
         last, table = {"selection": (10, 2), "perturbation": (10, 3), "joint": (1, 5)}[bias]
-        expect(
-            isinstance(setting, int) and 1 <= setting <= last,
-            "setting",
-            f"a whole number from 1 to {last} for {bias} bias (Table {table})",
-            repr(setting),
-        )
+        expect_whole("setting", setting, 1, last, f"{bias} bias (Table {table})")
         if bias == "selection":
             return cls(10, tuple(range(1, setting + 1)))
         if bias == "perturbation":

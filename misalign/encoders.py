@@ -68,11 +68,17 @@ class Whitening(nn.Module):
     ----------
     sample : Tensor
         Observations, shape (n, d), n much larger than d.
+
+    Raises
+    ------
+    ValueError
+        If the sample's covariance is singular.
     """
 
     def __init__(self, sample: Tensor) -> None:
         super().__init__()
-        root = torch.linalg.cholesky(torch.cov(sample.double().mT))
+        root, flaw = torch.linalg.cholesky_ex(torch.cov(sample.double().mT))
+        expect(not flaw, "sample", "observations that span all their dimensions", "fewer")
         eye = torch.eye(len(root), dtype=root.dtype, device=root.device)
         inverse = torch.linalg.solve_triangular(root, eye, upper=False)
         self.register_buffer("mean", sample.mean(0))

@@ -17,7 +17,7 @@ def expect(
     condition : object
         Anything with a truth value.
     name : str
-        The argument at fault, as the caller spelled it.
+        The argument at fault.
     expected, got : str, object
         What would have been right, and what came.
     error : type of Exception, optional
@@ -30,3 +30,30 @@ def expect(
     """
     if not condition:
         raise error(f"{name}: expected {expected}, got {got}")
+
+
+def expect_whole(
+    name: str, value: object, least: int, most: int | None = None, of: str = ""
+) -> None:
+    """Raise a one-line error unless a value is a whole number within bounds.
+
+    Parameters
+    ----------
+    name : str
+        The argument at fault.
+    value : object
+        What came; True and False are no numbers here.
+    least, most : int
+        Bounds, both included; without `most` there is none above.
+    of : str, optional
+        What the bounds belong to.
+
+    Raises
+    ------
+    ValueError
+        As `expect`.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    within = whole and value >= least and (most is None or value <= most)
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    expect(within, name, f"a whole number {bounds}{f' for {of}' if of else ''}", repr(value))

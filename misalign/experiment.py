@@ -15,7 +15,7 @@ from misalign.bias import Bias
 from misalign.encoders import numerical_encoder
 from misalign.paths import CHECKPOINTS
 from misalign.probes import LinearProbe, MLPProbe, r2
-from misalign.provenance import code_hash, commit, device_name
+from misalign.provenance import DECIDING, code_hash, commit, device_name
 from misalign.results import IDENTITY, RUNS, SCORES, Record, write
 from misalign.run import Run
 from misalign.scales import numerical_scale
@@ -24,8 +24,11 @@ from misalign.theory import oracle
 from misalign.training import train
 from misalign.worlds import NumericalWorld
 
+# taken while these very modules are loaded: later the files may be other than what runs
+CODE = {experiment: code_hash(experiment) for experiment in DECIDING}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A world and encoders trained on it.
 
@@ -215,7 +218,7 @@ def execute(
         Scores and provenance.
     """
     started = time.perf_counter()
-    checkpoint = CHECKPOINTS / f"{run.id}-{code_hash()}.pt" if record else None
+    checkpoint = CHECKPOINTS / f"{run.id}-{CODE[run.experiment]}.pt" if record else None
     fitted = fit(run, device=device, checkpoint=checkpoint)
     scores = score(run, fitted, device=device)
     losses = fitted.losses
@@ -225,7 +228,7 @@ def execute(
         "scale": run.scale,
         "parameters": run.parameters,
         "commit": commit(),
-        "code": code_hash(),
+        "code": CODE[run.experiment],
         "device": device_name(device),
         "torch": torch.__version__,
         "steps": len(losses),

@@ -6,6 +6,8 @@ product, never from a (B, B, n) array of differences.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -17,20 +19,25 @@ SIMILARITIES = ("euclidean", "cosine")
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """Squared Euclidean distances between the rows of a, (A, n), and of b, (B, n): shape (A, B)."""
+    # distances do not depend on the origin, their rounding errors do: put it in the middle
+    origin = b.detach().mean(0)
+    a, b = a - origin, b - origin
     norms = a.square().sum(-1, keepdim=True) + b.square().sum(-1)
     return torch.addmm(norms, a, b.mT, alpha=-2)
 
 
-def _check(tau: float, z_x: Tensor, *others: Tensor) -> None:
+def _check(tau: float, z_x: Tensor, **others: Tensor | None) -> None:
     expect(tau > 0, "tau", "a temperature above 0", tau)
     expect(z_x.ndim == 2, "z_x", "shape (B, n)", tuple(z_x.shape))
-    for other in others:
+    for name, other in others.items():
         expect(
-            other.ndim == 2 and other.shape[1] == z_x.shape[1],
-            "z_t",
+            other is None or (other.ndim == 2 and other.shape[1] == z_x.shape[1]),
+            name,
             f"rows of width {z_x.shape[1]}, like z_x",
-            tuple(other.shape),
+            other is not None and tuple(other.shape),
         )
+    rows = len(others["z_t"])
+    expect(rows == len(z_x), "z_t", f"{len(z_x)} rows, one a pair", rows)
 
 
 def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "euclidean") -> Tensor:
@@ -55,8 +62,7 @@ def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "eucli
     ValueError
         For an unknown similarity, a temperature not above 0, or shapes that do not match.
     """
-    _check(tau, z_x, z_t)
-    expect(len(z_x) == len(z_t), "z_t", f"{len(z_x)} rows, one a pair", len(z_t))
+    _check(tau, z_x, z_t=z_t)
     expect(
         similarity in SIMILARITIES, "similarity", f"one of {', '.join(SIMILARITIES)}", similarity
     )
@@ -106,27 +112,31 @@ def sym_align_max_ent(
     ValueError
         For a temperature not above 0, shapes that do not match, or a batch of one without others.
     """
-    _check(tau, z_x, z_t, *(z for z in (other_x, other_t) if z is not None))
-    expect(len(z_x) == len(z_t), "z_t", f"{len(z_x)} rows, one a pair", len(z_t))
+    _check(tau, z_x, z_t=z_t, other_x=other_x, other_t=other_t)
+    both = (other_x is None) == (other_t is None)
+    expect(both, "other_t", "a second batch of both modalities or of none", "one modality")
     expect(other_x is not None or len(z_x) > 1, "z_x", "at least 2 rows", len(z_x))
     positive = -(z_x - z_t).square().sum(1) / tau
-    halves = [
-        _log_mean_kernel(z, other, positive, tau) for z, other in ((z_x, other_x), (z_t, other_t))
-    ]
-    return (halves[0] + halves[1]) / 2 - positive.mean()
+    halves = [_half(z, other, positive, tau) for z, other in ((z_x, other_x), (z_t, other_t))]
+    return (halves[0] + halves[1]) / 2
 
 
-def _log_mean_kernel(z: Tensor, other: Tensor | None, positive: Tensor, tau: float) -> Tensor:
-    """Batch mean of log(1/N (e^positive_i + sum_j e^(-||z_i - other_j||^2 / tau)))."""
+def _half(z: Tensor, other: Tensor | None, positive: Tensor, tau: float) -> Tensor:
+    """One modality's share: alignment plus log-mean kernel.
+
+    Alignment is -positive_i, the log-mean kernel log(1/N (e^positive_i + sum_j e^logit_ij)). Their
+    sum is the cross-entropy of picking the positive among N terms, less log N; written so, nothing
+    large cancels.
+    """
     logits = -squared_distances(z, z if other is None else other) / tau
     if other is None:
         # a row is no sample independent of itself: its place is taken by the positive pair
         logits = logits.diagonal_scatter(positive)
-        terms = len(z)
+        place = torch.arange(len(z), device=z.device)
     else:
-        logits = torch.cat([logits, positive[:, None]], 1)
-        terms = len(other) + 1
-    return logits.logsumexp(1).mean() - torch.tensor(float(terms), device=z.device).log()
+        logits = torch.cat([positive[:, None], logits], 1)
+        place = torch.zeros(len(z), dtype=torch.long, device=z.device)
+    return functional.cross_entropy(logits, place) - math.log(logits.shape[1])
 
 
 def nt_xent(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0) -> Tensor:
@@ -147,8 +157,7 @@ def nt_xent(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0) -> Tensor:
     Tensor
         Scalar.
     """
-    _check(tau, z_x, z_t)
-    expect(len(z_x) == len(z_t), "z_t", f"{len(z_x)} rows, one a pair", len(z_t))
+    _check(tau, z_x, z_t=z_t)
     rows = functional.normalize(torch.cat([z_x, z_t]), dim=1)
     logits = (rows @ rows.mT / tau).fill_diagonal_(-torch.inf)
     partner = torch.arange(len(rows), device=rows.device).roll(len(z_x))

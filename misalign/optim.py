@@ -29,7 +29,7 @@ def orthogonalize(g: Tensor) -> Tensor:
     -------
     Tensor
         Same shape and singular vectors; singular values between about 0.5 and 1.5, except those
-        that were nearly 0.
+        that were below about a thirtieth of the largest.
     """
     a, b, c = COEFFICIENTS
     wide = g.shape[-2] <= g.shape[-1]

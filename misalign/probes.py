@@ -29,7 +29,8 @@ def r2(truth: Tensor, prediction: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        1 - residual over total sum of squares, shape (targets,); not clipped.
+        1 - residual over total sum of squares, shape (targets,); not clipped, and NaN for a truth
+        that is constant.
     """
     total = (truth - truth.mean(0)).square().sum(0)
     return 1 - (truth - prediction).square().sum(0) / total
@@ -54,14 +55,15 @@ class LinearProbe:
 class MLPProbe:
     """Two-layer perceptrons, one a target, trained side by side.
 
-    The nets share nothing but the minibatches, so no target changes another's score. Each starts
-    as the mean predictor (its output layer is 0) and keeps the weights that did best on a held-out
-    fifth of the samples, so a target that cannot be predicted scores about 0, not below.
+    All nets start from the same hidden weights, see the same minibatches and stop by themselves,
+    so no target changes another's score. Each starts as the mean predictor (its output layer is 0)
+    and keeps the weights that did best on a held-out fifth of the samples, so a target that cannot
+    be predicted scores about 0, not below.
 
     Parameters
     ----------
     steps : int
-        Adam steps at most; training ends before when no net has improved for a quarter of them.
+        Adam steps at most; a net stops when it has not improved for a quarter of them.
     hidden : int, optional
         Width of the hidden layer.
     generator : torch.Generator
@@ -85,32 +87,26 @@ class MLPProbe:
         optimizer = torch.optim.Adam(weights, lr=RATE, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
         self.weights = [weight.detach().clone() for weight in weights]
-        lowest, improved = targets[:held].square().mean(0), 0
+        lowest = targets[:held].square().mean(0)
+        improved = torch.zeros_like(lowest)
         for step in range(1, self.steps + 1):
             rows = torch.randint(held, len(z), (batch,), generator=self.generator, device=z.device)
-            loss = (_forward(weights, z[rows]) - targets[rows]).square().mean(0).sum()
+            loss = _errors(weights, z[rows], targets[rows]).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             if step % CHECK == 0 or step == self.steps:
-                better = self._keep_better(weights, z[:held], targets[:held], lowest)
-                improved = step if better else improved
-            if step - improved > self.steps // 4:
-                break
+                running = step - improved <= self.steps / 4
+                with torch.no_grad():
+                    error = _errors(weights, z[:held], targets[:held])
+                better = (error < lowest) & running
+                lowest[better], improved[better] = error[better], step
+                for kept, weight in zip(self.weights, weights, strict=True):
+                    kept.copy_(torch.where(better, weight.detach(), kept))
+                if not running.any():
+                    break
         return self
-
-    @torch.no_grad()
-    def _keep_better(
-        self, weights: list[nn.Parameter], z: Tensor, targets: Tensor, lowest: Tensor
-    ) -> bool:
-        """Keep the nets whose error on held-out samples is a new low; update `lowest` in place."""
-        error = (_forward(weights, z) - targets).square().mean(0)
-        better = error < lowest
-        lowest.copy_(torch.where(better, error, lowest))
-        for kept, weight in zip(self.weights, weights, strict=True):
-            kept.copy_(torch.where(better, weight, kept))
-        return bool(better.any())
 
     @torch.no_grad()
     def predict(self, z: Tensor) -> Tensor:
@@ -119,13 +115,14 @@ class MLPProbe:
         return _forward(self.weights, z) * self.spread + self.mean
 
     def _initial(self, size: int, targets: int, device: torch.device) -> list[nn.Parameter]:
-        """Draw weights; targets come last, so that `_keep_better` can choose among them."""
-        first = torch.empty(size, self.hidden, targets, device=device)
+        """Draw one net's weights for all targets, which come last to be chosen among."""
+        first = torch.empty(size, self.hidden, 1, device=device)
         first.normal_(std=(2 / size) ** 0.5, generator=self.generator)
-        bias = torch.empty(self.hidden, targets, device=device)
-        bias.uniform_(-1, 1, generator=self.generator)
-        last = torch.zeros(self.hidden, targets, device=device)
-        return [nn.Parameter(w) for w in (first, bias, last, torch.zeros(targets, device=device))]
+        bias = torch.empty(self.hidden, 1, device=device).uniform_(-1, 1, generator=self.generator)
+        last = torch.zeros(self.hidden, 1, device=device)
+        offset = torch.zeros(1, device=device)
+        parts = (first, bias, last, offset)
+        return [nn.Parameter(part.repeat_interleave(targets, -1)) for part in parts]
 
 
 def _forward(weights: list[Tensor], z: Tensor) -> Tensor:
@@ -133,6 +130,11 @@ def _forward(weights: list[Tensor], z: Tensor) -> Tensor:
     first, bias, last, offset = weights
     hidden = functional.relu((z @ first.flatten(1)).unflatten(1, first.shape[1:]) + bias)
     return (hidden * last).sum(1) + offset
+
+
+def _errors(weights: list[Tensor], z: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of every net, shape (targets,)."""
+    return (_forward(weights, z) - targets).square().mean(0)
 
 
 def _check(z: Tensor, targets: Tensor) -> None:

@@ -13,25 +13,24 @@ import torch
 
 from misalign.paths import LIBRARY, ROOT
 
-# the modules that decide the numbers; plots, command line and the like do not
-DECIDING = (
+# the modules that decide an experiment's numbers; plots, command line and the like do not
+SHARED = (
     *("bias", "streams", "objectives", "encoders", "optim", "training", "probes", "theory"),
-    *("scales", "run", "experiment", "worlds"),
+    *("scales", "run", "experiment", "worlds/base"),
 )
+DECIDING = {"numerical": (*SHARED, "worlds/mixing", "worlds/numerical")}
 
 
 @cache
-def code_hash() -> str:
-    """Hash of the code that decides the numbers.
+def code_hash(experiment: str) -> str:
+    """Hash of the code that decides an experiment's numbers.
 
     Comments, docstrings and layout do not count, so only a change that could move a number makes
     recorded runs stale.
     """
     digest = hashlib.sha256()
-    for name in DECIDING:
-        folder = LIBRARY / name
-        for path in sorted(folder.glob("*.py")) if folder.is_dir() else [LIBRARY / f"{name}.py"]:
-            digest.update(_bare(path).encode())
+    for name in DECIDING[experiment]:
+        digest.update(_bare(LIBRARY / f"{name}.py").encode())
     return digest.hexdigest()[:12]
 
 

@@ -100,23 +100,32 @@ def write(record: Record, folder: Path = RESULTS) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        _merge(folder / f"{record.experiment}.csv", record.scores, SCORES, SCORES[1:-2])
-        _merge(folder / "runs.csv", record.run, RUNS, ("experiment", "scale", "parameters"))
+        parts = (
+            (folder / f"{record.experiment}.csv", record.scores, SCORES, SCORES[1:-2]),
+            (folder / "runs.csv", record.run, RUNS, ("experiment", "scale", "parameters")),
+        )
+        # both are read before either is written, so a file that is not as it should be stops both
+        tables = [(path, _merged(path, new, *keys)) for path, new, *keys in parts]
+        for path, table in tables:
+            with replacing(path) as partial:
+                table.to_csv(partial, index=False, lineterminator="\n")
 
 
 def _load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=list(columns))
-    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values={"oracle": [""]})
+    empty = {"oracle": [""], "loss": [""]}  # the only numbers that may be unknown
+    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values=empty)
     missing = [name for name in columns if name not in table]
     expect(not missing, str(path), f"columns {', '.join(columns)}", f"none named {missing}")
     return table[list(columns)]
 
 
-def _merge(path: Path, new: pd.DataFrame, columns: tuple[str, ...], order: tuple[str, ...]) -> None:
+def _merged(
+    path: Path, new: pd.DataFrame, columns: tuple[str, ...], order: tuple[str, ...]
+) -> pd.DataFrame:
+    """Rows of a file with new ones in the place of those of the same run, sorted."""
     old = _load(path, columns)
     kept = old[~old["run"].isin(new["run"])]
     table = pd.concat([kept, new[list(columns)]]) if len(kept) else new[list(columns)]
-    table = table.sort_values([*order, "run"])
-    with replacing(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+    return table.sort_values([*order, "run"])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 from misalign.bias import Bias
-from misalign.errors import expect
+from misalign.errors import expect, expect_whole
 from misalign.scales import numerical_scale
 from misalign.worlds.numerical import LATENTS
 
@@ -65,11 +65,11 @@ class Run:
             listed = ", ".join(map(repr, known))
             expect(value in known, name, f"one of {listed}", repr(value))
         numerical_scale(self.scale)
-        _whole("seed", self.seed, 0)
+        expect_whole("seed", self.seed, 0)
         unbiased = Bias.numerical(self.bias, self.setting).unbiased
         if self.encoding_size is None:
             object.__setattr__(self, "encoding_size", len(unbiased))
-        _whole("encoding_size", self.encoding_size, 1)
+        expect_whole("encoding_size", self.encoding_size, 1)
 
     @property
     def parameters(self) -> str:
@@ -113,7 +113,8 @@ class Run:
         """Read the runs that the parameters cell of a notebook names.
 
         papermill sets any name that it is given and only logs one that the notebook does not
-        know, so every plain value in the notebook's name space must be a field of `Run`.
+        know, so every value in the notebook's name space that papermill could have set must be a
+        field of `Run`.
 
         Parameters
         ----------
@@ -129,7 +130,7 @@ class Run:
         ValueError
             As in `grid`.
         """
-        plain = bool | int | float | str | list | None
+        plain = bool | int | float | str | list | tuple | dict | None
         axes = {
             name: value
             for name, value in names.items()
@@ -138,8 +139,3 @@ class Run:
             and name not in ("In", "Out", "record")
         }
         return cls.grid(**axes)
-
-
-def _whole(name: str, value: object, least: int) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-    expect(whole, name, f"a whole number of at least {least}", repr(value))

@@ -93,9 +93,9 @@ class Sweep:
 
     def stale(self, folder: Path) -> list[Run]:
         """Runs that are recorded, but by other code than the present."""
-        table = recorded_runs(folder)
-        old = set(table[table["code"] != code_hash()]["run"])
-        return [run for run in self.runs if run.id in old]
+        code = recorded_runs(folder).set_index("run")["code"]
+        recorded = [run for run in self.runs if run.id in code]
+        return [run for run in recorded if code[run.id] != code_hash(run.experiment)]
 
 
 def groups(runs: list[Run]) -> list[list[Run]]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from misalign.errors import expect
+from misalign.errors import expect, expect_whole
 from misalign.objectives import mmcl, nt_xent, sym_align_max_ent
 from misalign.optim import Muon
 from misalign.paths import replacing
@@ -62,10 +62,16 @@ class Recipe:
     autocast: bool = False
 
     def __post_init__(self) -> None:
-        expect(self.steps >= 0, "steps", "0 or more", self.steps)
-        expect(self.batch_size >= 2, "batch_size", "at least 2 pairs", self.batch_size)
-        known = ", ".join(OBJECTIVES)
-        expect(self.objective in OBJECTIVES, "objective", f"one of {known}", self.objective)
+        expect_whole("steps", self.steps, 0)
+        expect_whole("batch_size", self.batch_size, 2)
+        for name in ("rate", "clip", "tau"):
+            expect(getattr(self, name) > 0, name, "a number above 0", getattr(self, name))
+        expect(0 <= self.warmup < 1, "warmup", "a share of at least 0 and below 1", self.warmup)
+        known = ", ".join(map(repr, OBJECTIVES))
+        expect(self.objective in OBJECTIVES, "objective", f"one of {known}", repr(self.objective))
+        only = "False, since only sym_align_max_ent takes a second batch"
+        takes = self.objective == "sym_align_max_ent" or not self.second_batch
+        expect(takes, "second_batch", only, self.second_batch)
 
     def pace(self, step: int) -> float:
         """Factor on every learning rate at a 0-based step."""
@@ -118,10 +124,11 @@ def train(
     Raises
     ------
     ValueError
-        If the checkpoint is of another run.
+        If the checkpoint is damaged or of another run.
     FloatingPointError
         If the loss is no longer finite.
     """
+    expect(run or not checkpoint, "run", "a name, which the checkpoint keeps", repr(run))
     optimizers = _optimizers(encoders, recipe)
     state = _State(run, encoders, optimizers, generator, torch.zeros(recipe.steps, device=device))
     start = state.load(checkpoint, device) if checkpoint and checkpoint.exists() else 0

@@ -119,7 +119,18 @@ def test_probability_must_be_one(complains, probability):
         Bias(3, (1, 2), (1,), probability)
 
 
-@pytest.mark.parametrize("theta", [0, 8])
+@pytest.mark.parametrize("rank", [-1, 8, 1.5])
+def test_rank_of_a_subset_must_be_in_its_range(complains, rank):
+    with complains("rank", "from 0 to 7", str(rank)):
+        subset_at(rank, 3)
+
+
+def test_ranked_subset_must_be_within_the_ground_set(complains):
+    with complains("subset", "from 1 to 3", "5"):
+        subset_rank((5,), 3)
+
+
+@pytest.mark.parametrize("theta", [0, 8, 1.5, True])
 def test_theta_must_be_in_its_range(complains, theta):
     with complains("theta", "from 1 to 7", str(theta)):
         Bias.from_indices(3, theta)
@@ -140,9 +151,10 @@ def test_setting_must_be_a_column_of_its_table(complains, bias, setting, last):
         Bias.numerical(bias, setting)
 
 
-def test_setting_must_be_whole(complains):
-    with complains("setting", "a whole number", "1.5"):
-        Bias.numerical("selection", 1.5)
+@pytest.mark.parametrize("setting", [1.5, True, "1"])
+def test_setting_must_be_whole(complains, setting):
+    with complains("setting", "a whole number", repr(setting)):
+        Bias.numerical("selection", setting)
 
 
 def test_unknown_bias_lists_the_known_ones(complains):

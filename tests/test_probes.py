@@ -75,8 +75,7 @@ def test_mlp_probe_repeats_with_its_generator():
     assert torch.equal(one, again)
 
 
-def test_another_target_hardly_moves_a_score():
-    # nets share minibatches and the moment to stop, and are drawn side by side
+def test_another_target_does_not_move_a_score():
     z, z_test = normal(4000, 3, "z"), normal(2000, 3, "z2")
 
     def targets(z):
@@ -87,7 +86,7 @@ def test_another_target_hardly_moves_a_score():
         for j in range(3)
     ]
     together = r2(targets(z_test), mlp().fit(z, targets(z)).predict(z_test)).tolist()
-    assert together == pytest.approx(alone, abs=0.01)
+    assert together == pytest.approx(alone, abs=1e-4)  # sums are taken in another order
 
 
 @pytest.mark.parametrize("seed", range(3))

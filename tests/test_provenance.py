@@ -56,13 +56,13 @@ def test_code_hash_follows_the_deciding_modules_and_no_others(tmp_path, monkeypa
     for name in ("bias", "worlds/a", "plots"):
         (tmp_path / f"{name}.py").write_text(PLAIN, encoding="utf-8")
     monkeypatch.setattr(provenance, "LIBRARY", tmp_path)
-    monkeypatch.setattr(provenance, "DECIDING", ("bias", "worlds"))
+    monkeypatch.setattr(provenance, "DECIDING", {"numerical": ("bias", "worlds/a")})
 
     def changed(name: str, source: str) -> str:
         (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
-        return provenance.code_hash.__wrapped__()
+        return provenance.code_hash.__wrapped__("numerical")
 
-    before = provenance.code_hash.__wrapped__()
+    before = provenance.code_hash.__wrapped__("numerical")
     assert changed("plots", "y = 2\n") == before
     assert changed("bias", '"""Words."""\n' + PLAIN) == before
     assert changed("bias", "y = 2\n") != before
@@ -71,10 +71,10 @@ def test_code_hash_follows_the_deciding_modules_and_no_others(tmp_path, monkeypa
 
 
 def test_every_deciding_module_exists():
-    for name in provenance.DECIDING:
-        folder = Path(misalign.__file__).parent / name
-        assert folder.is_dir() or folder.with_suffix(".py").exists()
-    assert re.fullmatch("[0-9a-f]{12}", provenance.code_hash())
+    for experiment, names in provenance.DECIDING.items():
+        for name in names:
+            assert (Path(misalign.__file__).parent / f"{name}.py").exists(), name
+        assert re.fullmatch("[0-9a-f]{12}", provenance.code_hash(experiment))
 
 
 def test_commit_is_empty_without_git(monkeypatch, tmp_path):

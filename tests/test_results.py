@@ -152,9 +152,6 @@ def test_runs_without_a_column_are_refused(tmp_path, complains):
     assert path.read_bytes() == before
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="scores are merged before runs.csv is read"
-)
 def test_runs_without_a_column_leave_the_scores_alone(tmp_path):
     results.write(record("a"), tmp_path)
     drop_column(tmp_path / "runs.csv", "loss")
@@ -164,9 +161,6 @@ def test_runs_without_a_column_leave_the_scores_alone(tmp_path):
     assert contents(tmp_path) == before
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="one empty loss makes text of the whole column"
-)
 def test_runs_without_training_leave_losses_numbers(tmp_path):
     results.write(record("a", loss=np.nan), tmp_path)
     results.write(record("b", seed=1, loss=0.5), tmp_path)

@@ -121,7 +121,7 @@ def test_runs_recorded_by_other_code_are_stale_but_not_missing(folder, monkeypat
     one = Sweep.read(plan(folder))
     list(carry_out(one, list(one.runs), kept, notebooks=False))
     assert one.stale(kept) == []
-    monkeypatch.setattr(sweep, "code_hash", lambda: "another")
+    monkeypatch.setattr(sweep, "code_hash", lambda experiment: "another")
     assert one.missing(kept) == []
     assert one.stale(kept) == list(one.runs)
 

@@ -67,8 +67,9 @@ class Watched:
         return self.world.sample(n, **options)
 
 
-def run_tiny(recipe=RECIPE, world=None, **options):
+def run_tiny(recipe=RECIPE, world=None, run="a", **options):
     """Losses, weights and buffers of a training of the tiny world."""
+    options["run"] = run
     encoders = make_encoders(tiny_world())
     generator = stream(0, "batches")
     losses = train(encoders, world or tiny_world(), recipe, generator=generator, **options)
@@ -137,14 +138,24 @@ def test_without_a_rate_for_muon_adam_trains_everything():
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("steps", -1, "0 or more"),
-        ("batch_size", 1, "at least 2 pairs"),
-        ("objective", "clip", "sym_align_max_ent, mmcl, nt_xent"),
+        ("steps", -1, "a whole number of at least 0"),
+        ("steps", 1.5, "a whole number of at least 0"),
+        ("batch_size", 1, "a whole number of at least 2"),
+        ("rate", 0.0, "a number above 0"),
+        ("clip", -1.0, "a number above 0"),
+        ("tau", 0.0, "a number above 0"),
+        ("warmup", 1.0, "a share of at least 0 and below 1"),
+        ("objective", "clip", "'sym_align_max_ent', 'mmcl', 'nt_xent'"),
     ],
 )
 def test_recipe_refuses(complains, field, value, expected):
     with complains(field, expected, str(value)):
         replace(RECIPE, **{field: value})
+
+
+def test_only_eq_2_takes_a_second_batch(complains):
+    with complains("second_batch", "only sym_align_max_ent takes a second batch", "True"):
+        replace(RECIPE, objective="mmcl", second_batch=True)
 
 
 # ---- the loop
@@ -324,6 +335,11 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, complains):
     assert path.exists()
 
 
+def test_checkpoint_needs_the_name_of_its_run(tmp_path, complains):
+    with complains("run", "a name, which the checkpoint keeps", "''"):
+        run_tiny(checkpoint=tmp_path / "run.pt", run="")
+
+
 def test_file_that_holds_no_run_is_refused(tmp_path, complains):
     path = tmp_path / "run.pt"
     torch.save([1, 2], path)
@@ -349,7 +365,7 @@ class Malicious:
 def test_checkpoint_never_runs_code(tmp_path, monkeypatch):
     trap, path = tmp_path / "trap", tmp_path / "run.pt"
     monkeypatch.setenv("MISALIGN_TEST_TRAP", str(trap))
-    torch.save({"run": "", "step": Malicious()}, path)
+    torch.save({"run": "a", "step": Malicious()}, path)
     with pytest.raises((pickle.UnpicklingError, ValueError)):
         run_tiny(checkpoint=path)
     assert not trap.exists()

@@ -33,7 +33,7 @@ class Factor:
     side: str = "semantic"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Paired samples.
 

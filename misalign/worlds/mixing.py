@@ -15,7 +15,7 @@ DRAWS = 25_000
 ACCEPTED = 25  # the best-conditioned 0.1 % of the draws
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mixing:
     """Square linear layers with leaky ReLUs between them, and the exact inverse.
 

@@ -55,7 +55,7 @@ class Gaussian:
         return torch.randn(size, generator=generator, device=self.root.device) @ self.root
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumericalWorld:
     """Image-text pairs from Gaussian latents (Eqs 3 to 5).
 
