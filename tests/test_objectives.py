@@ -118,7 +118,7 @@ def test_sym_align_max_ent_never_falls_below_its_floor(scale, noise, second):
     z_t = z_x + scale * noise * rows(count, width, "t")
     others = [scale * rows(32, width, name) for name in ("x2", "t2")] if second else []
     terms = 33 if second else count
-    assert sym_align_max_ent(z_x, z_t, *others) >= -math.log(terms) - LOG_N
+    assert sym_align_max_ent(z_x, z_t, *others) >= -math.log(terms) - 1e-12  # log N is rounded
 
 
 @pytest.mark.parametrize("second", [False, True])
