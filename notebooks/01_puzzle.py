@@ -516,9 +516,9 @@ assert shared > 0.5 and named(wrong) == ["color"]
 # print(survival("hasty"))
 # ```
 #
-# For color. Its score jumps from 0 to more than 0.8, and to more than 0.9 with 1,200 steps: one
-# caption in four is right, so a number with nothing better to do gains by following color. The
-# background stays at 0, whatever the width: no caption says anything about it. So a factor that is
+# For color. Its score jumps from near 0 to near 1, the nearer the longer you train: one caption in
+# four is right, so a number with nothing better to do gains by following color. The background
+# stays near 0, whatever the width: no caption says anything about it. So a factor that is
 # left out is lost for good, but one that is often wrong is lost only while the room is tight. The
 # theorem is silent on this, because its representation has just the right width.
 # ````
