@@ -27,7 +27,7 @@ def main() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what is missing.")
 @click.option("--stale", is_flag=True, help="Redo what other code than the present recorded.")
 @click.option("--notebooks/--no-notebooks", default=True, help="Execute by papermill, or here.")
-@click.option("--device", default="cpu", help="Where to train, with --no-notebooks.")
+@click.option("--device", help="Where to train, with --no-notebooks [default: cpu].")
 @click.pass_context
 def sweep(
     context: click.Context,
@@ -37,11 +37,13 @@ def sweep(
     dry_run: bool,
     stale: bool,
     notebooks: bool,
-    device: str,
+    device: str | None,
 ) -> None:
     """Record every run of sweep FILES that is not recorded yet (default: all of sweeps/)."""
-    from misalign.sweep import Sweep, carry_out, groups
+    from misalign.sweep import Sweep, carry_out
 
+    if device and notebooks:
+        raise click.UsageError("--device goes with --no-notebooks: notebooks train on the CPU")
     try:
         plans = [Sweep.read(file, scale) for file in files or sorted(SWEEPS.glob("*.yml"))]
         wanted = [(p, p.missing(results) + (p.stale(results) if stale else [])) for p in plans]
@@ -51,17 +53,19 @@ def sweep(
         raise click.ClickException(str(error)) from None
     if dry_run:
         return
-    failures = 0
+    done = failed = 0
     with tqdm(total=sum(len(runs) for _, runs in wanted), unit="run", disable=None) as bar:
         for plan, runs in wanted:
             bar.set_description(plan.name)
-            for outcome in carry_out(plan, runs, results, notebooks=notebooks, device=device):
-                bar.update(len(outcome.runs))
-                if outcome.error:
-                    failures += 1
-                    bar.write(_complaint(outcome))
-    click.echo(f"{sum(len(groups(runs)) for _, runs in wanted) - failures} done, {failures} failed")
-    context.exit(1 if failures else 0)
+            options = {"notebooks": notebooks, "device": device or "cpu"}
+            for outcome in carry_out(plan, runs, results, **options):
+                done, failed = done + len(outcome.recorded), failed + len(outcome.failed)
+                bar.update(len(outcome.recorded) + len(outcome.failed))
+                for run in outcome.failed:
+                    where = f" (see {outcome.notebook})" if outcome.notebook else ""
+                    bar.write(f"failed: {run.parameters}: {outcome.error}{where}")
+    click.echo(f"{done} runs recorded, {failed} failed")
+    context.exit(1 if failed else 0)
 
 
 def _summary(plan: object, runs: list, results: Path) -> str:
@@ -73,9 +77,3 @@ def _summary(plan: object, runs: list, results: Path) -> str:
     old = len(plan.stale(results))
     note = f"; {old} recorded by other code (--stale redoes them)" if old else ""
     return f"{plan.name}: {len(runs)} of {len(plan.runs)} runs to do{time}{note}"
-
-
-def _complaint(outcome: object) -> str:
-    first = outcome.runs[0]
-    where = f" (see {outcome.notebook})" if outcome.notebook else ""
-    return f"failed: {first.parameters}: {outcome.error}{where}"

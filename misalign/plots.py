@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from misalign.bias import Bias
 from misalign.errors import expect
+from misalign.results import SCORES
+from misalign.worlds.numerical import LATENTS
 
 # Okabe and Ito's palette: told apart by colour-blind readers, on white and in print
 COLORS = {
@@ -91,10 +93,10 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a latents, setting, modality, probe, target and factor, with `mean`, `spread` (the
-        standard deviation over seeds), `oracle` (its mean) and `seeds`.
+        One row for scores that differ in nothing but the seed, with `mean`, `spread` (the standard
+        deviation over seeds), `oracle` (its mean) and `seeds`.
     """
-    keys = ["variant", "latents", "bias", "setting", "modality", "probe", "target", "factor"]
+    keys = [name for name in SCORES[1:-2] if name != "seed"]
     grouped = scores.groupby(keys, sort=False)
     return grouped.agg(
         mean=("score", "mean"),
@@ -159,7 +161,7 @@ def heatmaps(scores: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(2, 2, figsize=(9.5, 9), layout="constrained", sharey=True)
     summary = over_seeds(scores)
-    for row, latents in zip(axes, ("independent", "dependent"), strict=True):
+    for row, latents in zip(axes, LATENTS, strict=True):
         for ax, modality in zip(row, ("image", "text"), strict=True):
             chosen = (summary["latents"] == latents) & (summary["modality"] == modality)
             title = f"{label(modality)}, {latents} semantics"
@@ -186,9 +188,7 @@ def against_theory(scores: pd.DataFrame, limits: tuple[float, float] = (-0.1, 1.
         A panel for each kind of latents, points coloured by what captions do to the factor.
     """
     known = scores.dropna(subset=["oracle"])
-    kinds = [
-        kind for kind in ("independent", "dependent", "graph") if kind in set(known["latents"])
-    ]
+    kinds = [kind for kind in LATENTS if (known["latents"] == kind).any()]
     figure, axes = plt.subplots(
         1, len(kinds), figsize=(4.3 * len(kinds), 4.2), layout="constrained", squeeze=False
     )

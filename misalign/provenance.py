@@ -26,7 +26,8 @@ def code_hash(experiment: str) -> str:
     """Hash of the code that decides an experiment's numbers.
 
     Comments, docstrings and layout do not count, so only a change that could move a number makes
-    recorded runs stale.
+    recorded runs stale. The hash depends on the minor version of Python, whose parser has its say
+    in how code is written out: compare hashes of one version only.
     """
     digest = hashlib.sha256()
     for name in DECIDING[experiment]:

@@ -14,18 +14,19 @@ What is recorded is skipped, so a sweep that was killed goes on when it is start
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import yaml
 
 from misalign.errors import expect
 from misalign.experiment import execute
-from misalign.paths import EXECUTED, NOTEBOOKS, ROOT
+from misalign.paths import EXECUTED, NOTEBOOKS, RESULTS, ROOT, SWEEPS
 from misalign.provenance import code_hash
+from misalign.results import read as read_scores
 from misalign.results import runs as recorded_runs
 from misalign.run import Run
 
@@ -52,6 +53,11 @@ class Sweep:
     runs: tuple[Run, ...]
 
     @classmethod
+    def named(cls, name: str) -> Sweep:
+        """Read one of the project's own sweeps, such as ``"figure_03"``."""
+        return cls.read(SWEEPS / f"{name}.yml")
+
+    @classmethod
     def read(cls, path: Path, scale: str | None = None) -> Sweep:
         """Read a sweep file.
 
@@ -72,16 +78,22 @@ class Sweep:
             If the file is no such mapping, names no notebook with a parameters cell, or has an
             unknown field, an empty axis or a value that `Run` refuses.
         """
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{path}: expected YAML, got {reason}") from None
         keys = set(content) if isinstance(content, dict) else set()
         expect(keys == {"notebook", "runs"}, str(path), "the keys notebook and runs", sorted(keys))
         notebook = NOTEBOOKS / f"{content['notebook']}.ipynb"
         expect(notebook.exists(), "notebook", f"one of {NOTEBOOKS.name}/", content["notebook"])
-        cells = nbformat.read(notebook, as_version=4).cells
-        tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+        # a notebook is JSON, so a machine without Jupyter can read it, too
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
         expect(tagged, "notebook", "a cell tagged parameters", f"none in {notebook.name}")
         blocks = content["runs"]
-        expect(isinstance(blocks, list) and blocks, "runs", "a list of blocks", blocks)
+        listed = isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)
+        expect(listed and blocks, "runs", "a list of blocks, each of fields and values", blocks)
         override = {} if scale is None else {"scale": scale}
         runs = [run for block in blocks for run in Run.grid(**{**block, **override})]
         return cls(path.stem, notebook, tuple(dict.fromkeys(runs)))
@@ -90,6 +102,31 @@ class Sweep:
         """Runs that a results folder does not hold yet."""
         known = set(recorded_runs(folder)["run"])
         return [run for run in self.runs if run.id not in known]
+
+    def scores(self, folder: Path = RESULTS) -> pd.DataFrame:
+        """Read the scores of these runs and of no others.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Results folder.
+
+        Returns
+        -------
+        DataFrame
+            Columns `misalign.results.SCORES`.
+
+        Raises
+        ------
+        ValueError
+            If a run is not recorded: a figure of half a sweep would not show it.
+        """
+        left = len(self.missing(folder))
+        all_runs = f"all {len(self.runs)} runs of {self.name} (make sweep)"
+        expect(not left, "results", all_runs, f"{len(self.runs) - left}")
+        experiments = {run.experiment for run in self.runs}
+        tables = pd.concat([read_scores(experiment, folder) for experiment in experiments])
+        return tables[tables["run"].isin({run.id for run in self.runs})]
 
     def stale(self, folder: Path) -> list[Run]:
         """Runs that are recorded, but by other code than the present."""
@@ -120,15 +157,16 @@ class Outcome:
 
     Parameters
     ----------
-    runs : list of Run
-        The group.
+    recorded, failed : list of Run
+        The group, parted by whether the present code has recorded the run.
     error : str
-        One line; empty if every run was recorded.
+        One line; empty if nothing failed.
     notebook : Path or None
         The executed notebook, to look into.
     """
 
-    runs: list[Run]
+    recorded: list[Run]
+    failed: list[Run]
     error: str
     notebook: Path | None
 
@@ -175,16 +213,18 @@ def carry_out(
                     execute(run, device=device, record=folder)
         except Exception as failure:
             error = " ".join(str(failure).strip().splitlines()[-1:]) or repr(failure)
-        known = set(recorded_runs(folder)["run"])
-        unrecorded = [run for run in group if run.id not in known]
-        if unrecorded and not error:
-            error = f"the notebook ended without recording {len(unrecorded)} of its runs"
-        yield Outcome(group, error, path)
+        code = recorded_runs(folder).set_index("run")["code"].to_dict()
+        failed = [run for run in group if code.get(run.id) != code_hash(run.experiment)]
+        if failed and not error:
+            error = "the notebook ended without recording it"
+        done = [run for run in group if run not in failed]
+        yield Outcome(done, failed, error if failed else "", path)
 
 
 def _execute_notebook(source: Path, target: Path, group: list[Run], folder: Path) -> None:
     """Execute a copy of a notebook, without the cells that draw records, for a group of runs."""
-    import papermill  # only sweeps need it: pip install 'misalign[sweeps]'
+    import nbformat
+    import papermill
 
     notebook = nbformat.read(source, as_version=4)
     notebook.cells = [

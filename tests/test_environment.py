@@ -1,7 +1,7 @@
 """The three lists of packages agree.
 
-No conda is at hand where this project is tested, so this comparison of names and versions is the
-only check of environment.yml.
+No test solves environment.yml with conda, so this comparison of names and versions is its only
+check.
 """
 
 import re

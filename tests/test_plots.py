@@ -14,8 +14,9 @@ mpl.use("agg")
 def scores(**changes):
     rows = [
         {
-            **{"variant": "", "latents": latents, "bias": "selection", "setting": setting},
-            **{"seed": seed, "modality": modality, "probe": "nonlinear", "target": "image"},
+            **{"scale": "smoke", "variant": "", "latents": latents, "bias": "selection"},
+            **{"setting": setting, "seed": seed, "encoding_size": setting, "modality": modality},
+            **{"split": "test", "probe": "nonlinear", "target": "image", "metric": "r2"},
             **{"factor": factor, "score": 0.5 + 0.1 * seed, "oracle": 1.0 * (factor == "s1")},
         }
         for latents in ("independent", "dependent")
@@ -51,6 +52,14 @@ def test_spread_is_the_standard_deviation_over_seeds():
     assert row["mean"] == pytest.approx(0.6)
     assert row["spread"] == pytest.approx(np.std([0.5, 0.6, 0.7], ddof=1))
     assert row["seeds"] == 3
+
+
+def test_runs_of_another_width_are_not_averaged_in():
+    rows = scores().query("latents == 'dependent' and modality == 'text'")
+    summary = plots.over_seeds(pd.concat([rows, rows.assign(encoding_size=5)]))
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match="summary: expected one row a setting and factor, got"):
+        plots.heatmap(ax, summary, ["s1", "m_x"])
 
 
 def test_a_heatmap_prints_mean_and_spread_of_every_cell():

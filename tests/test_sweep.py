@@ -66,6 +66,7 @@ def plan(folder, notebook="template", **axes):
         ({"setting": 11}, "setting: expected a whole number from 1 to 10"),
         ({"notebook": "nowhere"}, "notebook: expected one of"),
         ({"notebook": "plain"}, "notebook: expected a cell tagged parameters"),
+        ({"setting": [[1]]}, "setting: expected a whole number"),
     ],
 )
 def test_a_bad_grid_is_one_line_and_nothing_runs(folder, axes, words):
@@ -83,6 +84,41 @@ def test_a_file_that_is_no_sweep_is_refused(folder):
     path.write_text("- 1\n")
     with pytest.raises(ValueError, match="expected the keys notebook and runs"):
         Sweep.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("notebook: [", "expected YAML, got"),
+        ("notebook: template\nruns: [1]\n", "runs: expected a list of blocks"),
+        ("notebook: template\nruns: []\n", "runs: expected a list of blocks"),
+    ],
+)
+def test_broken_sweep_file_is_one_line(folder, text, words):
+    path = folder / "grid.yml"
+    path.write_text(text)
+    outcome = CliRunner().invoke(cli.main, ["sweep", str(path), "--dry-run"])
+    assert outcome.exit_code == 1
+    assert words in outcome.output
+    assert len(outcome.output.strip().splitlines()) == 1
+
+
+def test_a_device_without_a_use_is_refused(folder):
+    command = ["sweep", str(plan(folder)), "--device", "cuda", "--dry-run"]
+    outcome = CliRunner().invoke(cli.main, command)
+    assert outcome.exit_code == 2
+    assert "--device goes with --no-notebooks" in outcome.output
+
+
+def test_a_figure_takes_the_runs_of_its_sweep_and_no_others(folder):
+    kept = folder / "kept"
+    both = Sweep.read(plan(folder, seed=[0, 1], encoding_size=[1, 2]))
+    list(carry_out(both, list(both.runs), kept, notebooks=False))
+    few = Sweep.read(plan(folder, seed=[0, 1]))
+    assert set(few.scores(kept)["run"]) == {run.id for run in few.runs}
+    more = Sweep.read(plan(folder, seed=[0, 1, 2]))
+    with pytest.raises(ValueError, match="results: expected all 3 runs of grid"):
+        more.scores(kept)
 
 
 def test_runs_that_differ_only_in_their_seed_go_together():
@@ -124,6 +160,9 @@ def test_runs_recorded_by_other_code_are_stale_but_not_missing(folder, monkeypat
     monkeypatch.setattr(sweep, "code_hash", lambda experiment: "another")
     assert one.missing(kept) == []
     assert one.stale(kept) == list(one.runs)
+    # redone by code that still is not the present one, it does not count as done
+    (outcome,) = carry_out(one, one.stale(kept), kept, notebooks=False)
+    assert outcome.failed == list(one.runs)
 
 
 def test_the_estimate_comes_from_recorded_seconds(folder):
@@ -141,6 +180,6 @@ def test_failures_are_named_the_rest_goes_on_and_a_dead_kernel_is_not_done(folde
     outcome = CliRunner().invoke(cli.main, ["sweep", str(path), "--results", str(kept)])
     assert outcome.exit_code == 1
     assert "setting two is broken" in outcome.output
-    assert "1 done, 2 failed" in outcome.output
+    assert "1 runs recorded, 2 failed" in outcome.output
     recorded = Sweep.read(path).missing(kept)
     assert [run.setting for run in recorded] == [2, 3]

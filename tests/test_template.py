@@ -45,5 +45,5 @@ def test_any_setting_runs_by_its_parameters_and_records_when_asked(name, tmp_pat
 )
 def test_an_unknown_or_invalid_parameter_stops_it(name, wrong, words, tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match=words):
-        execute(name, tmp_path, scale="smoke", **wrong)
+        execute(name, tmp_path, scale="smoke", **wrong, record=str(tmp_path / "kept"))
     assert not (tmp_path / "kept").exists()
