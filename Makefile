@@ -60,6 +60,10 @@ execute: venv  ## re-run chapters and store their outputs (CHAPTERS="notebooks/0
 sweep: venv  ## record what sweeps/ names and results/ lacks (RESULTS=, ARGS="--dry-run ...")
 	misalign sweep --results $(RESULTS) $(ARGS)
 
+.PHONY: readme
+readme: venv  ## fill the README's numbers and figure from results/
+	python scripts/update_readme.py
+
 .PHONY: lint
 lint: venv  ## check the code's style
 	ruff check

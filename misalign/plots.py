@@ -172,15 +172,13 @@ def heatmaps(scores: pd.DataFrame) -> Figure:
     return figure
 
 
-def against_theory(scores: pd.DataFrame, limits: tuple[float, float] = (-0.1, 1.05)) -> Figure:
+def against_theory(scores: pd.DataFrame) -> Figure:
     """Draw measured against predicted scores, one point a run, modality and factor.
 
     Parameters
     ----------
     scores : DataFrame
         Rows of the records; those without an oracle are left out.
-    limits : tuple of float, optional
-        Of both axes.
 
     Returns
     -------
@@ -188,6 +186,7 @@ def against_theory(scores: pd.DataFrame, limits: tuple[float, float] = (-0.1, 1.
         A panel for each kind of latents, points coloured by what captions do to the factor.
     """
     known = scores.dropna(subset=["oracle"])
+    limits = (min(0.0, known["score"].min()) - 0.07, 1.05)
     kinds = [kind for kind in LATENTS if (known["latents"] == kind).any()]
     figure, axes = plt.subplots(
         1, len(kinds), figsize=(4.3 * len(kinds), 4.2), layout="constrained", squeeze=False

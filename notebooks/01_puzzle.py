@@ -20,19 +20,18 @@
 #
 # Two camps answer. **Misalignment harms**, says one: it is weak and misleading supervision, it
 # makes models hallucinate {cite}`sun2024`, so filter it away. **Misalignment helps**, says the
-# other: it works as a regularizer, and a model tuned on captions that were varied on purpose came
+# other: it works as a regulariser, and a model tuned on captions that were varied on purpose came
 # out more robust {cite}`cai2024`. Both have experiments to show.
 #
 # {cite:t}`cai2025` settle the dispute with one theorem and two corollaries:
 #
 # - **Theorem 4.1.** The representation keeps exactly the factors that captions state, and state
 #   correctly. What they omit or get wrong is lost.
-# - **Corollary 4.1.** So a model for *any* task needs captions that state everything.
-# - **Corollary 4.2.** And a model for a *changing world* gains, if captions omit or blur just those
-#   factors that change.
+# - **Corollary 4.1.** Captions that state everything, correctly, serve *any* task.
+# - **Corollary 4.2.** For a *changing world*, captions that omit or distort just those factors that
+#   change leave a model with the ones that stay.
 #
-# This chapter tests all three on one toy run that trains while you watch. Nothing in it is
-# recorded beforehand.
+# This chapter tests all three on one toy run, which trains anew whenever the chapter is executed.
 
 # %%
 import torch
@@ -62,6 +61,13 @@ layers = 2  # mixing layers of g_x and g_t (the paper: 3)
 steps = 300  # training steps (the paper: 100,000)
 probability = 0.75  # chance that a caption gets color wrong (as in the paper)
 coincidence = 0.6  # how color and background correlate with weight at home
+
+# %% [markdown]
+# The checks below are for these values. Change them, and the chapter still runs, but promises
+# nothing.
+
+# %%
+live = (seed, layers, steps, probability, coincidence) == (0, 2, 300, 0.75, 0.6)
 
 # %% [markdown]
 # ## Four factors and two kinds of captions
@@ -113,7 +119,7 @@ batches = [worlds[name].sample(1000, generator=looks[name]) for name in worlds]
 same = torch.equal(batches[0].image, batches[1].image)
 print("both writers have the same photos:", same)
 print("numbers in a caption:", [batch.text.shape[1] for batch in batches])
-assert same
+assert not live or same
 
 # %% [markdown]
 # The photos are the same. The captions are not: the hasty ones are a number shorter, since the
@@ -125,7 +131,7 @@ truth = torch.cat([batches[1].factors[f"s{i}"] for i in (1, 2, 3, 4)], 1)
 recovered = world.g_x.inverse(batches[1].image)[:, :4]
 complete = torch.allclose(recovered, truth, atol=1e-3)
 print("every photo contains all four factors:", complete)
-assert complete
+assert not live or complete
 
 # %% [markdown]
 # So whatever a model fails to learn, it fails because of the captions. The photos are innocent.
@@ -217,8 +223,8 @@ for writer in worlds:
     lost = [name for name, value in scores[writer].items() if value < 0.1]
     print(f"{writer:8} keeps {', '.join(kept)}")
     print(f"{'':8} loses {', '.join(lost)}")
-    assert kept == named(worlds[writer].bias.unbiased)
-    assert len(kept) + len(lost) == 5
+    assert not live or (kept == named(worlds[writer].bias.unbiased))
+    assert not live or (len(kept) + len(lost) == 5)
 
 # %% [markdown]
 # Exactly the unbiased factors survive, and nothing is in between: what is kept scores above
@@ -278,13 +284,13 @@ def match(writer):
 matches = {writer: match(writer) for writer in worlds}
 print("careful captions: R2 above 0.9:", matches["careful"] > 0.9)
 print("hasty captions:   R2 below 0.1:", matches["hasty"] < 0.1)
-assert matches["careful"] > 0.9 and matches["hasty"] < 0.1
+assert not live or (matches["careful"] > 0.9 and matches["hasty"] < 0.1)
 
 # %% [markdown]
 # The careful writer's model finds the cat; the hasty writer's does not have a clue. By the theorem,
 # neither more photos nor a larger probe would help. The information is gone, and it went when the
-# captions were written. This is Corollary 4.1, read backwards: if you cannot say today which tasks will
-# come, let captions state everything.
+# captions were written. Corollary 4.1 has the remedy: if you cannot say today which tasks will come,
+# let captions state everything.
 #
 # ## The second camp is right, too
 #
@@ -345,9 +351,9 @@ for name, place in (("home", 0), ("absent", 4), ("reversed", 8)):
     print(f"{name:8} {max(at, key=lambda writer: at[writer][place])}")
 steady = max(at["hasty"]) - min(at["hasty"]) < 0.1
 print("hasty is nearly the same everywhere:", steady)
-assert at["careful"][0] > at["hasty"][0] + 0.1
-assert at["careful"][4] < at["hasty"][4] - 0.1
-assert at["careful"][8] < 0 and steady
+assert not live or (at["careful"][0] > at["hasty"][0] + 0.1)
+assert not live or (at["careful"][4] < at["hasty"][4] - 0.1)
+assert not live or (at["careful"][8] < 0 and steady)
 
 # %% tags=["remove-cell"]
 for writer in worlds:
@@ -384,7 +390,7 @@ axis.set_ylabel("$R^2$ of the weight")
 plt.show()
 gaps = [abs(a - b) for w in worlds for a, b in zip(at[w], theory[w], strict=True)]
 print("measured scores within 0.1 of theory:", max(gaps) < 0.1)
-assert max(gaps) < 0.1
+assert not live or (max(gaps) < 0.1)
 
 # %% [markdown]
 # This is Corollary 4.2, and its condition holds to the letter: the factors that change between
@@ -458,7 +464,7 @@ wrong = [
 shared = explained(tied.sigma_s, (1, 2, 4))[2].item()
 print("the other factors explain over half of color:", shared > 0.5)
 print("captions are wrong about:", *named(wrong))
-assert shared > 0.5 and named(wrong) == ["color"]
+assert not live or (shared > 0.5 and named(wrong) == ["color"])
 
 # %% [markdown]
 # {doc}`02_latent_variable_model` gives all this its formal shape: selection bias $\theta$,
@@ -473,7 +479,7 @@ assert shared > 0.5 and named(wrong) == ["color"]
 # - A wrong word is wrong about one factor, whatever that factor causes (Remark 3.1, Figure 2).
 #
 # All of it happened in one small world, with one seed. {doc}`05_numerical` repeats the first point
-# over the paper's settings, with dependent factors, and beside the paper's own values.
+# over the paper's settings, with dependent factors, and against what the theorem predicts.
 #
 # ## Exercises
 #
@@ -538,7 +544,7 @@ assert shared > 0.5 and named(wrong) == ["color"]
 # photo. On a factor without effects the two look alike; on any other, the intervention spreads.
 # ````
 #
-# ## Where next
+# ## Where to go next
 #
 # - {doc}`02_latent_variable_model`: the model behind the photos and captions, with its symbols.
 # - {doc}`03_objective`: why agreement and spread make an encoder forget.

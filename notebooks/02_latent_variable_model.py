@@ -56,7 +56,7 @@ seed = 0
 # ```
 #
 # The map $\mathbf{g}_x$ is a *diffeomorphism*: smooth, with a smooth inverse. So nothing is lost.
-# Who knew $\mathbf{g}_x$ could read every factor off the image. Nobody does, and that is the whole
+# Anyone who knew $\mathbf{g}_x$ could read every factor off the image. Nobody does, and that is the whole
 # problem.
 #
 # ## A caption leaves things out
@@ -120,7 +120,7 @@ assert (bias.unbiased, bias.perturbed, bias.omitted) == ((1,), (3,), (2,))
 
 # %% [markdown]
 # The cat's shape is told, its color may be told wrongly, its size is not told. "A cat that is
-# red", beside the picture of a large black cat. This is the paper's own example.
+# red color", beside the picture of a large black cat: this is the paper's own example.
 #
 # Sets are counted with binomial coefficients, never listed. So 40 factors, with more subsets than
 # the seven above by eleven orders of magnitude, take no longer.
@@ -149,7 +149,7 @@ print("Table 3:", rhos == table_3)
 assert thetas == table_2 and rhos == table_3
 
 # %% [markdown]
-# All twenty agree. One index does not. The joint setting has $\mathbb{I}_\theta = \{1, \dots, 8\}$
+# All twenty agree. Another index does not. The joint setting has $\mathbb{I}_\theta = \{1, \dots, 8\}$
 # and $\mathbb{I}_\rho = \{1, 2\}$, for which Appendix C.1 prints $\theta = 968$ and $\rho = 12$.
 
 # %%
@@ -283,8 +283,8 @@ assert 1 <= worst < 10
 # ## What a caption keeps
 #
 # Set the truth $s_j$ against what the caption says, $\tilde{s}_j$, for one factor of each fate. An
-# omitted factor is not in the caption at all; the best that can stand on the vertical axis is what
-# the unbiased words let one guess. {numref}`fig-model-fates` has all three.
+# omitted factor is not in the caption at all; in its place we put the best guess that the unbiased
+# words allow. {numref}`fig-model-fates` has all three.
 
 
 # %%

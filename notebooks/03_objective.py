@@ -335,8 +335,8 @@ for tau in (1.0, 0.1, 0.01):
 # ## Pull together, push apart
 #
 # With a kernel narrow enough, both halves of equation {eq}`eq-sym` can be seen at work. We need a
-# small world: three factors, of which captions keep the first, distort the second and omit the
-# third ({doc}`02_latent_variable_model` explains how).
+# small world with linear mixing: three factors, of which captions keep the first, distort the
+# second and omit the third ({doc}`02_latent_variable_model` explains how).
 
 # %%
 world = NumericalWorld.draw(
@@ -506,7 +506,7 @@ assert small
 # ## What we saw
 #
 # - Eq. (1) less $\log K$ converges, to alignment over $\tau$ plus the log of a blurred density.
-# - That limit is Eq. (2) only as $\tau \to 0$, after subtracting $\frac{n}{2}\log(\pi\tau)$. Before,
+# - That limit is Eq. (2), with alignment over $\tau$, only as $\tau \to 0$, after subtracting $\frac{n}{2}\log(\pi\tau)$. Before,
 #   it falls short by the divergence of the points from their blur: it is off by {glue:text}`off-1`
 #   for the uniform at $\tau = 1$.
 # - At $\tau = 1$ the loss prefers the corners of a cube to its uniform distribution, so we leave
@@ -560,7 +560,7 @@ print(f"crossover at tau = {middle:.3f}")
 
 # %% [markdown]
 # Above it the uniform has lost to two heaps. Below it two heaps lose, but four of them, or a comb,
-# still win: {numref}`fig-objective-corners` has one at every temperature. In fact no temperature
+# still win: {numref}`fig-objective-corners` has heaps at 1, 0.1 and 0.01. In fact no temperature
 # above 0 makes the uniform the optimum. At an edge only half a kernel's worth of points is near, so
 # moving a little mass there always pays.
 # ```{solution-end}

@@ -1,7 +1,7 @@
 """Fill the README's numbers and its figure from the records.
 
-A number stands between two comments, ``<!-- name -->0.98<!-- / -->``. Run this after a sweep; a
-test fails while README or figure say something else than `results/`.
+A number stands between two comments, ``<!-- name -->0.98<!-- / -->``. `make readme` runs this after
+a sweep; a test fails while README or figure say something else than `results/`.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import pandas as pd
 
 from misalign import plots, results
 from misalign.paths import ROOT
+from misalign.sweep import Sweep
 
 README = ROOT / "README.md"
 FIGURE = ROOT / "book" / "figures" / "measured_against_predicted.png"
@@ -20,11 +21,9 @@ MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)")
 
 
 def rows() -> pd.DataFrame:
-    """Scores of Figure 3: laptop scale, selection bias, nonlinear probes, true factors."""
-    return results.read("numerical").query(
-        "scale == 'laptop' and variant == '' and bias == 'selection'"
-        " and probe == 'nonlinear' and target == 'image' and factor != 'noise'"
-    )
+    """Scores of Figure 3: nonlinear probes of the true factors."""
+    scores = Sweep.named("figure_03").scores()
+    return scores.query("probe == 'nonlinear' and target == 'image' and factor != 'noise'")
 
 
 def numbers(scores: pd.DataFrame) -> dict[str, str]:
@@ -37,7 +36,6 @@ def numbers(scores: pd.DataFrame) -> dict[str, str]:
     miss = (scores["score"] - scores["oracle"]).abs().groupby(scores["latents"]).mean()
     return {
         "runs": str(scores["run"].nunique()),
-        "points": f"{len(scores):,}",
         "kept": f"{independent[kept]['mean'].min():.2f}",
         "lost": f"{independent[~kept]['mean'].abs().max():.2f}",
         "miss": f"{miss['dependent']:.3f}",
