@@ -73,11 +73,13 @@ def label(name: str) -> str:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Sort factor names without repetition: s1 to s10 by number, then the others by name."""
+    """Sort factor names without repetition: s1 to s10 by number, m_x, m_t, others by name."""
+    last = {"m_x": 1, "m_t": 2}
 
-    def place(name: str) -> tuple[bool, int, str]:
-        numbered = name[1:].isdigit()
-        return not numbered, int(name[1:]) if numbered else 0, name
+    def place(name: str) -> tuple[int, int, str]:
+        if name[1:].isdigit():
+            return 0, int(name[1:]), name
+        return last.get(name, 3), 0, name
 
     return sorted(set(names), key=place)
 

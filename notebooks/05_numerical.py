@@ -20,7 +20,7 @@
 # The answer should not depend on taste: the theorem says which ones, and even how well each one
 # can be predicted.
 #
-# ```{prf:theorem} Identifiability under misalignment (Theorem 4.1 of the paper)
+# ```{prf:theorem} Identifiability under misalignment, the paper's Theorem 4.1
 # :label: thm-identifiability
 #
 # Let pairs come from {eq}`eq-image` and {eq}`eq-text` under {prf:ref}`asm-density` and
@@ -65,10 +65,10 @@ experiment = "numerical"
 scale = "laptop"  # smoke, laptop or paper
 variant = ""  # the paper's set-up; controls: untrained, raw
 latents = "independent"  # independent or dependent semantic variables
-bias = "selection"  # selection (Table 2), perturbation (Table 3) or joint (Table 5)
-setting = 3  # 1-based column of that table (Table 5 has one setting); a list runs several
+bias = "selection"  # or perturbation (Table 3), joint (Table 5)
+setting = 3  # 1-based column of the table; a list runs several
 seed = 0  # decides world, training and probes; a list runs several
-encoding_size = None  # width of the representations; None: the number of unbiased factors
+encoding_size = None  # width; None: the number of unbiased factors
 record = ""  # folder to write records to; "": none
 
 # %% [markdown]
@@ -110,10 +110,16 @@ for run in runs:
 
 # %%
 said = [f"s{i}" for i in (1, 2, 3)]
-kept, lost = (nonlinear[nonlinear["factor"].isin(said) == keep]["score"] for keep in (True, False))
+kept, lost = (
+    nonlinear[nonlinear["factor"].isin(said) == keep]["score"]
+    for keep in (True, False)
+)
 if live:
     print("every kept factor has R2 of at least 0.9:", bool((kept >= 0.9).all()))
-    print("every other factor has |R2| of at most 0.05:", bool((lost.abs() <= 0.05).all()))
+    print(
+        "every other factor has |R2| of at most 0.05:",
+        bool((lost.abs() <= 0.05).all()),
+    )
     assert (kept >= 0.9).all() and (lost.abs() <= 0.05).all()
 
 # %% [markdown]
@@ -128,7 +134,12 @@ bars = bars.loc[plots.in_order(bars.index)].rename(columns=plots.label)
 predicted = first.groupby("factor")["oracle"].first()[bars.index]
 colors = [plots.COLORS["unbiased"], plots.COLORS["perturbed"]]
 ax = bars.plot.bar(figsize=(8, 3), color=colors, width=0.75, rot=0)
-dashes = {"marker": "_", "s": 500, "color": plots.COLORS["theory"], "label": "predicted"}
+dashes = {
+    "marker": "_",
+    "s": 500,
+    "color": plots.COLORS["theory"],
+    "label": "predicted",
+}
 ax.scatter(range(len(bars)), predicted, **dashes)
 ax.set_xticks(range(len(bars)), [plots.label(name) for name in bars.index])
 ax.set(xlabel="", ylabel="$R^2$", ylim=(-0.08, 1.08))
@@ -155,7 +166,9 @@ print(len(bars), "factors,", len(bars.columns), "modalities")
 # mention three factors: every other factor has a score of its own to hit.
 
 # %%
-world = NumericalWorld.draw(Bias.numerical("selection", 3), latents="dependent", layers=2, seed=0)
+world = NumericalWorld.draw(
+    Bias.numerical("selection", 3), latents="dependent", layers=2, seed=0
+)
 for (target, factor), value in oracle(world).items():
     if target == "image":
         print(f"{factor:>4}  {value:.2f}")
@@ -181,7 +194,10 @@ print(figure_3["run"].nunique(), "runs,", figure_3["seed"].nunique(), "seeds")
 
 # %% tags=["recorded", "nbval-ignore-output"]
 ours = results.runs().query("experiment == 'numerical'")
-print("runs recorded by other code:", int((ours["code"] != code_hash("numerical")).sum()))
+print(
+    "runs recorded by other code:",
+    int((ours["code"] != code_hash("numerical")).sum()),
+)
 
 # %% [markdown]
 # {numref}`fig-selection` is the paper's Figure 3 with one thing added: the spread over seeds, which
@@ -207,7 +223,10 @@ worst_kept, worst_lost = means[kept]["mean"].min(), means[~kept]["mean"].abs().m
 assert worst_kept >= 0.90 and worst_lost <= 0.05
 glue("worst-kept", f"{worst_kept:.2f}", display=False)
 glue("worst-lost", f"{worst_lost:.2f}", display=False)
-print(f"lowest mean of an unbiased factor {worst_kept:.2f}, largest of any other {worst_lost:.2f}")
+print(
+    f"lowest mean of an unbiased factor {worst_kept:.2f},",
+    f"largest of any other {worst_lost:.2f}",
+)
 
 # %% [markdown]
 # The lowest mean among all unbiased factors is {glue:text}`worst-kept`; the largest among all
@@ -230,7 +249,9 @@ print(len(rows), "points")
 
 # %% tags=["recorded"]
 miss = (rows["score"] - rows["oracle"]).abs()
-average, largest = (getattr(miss.groupby(rows["latents"]), name)() for name in ("mean", "max"))
+average, largest = (
+    getattr(miss.groupby(rows["latents"]), name)() for name in ("mean", "max")
+)
 assert average["dependent"] <= 0.10
 for name in ("independent", "dependent"):
     glue(f"miss-{name}", f"{average[name]:.3f}", display=False)
@@ -264,9 +285,15 @@ print("of them below the diagonal:", int((below["score"] < below["oracle"]).sum(
 # do almost as well (its Figure 10). Do ours? We compare the two probes on unbiased factors.
 
 # %% tags=["recorded"]
-wide = true["setting"].map(lambda k: "6 to 10" if k > 5 else "1 to 5").rename("settings")
-unbiased = [int(name[1:]) <= k if name[0] == "s" else False
-            for name, k in zip(true["factor"], true["setting"], strict=True)]
+wide = (
+    true["setting"]
+    .map(lambda k: "6 to 10" if k > 5 else "1 to 5")
+    .rename("settings")
+)
+unbiased = [
+    int(name[1:]) <= k if name[0] == "s" else False
+    for name, k in zip(true["factor"], true["setting"], strict=True)
+]
 both = true[unbiased].pivot_table("score", ["latents", wide], "probe")
 for (kind, settings), row in both.iterrows():
     for probe, value in row.items():
@@ -287,27 +314,38 @@ print(both.round(2).to_string())
 # compares the trained image encoder with three controls in setting 3: the same encoder left as
 # initialised, the raw observation $\mathbf{x}$ without any encoder, and the noise target.
 
-# %% mystnb={"figure": {"caption": "Controls, setting 3, independent semantics, image side: mean $R^2$ of the nonlinear probe over kept factors, omitted factors, $\\mathbf{m}_x$ and a noise target; error bars are standard deviations over seeds.", "name": "fig-controls"}, "image": {"alt": "Grouped bars. Raw observations predict every latent. An untrained encoder predicts a bit of everything. The trained encoder predicts the kept factors fully and nothing else. Nothing predicts noise."}} tags=["recorded"]
-side = pd.concat([figure_3, Sweep.named("controls").scores()]).query(
-    "setting == 3 and latents == 'independent' and modality == 'image' and probe == 'nonlinear'"
-)
+# %% tags=["recorded"]
+side = pd.concat([figure_3, Sweep.named("controls").scores()])
+side = side.query("setting == 3 and latents == 'independent'")
+side = side.query("modality == 'image' and probe == 'nonlinear'")
 names = {"": "trained", "untrained": "untrained", "raw": "raw observation"}
-group = side["factor"].map(lambda f: "kept" if f in said else "omitted" if f[0] == "s" else f)
-by_seed = side.groupby([side["variant"].map(names), group, "seed"])["score"].mean().unstack(1)
-table = by_seed[["kept", "omitted", "m_x", "noise"]].rename(columns=plots.label).groupby(level=0)
+
+
+def group(factor):
+    return "kept" if factor in said else "omitted" if factor[0] == "s" else factor
+
+
+groups = [side["variant"].map(names), side["factor"].map(group), side["seed"]]
+by_seed = side["score"].groupby(groups).mean().unstack(1)
+
+# %% [markdown]
+# Each bar is a mean over factors, then over seeds.
+
+# %% mystnb={"figure": {"caption": "Controls, setting 3, independent semantics, image side: mean $R^2$ of the nonlinear probe over kept factors, omitted factors, $\\mathbf{m}_x$ and a noise target; error bars are standard deviations over seeds.", "name": "fig-controls"}, "image": {"alt": "Grouped bars. Raw observations predict every latent. An untrained encoder predicts a bit of everything. The trained encoder predicts the kept factors fully and nothing else. Nothing predicts noise."}} tags=["recorded"]
+order = ["kept", "omitted", "m_x", "noise"]
+table = by_seed[order].rename(columns=plots.label).groupby(level=0)
 palette = [plots.COLORS[name] for name in ("unbiased", "omitted", "specific", "theory")]
-ax = table.mean().plot.bar(
-    yerr=table.std(), figsize=(7, 3), rot=0, capsize=2, width=0.75, color=palette
-)
+style = {"figsize": (7, 3), "rot": 0, "capsize": 2, "width": 0.75, "color": palette}
+ax = table.mean().plot.bar(yerr=table.std(), **style)
 ax.set(xlabel="", ylabel="$R^2$")
 ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
 plt.show()
 print(table.mean().round(2).add(0.0).to_string())
 
 # %% [markdown]
-# The raw observation contains everything, as it must: $\mathbf{g}_x$ is invertible. Narrowing it
-# to three outputs at random keeps a little of everything. Only training against captions sorts the
-# factors.
+# The raw observation contains everything, since $\mathbf{g}_x$ is invertible, and even this small
+# probe reads most of it. Narrowing it to three outputs at random keeps a little of everything.
+# Only training against captions sorts the factors.
 
 # %% [markdown]
 # ## What we saw

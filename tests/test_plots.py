@@ -44,7 +44,7 @@ def test_a_factor_is_coloured_by_what_captions_do_to_it():
 
 def test_factors_are_ordered_by_number_not_by_letter():
     names = ["m_t", "s10", "s2", "noise", "s1", "m_x", "s1"]
-    assert plots.in_order(names) == ["s1", "s2", "s10", "m_t", "m_x", "noise"]
+    assert plots.in_order(names) == ["s1", "s2", "s10", "m_x", "m_t", "noise"]
 
 
 def test_spread_is_the_standard_deviation_over_seeds():
