@@ -67,7 +67,7 @@ NUMERICAL = {
         probe_samples=16_384,
         probe_steps=300,
     ),
-    # as published (App. C.1 and the authors' code): GPUs, days
+    # training as published (App. C.1 and the authors' code): GPUs, days; probes keep their own rate
     "paper": NumericalScale(
         layers=3,
         hidden=(10, 50, 50, 50, 50, 10),

@@ -222,10 +222,10 @@ kept = means["oracle"] == 1
 worst_kept, worst_lost = means[kept]["mean"].min(), means[~kept]["mean"].abs().max()
 assert worst_kept >= 0.90 and worst_lost <= 0.05
 glue("worst-kept", f"{worst_kept:.2f}", display=False)
-glue("worst-lost", f"{worst_lost:.2f}", display=False)
+glue("worst-lost", f"{worst_lost:.3f}", display=False)
 print(
     f"lowest mean of an unbiased factor {worst_kept:.2f},",
-    f"largest of any other {worst_lost:.2f}",
+    f"largest of any other {worst_lost:.3f}",
 )
 
 # %% [markdown]

@@ -37,7 +37,7 @@ def numbers(scores: pd.DataFrame) -> dict[str, str]:
     return {
         "runs": str(scores["run"].nunique()),
         "kept": f"{independent[kept]['mean'].min():.2f}",
-        "lost": f"{independent[~kept]['mean'].abs().max():.2f}",
+        "lost": f"{independent[~kept]['mean'].abs().max():.3f}",
         "miss": f"{miss['dependent']:.3f}",
         "seconds": f"{pd.to_numeric(ours['seconds']).median():.0f}",
     }
