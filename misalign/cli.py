@@ -44,6 +44,8 @@ def sweep(
 
     if device and notebooks:
         raise click.UsageError("--device goes with --no-notebooks: notebooks train on the CPU")
+    if device:
+        _check_device(device)
     try:
         plans = [Sweep.read(file, scale) for file in files or sorted(SWEEPS.glob("*.yml"))]
         wanted = [(p, p.missing(results) + (p.stale(results) if stale else [])) for p in plans]
@@ -66,6 +68,16 @@ def sweep(
                     bar.write(f"failed: {run.parameters}: {outcome.error}{where}")
     click.echo(f"{done} runs recorded, {failed} failed")
     context.exit(1 if failed else 0)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise click.UsageError(f"--device: expected one of this machine, got {reason}") from None
 
 
 def _summary(plan: object, runs: list, results: Path) -> str:

@@ -109,7 +109,7 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = "") -> None:
-    """Draw scores by factor and setting, each cell with its mean and, below, its spread.
+    """Draw scores by factor and setting: each cell's mean and, if it is not 0.00, its spread.
 
     Parameters
     ----------
@@ -139,9 +139,9 @@ def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = ""
         # adding 0.0 turns a rounded -0.0 into 0.0
         text = f"{round(value, 2) + 0.0:.2f}"
         ax.text(column, row - 0.14, text, ha="center", va="center", color=color, fontsize=8)
-        if not np.isnan(spread[row, column]):
+        if spread[row, column] >= 0.005:  # less would read as 0.00
             text = f"±{spread[row, column]:.2f}"
-            ax.text(column, row + 0.28, text, ha="center", va="center", color=color, fontsize=6)
+            ax.text(column, row + 0.28, text, ha="center", va="center", color=color, fontsize=6.5)
     ax.set_xticks(range(mean.shape[1]), table["mean"].columns)
     ax.set_yticks(range(len(factors)), [label(name) for name in factors])
     ax.tick_params(length=0)
@@ -200,10 +200,12 @@ def against_theory(scores: pd.DataFrame) -> Figure:
     ]
     for ax, latents in zip(axes[0], kinds, strict=True):
         ax.plot(limits, limits, color=COLORS["theory"], lw=0.8, zorder=0)
-        for state in ("specific", "omitted", "perturbed", "unbiased"):
+        for state in ("unbiased", "perturbed", "omitted", "specific"):
             rows = known[(known["latents"] == latents) & (np.array(states) == state)]
             if len(rows):
-                style = {"s": 9, "alpha": 0.4, "lw": 0, "label": state, "color": COLORS[state]}
+                # specific factors lie on omitted ones at 0: smaller, so that both are seen
+                style = {"s": 3 if state == "specific" else 9, "alpha": 0.4, "lw": 0}
+                style |= {"label": state, "color": COLORS[state]}
                 ax.scatter(rows["oracle"], rows["score"], **style)
         ax.set(xlim=limits, ylim=limits, aspect="equal", title=f"{latents} semantics")
         ax.set_xlabel("predicted $R^2$")

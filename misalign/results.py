@@ -81,6 +81,12 @@ def runs(folder: Path = RESULTS) -> pd.DataFrame:
     return _load(folder / "runs.csv", RUNS)
 
 
+def recorded(experiment: str, folder: Path = RESULTS) -> set[str]:
+    """Names of the runs that have both their scores and their row in ``runs.csv``."""
+    scores = _load(folder / f"{experiment}.csv", SCORES)
+    return set(runs(folder)["run"]) & set(scores["run"])
+
+
 def write(record: Record, folder: Path = RESULTS) -> None:
     """Add a record, in the place of an earlier one of the same run.
 
@@ -115,7 +121,12 @@ def _load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=list(columns))
     empty = {"oracle": [""], "loss": [""]}  # the only numbers that may be unknown
-    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values=empty)
+    types = TEXT | {"score": float, "oracle": float}
+    try:
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: expected a table of records, got {reason}") from None
     missing = [name for name in columns if name not in table]
     expect(not missing, str(path), f"columns {', '.join(columns)}", f"none named {missing}")
     return table[list(columns)]

@@ -27,6 +27,7 @@ from misalign.experiment import execute
 from misalign.paths import EXECUTED, NOTEBOOKS, RESULTS, ROOT, SWEEPS
 from misalign.provenance import code_hash
 from misalign.results import read as read_scores
+from misalign.results import recorded
 from misalign.results import runs as recorded_runs
 from misalign.run import Run
 
@@ -80,7 +81,7 @@ class Sweep:
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"{path}: expected YAML, got {reason}") from None
         keys = set(content) if isinstance(content, dict) else set()
@@ -95,13 +96,17 @@ class Sweep:
         listed = isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)
         expect(listed and blocks, "runs", "a list of blocks, each of fields and values", blocks)
         override = {} if scale is None else {"scale": scale}
-        runs = [run for block in blocks for run in Run.grid(**{**block, **override})]
+        try:
+            runs = [run for block in blocks for run in Run.grid(**{**block, **override})]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from None
         return cls(path.stem, notebook, tuple(dict.fromkeys(runs)))
 
     def missing(self, folder: Path) -> list[Run]:
         """Runs that a results folder does not hold yet."""
-        known = set(recorded_runs(folder)["run"])
-        return [run for run in self.runs if run.id not in known]
+        # reading the scores here also finds a damaged file before anything is trained
+        known = {name: recorded(name, folder) for name in {run.experiment for run in self.runs}}
+        return [run for run in self.runs if run.id not in known[run.experiment]]
 
     def scores(self, folder: Path = RESULTS) -> pd.DataFrame:
         """Read the scores of these runs and of no others.
@@ -144,8 +149,12 @@ def groups(runs: list[Run]) -> list[list[Run]]:
 
 
 def estimate(runs: list[Run], folder: Path) -> float | None:
-    """Seconds that runs will take, from those recorded of their scale; None if there are none."""
+    """Seconds that runs will take, from those recorded of their scale; None if there are none.
+
+    A folder without any goes by the project's own records.
+    """
     table = recorded_runs(folder)
+    table = table if len(table) else recorded_runs()
     seconds = [pd.to_numeric(table[table["scale"] == run.scale]["seconds"]).mean() for run in runs]
     total = sum(seconds)
     return None if pd.isna(total) else float(total)

@@ -207,7 +207,7 @@ glue("joint-rho", joint.rho, display=False)
 #
 # The numerical world of section 5.1 is the simplest that has all this. Factors are Gaussian, ten
 # of them, and so is the noise that perturbs them. The maps $\mathbf{g}_x$ and $\mathbf{g}_t$ are
-# small invertible networks. We draw one in which six factors are mentioned, the first two of them
+# small invertible networks (with leaky ReLUs, as the paper's: smooth but for a kink). We draw one in which six factors are mentioned, the first two of them
 # unreliably, and in which factors depend on each other.
 
 # %%

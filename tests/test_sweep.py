@@ -103,6 +103,39 @@ def test_broken_sweep_file_is_one_line(folder, text, words):
     assert len(outcome.output.strip().splitlines()) == 1
 
 
+def test_an_unknown_device_is_one_complaint_before_anything_runs(folder):
+    command = ["sweep", str(plan(folder, seed=[0, 1])), "--no-notebooks", "--device", "potato"]
+    outcome = CliRunner().invoke(cli.main, command)
+    assert outcome.exit_code == 2
+    assert outcome.output.count("--device: expected one of this machine") == 1
+
+
+@pytest.mark.parametrize("damage", ["half", "text", "column"])
+def test_a_damaged_results_file_is_found_before_anything_is_trained(folder, damage, monkeypatch):
+    kept, path = folder / "kept", plan(folder, seed=[0, 1])
+    whole = Sweep.read(path)
+    list(carry_out(whole, list(whole.runs), kept, notebooks=False))
+    monkeypatch.setattr(sweep, "execute", lambda *_, **__: pytest.fail("trained"))
+    file = kept / "numerical.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    if damage == "half":
+        file.write_text("".join(lines[: len(lines) // 2]))
+        assert len(whole.missing(kept)) == 1
+        with pytest.raises(ValueError, match="results: expected all 2 runs"):
+            whole.scores(kept)
+        return
+    header, row = lines[0], lines[1].split(",")
+    row[-2] = "ten"
+    first = header.replace(",oracle", "") if damage == "column" else header
+    file.write_text("".join([first, ",".join(row), *lines[2:]]))
+    outcome = CliRunner().invoke(
+        cli.main, ["sweep", str(path), "--results", str(kept), "--no-notebooks"]
+    )
+    assert outcome.exit_code == 1
+    assert str(file) in outcome.output
+    assert len(outcome.output.strip().splitlines()) == 1
+
+
 def test_a_device_without_a_use_is_refused(folder):
     command = ["sweep", str(plan(folder)), "--device", "cuda", "--dry-run"]
     outcome = CliRunner().invoke(cli.main, command)
