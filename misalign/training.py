@@ -238,7 +238,7 @@ class _State:
         expected = f"one of run {self.run} in {path}"
         try:
             content = torch.load(path, map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
             # torch explains itself in many lines; one is enough to know the file is of no use
             reason = str(error).partition("\n")[0] or "an empty file"
             raise ValueError(f"checkpoint: expected {expected}, got {reason}") from None

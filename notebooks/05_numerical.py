@@ -190,7 +190,8 @@ print(figure_3["run"].nunique(), "runs,", figure_3["seed"].nunique(), "seeds")
 
 # %% [markdown]
 # Were they recorded by the code at hand? A change of the library that could move a number makes
-# its runs stale; they stay, but the book says so here.
+# its runs stale; they stay, but the book says so here. The mark is cautious: any edit of the modules
+# that decide numbers sets it, even one of an error message.
 
 # %% tags=["recorded", "nbval-ignore-output"]
 ours = results.runs().query("experiment == 'numerical'")
