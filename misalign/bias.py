@@ -124,10 +124,12 @@ class Bias:
     def __post_init__(self) -> None:
         expect_whole("n", self.n, 1)
         for name in ("selected", "perturbed"):
-            elements = tuple(sorted(set(getattr(self, name))))
-            stray = [i for i in elements if i not in range(1, self.n + 1)]
+            elements = getattr(self, name)
+            expect(isinstance(elements, Iterable), name, "an index set", repr(elements))
+            elements = tuple(elements)
+            stray = [i for i in elements if type(i) is not int or not 1 <= i <= self.n]
             expect(not stray, name, f"indices from 1 to {self.n}", stray)
-            object.__setattr__(self, name, elements)
+            object.__setattr__(self, name, tuple(sorted(set(elements))))
         expect(self.selected, "selected", "a non-empty index set I_theta (Definition 3.1)", "none")
         stray = [i for i in self.perturbed if i not in self.selected]
         expect(not stray, "perturbed", f"indices within I_theta = {self.selected}", stray)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,32 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from misalign.errors import expect
+
+
+class Affine(nn.Module):
+    """A linear layer whose every tensor is a matrix, so that layers stack (see `stack`).
+
+    Parameters
+    ----------
+    size_in, size_out : int
+        Widths.
+    slope : float
+        Of the leaky ReLU before or after it, which the initial weights make up for.
+    generator : torch.Generator
+        Source of the initial weights: Kaiming uniform, biases 0.
+    """
+
+    def __init__(
+        self, size_in: int, size_out: int, *, slope: float, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(size_out, size_in))
+        self.bias = nn.Parameter(torch.zeros(1, size_out))
+        nn.init.kaiming_uniform_(self.weight, slope, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows x of shape (..., size_in) into shape (..., size_out)."""
+        return x @ self.weight.mT + self.bias
 
 
 class MLP(nn.Module):
@@ -41,12 +68,9 @@ class MLP(nn.Module):
         super().__init__()
         expect(size_out >= 1, "encoding_size", "a width of at least 1", size_out)
         widths = (size_in, *hidden, size_out)
-        layers = (nn.Linear(a, b, device="meta") for a, b in zip(widths, widths[1:], strict=False))
-        self.layers = nn.ModuleList(layer.to_empty(device="cpu") for layer in layers)
+        pairs = zip(widths, widths[1:], strict=False)
+        self.layers = nn.ModuleList(Affine(*w, slope=slope, generator=generator) for w in pairs)
         self.slope, self.bounded = slope, bounded
-        for layer in self.layers:
-            nn.init.kaiming_uniform_(layer.weight, slope, generator=generator)
-            nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode rows x of shape (..., size_in) into shape (..., size_out)."""
@@ -81,12 +105,94 @@ class Whitening(nn.Module):
         expect(not flaw, "sample", "observations that span all their dimensions", "fewer")
         eye = torch.eye(len(root), dtype=root.dtype, device=root.device)
         inverse = torch.linalg.solve_triangular(root, eye, upper=False)
-        self.register_buffer("mean", sample.mean(0))
+        self.register_buffer("mean", sample.mean(0, keepdim=True))
         self.register_buffer("matrix", inverse.mT.to(sample.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Whiten rows x of shape (n, d)."""
+        """Whiten rows x of shape (..., d)."""
         return (x - self.mean) @ self.matrix
+
+
+class Standardize(nn.Module):
+    """Every output at mean 0 and variance 1: batch norm without weights, for stacks, too.
+
+    Parameters
+    ----------
+    size : int
+        Number of outputs.
+    """
+
+    MOMENTUM, EPSILON = 0.1, 1e-5
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, size))
+        self.register_buffer("variance", torch.ones(1, size))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Standardize rows z of shape (..., size): in training by the rows' own moments."""
+        mean, variance = self.mean, self.variance
+        if self.training:
+            mean = z.mean(-2, keepdim=True)
+            variance = z.var(-2, correction=0, keepdim=True)
+            self.mean.lerp_(mean.detach(), self.MOMENTUM)
+            self.variance.lerp_(variance.detach(), self.MOMENTUM)
+        return (z - mean) * (variance + self.EPSILON).rsqrt()
+
+
+def stack(encoders: Sequence[nn.Module]) -> nn.Module:
+    """Put encoders side by side: one program for all of them.
+
+    Encoders of different widths are padded with zeros. No mask is needed to keep them zero: what
+    is padded takes no part in the outputs, so its gradients are exactly 0, and neither Adam nor
+    Muon moves a weight that has never seen another.
+
+    Parameters
+    ----------
+    encoders : sequence of Module
+        R encoders built alike, as `MLP` or `numerical_encoder` makes them; any widths.
+
+    Returns
+    -------
+    Module
+        Maps (R, B, d) to (R, B, n), d and n the largest of the encoders' sizes. `unstack` gives
+        its weights back to the encoders.
+
+    Raises
+    ------
+    ValueError
+        If the encoders are not built alike, or hold tensors that are no matrices.
+    """
+    together = copy.deepcopy(encoders[0])
+    plans = [[(name, value.ndim) for name, value in _tensors(encoder)] for encoder in encoders]
+    alike = all(plan == plans[0] for plan in plans) and all(ndim == 2 for _, ndim in plans[0])
+    kinds = ", ".join(sorted({type(encoder).__name__ for encoder in encoders}))
+    expect(alike, "encoders", "encoders built alike, all their tensors matrices", kinds)
+    for name, value in _tensors(together):
+        parts = [dict(_tensors(encoder))[name].detach() for encoder in encoders]
+        rows, columns = (max(part.shape[side] for part in parts) for side in (0, 1))
+        padded = [_padded(part, rows, columns) for part in parts]
+        owner, _, leaf = name.rpartition(".")
+        whole = torch.stack(padded)
+        trained = isinstance(value, nn.Parameter)
+        setattr(together.get_submodule(owner), leaf, nn.Parameter(whole) if trained else whole)
+    return together
+
+
+@torch.no_grad()
+def unstack(together: nn.Module, encoders: Sequence[nn.Module]) -> None:
+    """Copy the tensors of a `stack` back into the encoders that it was made of."""
+    for i, encoder in enumerate(encoders):
+        for (_, value), (_, whole) in zip(_tensors(encoder), _tensors(together), strict=True):
+            value.copy_(whole[i, : value.shape[0], : value.shape[1]])
+
+
+def _tensors(encoder: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*encoder.named_parameters(), *encoder.named_buffers()]
+
+
+def _padded(matrix: Tensor, rows: int, columns: int) -> Tensor:
+    return functional.pad(matrix, (0, columns - matrix.shape[1], 0, rows - matrix.shape[0]))
 
 
 def numerical_encoder(
@@ -115,7 +221,7 @@ def numerical_encoder(
     whiten : bool
         Whiten the input.
     standardize : bool
-        Bring every output to mean 0 and variance 1 (a batch norm without weights).
+        Bring every output to mean 0 and variance 1.
     generator : torch.Generator
         Source of the initial weights.
 
@@ -128,5 +234,5 @@ def numerical_encoder(
     if whiten:
         parts.insert(0, Whitening(sample))
     if standardize:
-        parts.append(nn.BatchNorm1d(size_out, affine=False))
+        parts.append(Standardize(size_out))
     return nn.Sequential(*parts).to(sample.device)

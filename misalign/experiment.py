@@ -1,9 +1,11 @@
-"""From a `Run` to its `Record`: the only place where the parts meet."""
+"""From a `Run` to its `Record`: worlds, training and probes put together."""
 
 from __future__ import annotations
 
+import hashlib
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,56 +15,71 @@ from torch import Tensor, nn
 
 from misalign.bias import Bias
 from misalign.encoders import numerical_encoder
+from misalign.errors import expect
 from misalign.paths import CHECKPOINTS
-from misalign.probes import LinearProbe, MLPProbe, r2
 from misalign.provenance import DECIDING, code_hash, commit, device_name
-from misalign.results import IDENTITY, RUNS, SCORES, Record, write
+from misalign.results import RUNS, Record, write
 from misalign.run import Run
 from misalign.scales import numerical_scale
+from misalign.scoring import Fitted, represent, score
 from misalign.streams import stream
-from misalign.theory import oracle
-from misalign.training import train
+from misalign.training import train_together
 from misalign.worlds import NumericalWorld
+
+__all__ = ["Fitted", "execute", "execute_all", "fit", "fit_all", "represent", "score"]
 
 # taken while these very modules are loaded: later the files may be other than what runs
 CODE = {experiment: code_hash(experiment) for experiment in DECIDING}
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A world and encoders trained on it.
-
-    Parameters
-    ----------
-    world : NumericalWorld
-        Where pairs come from.
-    encoders : ModuleDict
-        f_x as ``"image"`` and f_t as ``"text"``; identities in the variant ``"raw"``.
-    losses : Tensor
-        Loss of every training step, shape (steps,).
-    """
-
-    world: NumericalWorld
-    encoders: nn.ModuleDict
-    losses: Tensor
-
-
 def fit(run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None) -> Fitted:
-    """Draw a run's world and train its encoders.
+    """Draw a run's world and train its encoders: `fit_all` for one run."""
+    return fit_all([run], device=device, checkpoint=checkpoint)[0]
+
+
+def fit_all(
+    runs: Sequence[Run], *, device: torch.device | str = "cpu", checkpoint: Path | None = None
+) -> list[Fitted]:
+    """Draw the worlds of runs of one scale and train their encoders, all in one program.
 
     Parameters
     ----------
-    run : Run
+    runs : sequence of Run
         What to do.
     device : torch.device or str, optional
         Where to train.
     checkpoint : Path, optional
-        File to resume from and to save to, see `misalign.training.train`.
+        File to resume from and to save to, see `misalign.training.train_together`.
 
     Returns
     -------
-    Fitted
+    list of Fitted
+        In the order of the runs.
     """
+    scales = {run.scale for run in runs}
+    expect(len(scales) == 1, "runs", "runs of one scale", ", ".join(sorted(scales)) or "none")
+    fitted = [_initial(run, device) for run in runs]
+    trained = [(run, start) for run, start in zip(runs, fitted, strict=True) if not run.variant]
+    if trained:
+        losses = train_together(
+            [start.encoders for _, start in trained],
+            [start.world for _, start in trained],
+            numerical_scale(runs[0].scale).recipe,
+            [stream(run.seed, "batches", device=device) for run, _ in trained],
+            device=device,
+            checkpoint=checkpoint,
+            runs=[run.id for run, _ in trained],
+        )
+        of_run = dict(zip([run for run, _ in trained], losses, strict=True))
+        fitted = [
+            replace(start, losses=of_run.get(run, start.losses))
+            for run, start in zip(runs, fitted, strict=True)
+        ]
+    return fitted
+
+
+def _initial(run: Run, device: torch.device | str) -> Fitted:
+    """World and encoders of a run before training."""
     scale = numerical_scale(run.scale)
     bias = Bias.numerical(run.bias, run.setting)
     world = NumericalWorld.draw(bias, latents=run.latents, layers=scale.layers, seed=run.seed)
@@ -86,142 +103,86 @@ def fit(run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None
             for modality, observed in (("image", sample.image), ("text", sample.text))
         }
     )
-    if run.variant == "untrained":
-        return Fitted(world, encoders.eval(), torch.zeros(0))
-    generator = stream(run.seed, "batches", device=device)
-    losses = train(
-        encoders,
-        world,
-        scale.recipe,
-        generator=generator,
-        device=device,
-        checkpoint=checkpoint,
-        run=run.id,
-    )
-    return Fitted(world, encoders, losses)
+    return Fitted(world, encoders.eval(), torch.zeros(0))
 
 
-@torch.no_grad()
-def represent(
-    run: Run, fitted: Fitted, purpose: str, *, device: torch.device | str = "cpu"
-) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
-    """Representations of fresh samples, and the targets that probes predict from them.
+def seconds_a_step(run: Run, *, device: torch.device | str = "cpu") -> float:
+    """Time a training step of a run, without training it to the end.
 
     Parameters
     ----------
     run : Run
-        Decides the number of samples.
-    fitted : Fitted
-        World and encoders.
-    purpose : str
-        Names the stream of samples, such as ``"probe fit"`` or ``"probe test"``.
+        Of any scale.
     device : torch.device or str, optional
-        Where everything lives.
+        Where.
 
     Returns
     -------
-    dict of str to Tensor
-        Representations by modality, each of shape (samples, size).
-    dict of (str, str) to Tensor
-        Targets by (target, factor), each of shape (samples, dimension): every true factor, what
-        captions say of the perturbed ones, and ``noise``, which nothing predicts.
+    float
+        Seconds, from the difference of a longer and a shorter training, so that what is done once
+        does not count.
     """
-    samples = numerical_scale(run.scale).probe_samples
-    generator = stream(run.seed, purpose, device=device)
-    batch = fitted.world.sample(samples, generator=generator, device=device)
-    representations = {
-        "image": fitted.encoders["image"](batch.image),
-        "text": fitted.encoders["text"](batch.text),
-    }
-    targets = {("image", name): values for name, values in batch.factors.items()}
-    for i in fitted.world.bias.perturbed:
-        targets["text", f"s{i}"] = batch.text_factors[f"s{i}"]
-    targets["image", "noise"] = torch.randn(samples, 1, generator=generator, device=device)
-    return representations, targets
+    start = _initial(replace(run, variant=""), device)
+    recipe = replace(numerical_scale(run.scale).recipe, ahead=1)
+    seconds = []
+    for steps in (1, 1, 3):  # the first warms up
+        started = time.perf_counter()
+        generator = stream(run.seed, "batches", device=device)
+        brief = replace(recipe, steps=steps)
+        train_together([start.encoders], [start.world], brief, [generator], device=device)
+        seconds.append(time.perf_counter() - started)
+    return (seconds[2] - seconds[1]) / 2
 
 
-def score(run: Run, fitted: Fitted, *, device: torch.device | str = "cpu") -> pd.DataFrame:
-    """Probe a run's representations.
+def execute(run: Run, *, device: torch.device | str = "cpu", record: Path | str = "") -> Record:
+    """Train and probe one run: `execute_all` for a company of one."""
+    return execute_all([run], device=device, record=record)[0]
+
+
+def execute_all(
+    runs: Sequence[Run], *, device: torch.device | str = "cpu", record: Path | str = ""
+) -> list[Record]:
+    """Train runs together and probe each.
+
+    A run's scores do not depend on its company, up to the order of sums.
 
     Parameters
     ----------
-    run : Run
-        Decides samples and probes.
-    fitted : Fitted
-        World and encoders.
-    device : torch.device or str, optional
-        Where everything lives.
-
-    Returns
-    -------
-    DataFrame
-        Columns `misalign.results.SCORES`. A factor of several dimensions scores its mean R2.
-    """
-    z_fit, targets_fit = represent(run, fitted, "probe fit", device=device)
-    z_test, targets_test = represent(run, fitted, "probe test", device=device)
-    y_fit, y_test = (torch.cat([*t.values()], 1) for t in (targets_fit, targets_test))
-    sizes = [values.shape[1] for values in targets_fit.values()]
-    predicted = _predicted(run, fitted.world)
-    steps = numerical_scale(run.scale).probe_steps
-    rows = []
-    for modality in z_fit:
-        generator = stream(run.seed, "probes", modality, device=device)
-        for name, probe in (
-            ("linear", LinearProbe()),
-            ("nonlinear", MLPProbe(steps, generator=generator)),
-        ):
-            prediction = probe.fit(z_fit[modality], y_fit).predict(z_test[modality])
-            columns = r2(y_test, prediction).split(sizes)
-            for (target, factor), column in zip(targets_fit, columns, strict=True):
-                rows.append(
-                    {
-                        **{"run": run.id, **{field: getattr(run, field) for field in IDENTITY}},
-                        **{"modality": modality, "split": "test", "probe": name},
-                        **{"target": target, "factor": factor, "metric": "r2"},
-                        "score": round(column.mean().item(), 6),
-                        "oracle": predicted.get((target, factor)),
-                    }
-                )
-    return pd.DataFrame(rows, columns=list(SCORES)).astype({"oracle": float})
-
-
-def _predicted(run: Run, world: NumericalWorld) -> dict[tuple[str, str], float]:
-    """Oracle of every target; empty where the theorem says nothing (controls, other widths)."""
-    noise = {("image", "noise"): 0.0}
-    if run.variant:
-        return noise
-    scores = oracle(world, run.encoding_size) or {}
-    return noise | {key: round(value, 6) for key, value in scores.items()}
-
-
-def execute(
-    run: Run,
-    *,
-    device: torch.device | str = "cpu",
-    record: Path | str = "",
-) -> Record:
-    """Train and probe one run.
-
-    Parameters
-    ----------
-    run : Run
-        What to do.
+    runs : sequence of Run
+        What to do; all of one scale.
     device : torch.device or str, optional
         Where.
     record : Path or str, optional
-        Folder to write the record to. Such a run also keeps checkpoints, so that one that was
+        Folder to write the records to. Such runs also keep a checkpoint, so that a company that was
         killed goes on where it was. By default nothing is written.
 
     Returns
     -------
-    Record
-        Scores and provenance.
+    list of Record
+        Scores and provenance. Each run's `seconds` are an equal share of the training and its own
+        probing.
     """
+    expect(runs, "runs", "at least one run", "none")
     started = time.perf_counter()
-    checkpoint = CHECKPOINTS / f"{run.id}-{CODE[run.experiment]}.pt" if record else None
-    fitted = fit(run, device=device, checkpoint=checkpoint)
-    scores = score(run, fitted, device=device)
-    losses = fitted.losses
+    together = hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:12]
+    code = CODE[runs[0].experiment]
+    checkpoint = CHECKPOINTS / f"{together}-{code}.pt" if record else None
+    everyone = fit_all(runs, device=device, checkpoint=checkpoint)
+    share = (time.perf_counter() - started) / len(runs)
+    records = []
+    for run, fitted in zip(runs, everyone, strict=True):
+        started = time.perf_counter()
+        scores = score(run, fitted, device=device)
+        seconds = share + time.perf_counter() - started
+        records.append(Record(scores, _provenance(run, fitted.losses, seconds, device)))
+        if record:
+            write(records[-1], Path(record))
+    return records
+
+
+def _provenance(
+    run: Run, losses: Tensor, seconds: float, device: torch.device | str
+) -> pd.DataFrame:
     row = {
         "run": run.id,
         "experiment": run.experiment,
@@ -232,11 +193,8 @@ def execute(
         "device": device_name(device),
         "torch": torch.__version__,
         "steps": len(losses),
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(seconds, 1),
         "loss": round(losses[-50:].mean().item(), 6) if len(losses) else float("nan"),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    result = Record(scores, pd.DataFrame([row], columns=list(RUNS)))
-    if record:
-        write(result, Path(record))
-    return result
+    return pd.DataFrame([row], columns=list(RUNS))

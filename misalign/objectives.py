@@ -1,7 +1,8 @@
 """What the encoders minimise: Eq. (1), Eq. (2), and the loss of the authors' image experiments.
 
 All three cost O(B^2 n) operations and O(B^2) memory: squared distances come from one matrix
-product, never from a (B, B, n) array of differences.
+product, never from a (B, B, n) array of differences. All take leading dimensions, over which
+batches lie side by side: one loss each, as if each were alone.
 """
 
 from __future__ import annotations
@@ -18,26 +19,80 @@ SIMILARITIES = ("euclidean", "cosine")
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Squared Euclidean distances between the rows of a, (A, n), and of b, (B, n): shape (A, B)."""
+    """Squared Euclidean distances between the rows of a, (..., A, n), and of b, (..., B, n).
+
+    Shape (..., A, B).
+    """
+    left, right = _factors(a, b, 1.0)
+    return -(left @ right.mT)
+
+
+def _factors(a: Tensor, b: Tensor, tau: float, less: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
+    """Two narrow matrices whose product is -||a_i - b_j||^2 / tau - less_i.
+
+    The product of (2a, -|a|^2, 1) and (b, 1, -|b|^2): the one large array is written once.
+    """
     # distances do not depend on the origin, their rounding errors do: put it in the middle
-    origin = b.detach().mean(0)
-    a, b = a - origin, b - origin
-    norms = a.square().sum(-1, keepdim=True) + b.square().sum(-1)
-    return torch.addmm(norms, a, b.mT, alpha=-2)
+    origin = b.detach().mean(-2, keepdim=True)
+    root = math.sqrt(tau)
+    a, b = (a - origin) / root, (b - origin) / root
+    norms_a, norms_b = (-z.square().sum(-1, keepdim=True) for z in (a, b))
+    left = torch.cat([2 * a, norms_a - less, torch.ones_like(norms_a)], -1)
+    right = torch.cat([b, torch.ones_like(norms_b), norms_b], -1)
+    return left, right
+
+
+class _LogOnePlusSum(torch.autograd.Function):
+    """log(1 + sum_j exp(left_i . right_j)) for every row i, with or without j = i.
+
+    By hand for speed, since training spends most of its time here: one array of exponentials is
+    all that is kept and passed over again, and the products with it are taken from the side that
+    is fast for narrow matrices.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor, own: bool
+    ) -> Tensor:
+        powers = left @ right.mT
+        itself = powers.diagonal(dim1=-2, dim2=-1) if own else powers[..., :0]
+        itself.zero_()  # does not stand out among the exponents ...
+        top = powers.amax(-1, keepdim=True).clamp_min_(0)
+        powers.sub_(top).exp_()
+        itself.zero_()  # ... nor among the exponentials
+        total = powers.sum(-1, keepdim=True) + (-top).exp()
+        ctx.save_for_backward(left, right, powers, total)
+        return (top + total.log()).squeeze(-1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[Tensor, Tensor, None]:
+        left, right, powers, total = ctx.saved_tensors
+        weight = gradient.unsqueeze(-1) / total
+        to_left = weight * (right.mT @ powers.mT).mT
+        to_right = ((weight * left).mT @ powers).mT
+        return to_left, to_right, None
 
 
 def _check(tau: float, z_x: Tensor, **others: Tensor | None) -> None:
     expect(tau > 0, "tau", "a temperature above 0", tau)
-    expect(z_x.ndim == 2, "z_x", "shape (B, n)", tuple(z_x.shape))
+    expect(z_x.ndim >= 2, "z_x", "shape (..., B, n)", tuple(z_x.shape))
     for name, other in others.items():
         expect(
-            other is None or (other.ndim == 2 and other.shape[1] == z_x.shape[1]),
+            other is None or (other.ndim == z_x.ndim and other.shape[-1] == z_x.shape[-1]),
             name,
-            f"rows of width {z_x.shape[1]}, like z_x",
+            f"rows of width {z_x.shape[-1]}, like z_x",
             other is not None and tuple(other.shape),
         )
-    rows = len(others["z_t"])
-    expect(rows == len(z_x), "z_t", f"{len(z_x)} rows, one a pair", rows)
+    rows = others["z_t"].shape[-2]
+    expect(rows == z_x.shape[-2], "z_t", f"{z_x.shape[-2]} rows, one a pair", rows)
+
+
+def _miss(logits: Tensor) -> Tensor:
+    """Mean cross-entropy of picking entry i in row i: shape (...) for logits (..., K, N)."""
+    return -logits.log_softmax(-1).diagonal(dim1=-2, dim2=-1).mean(-1)
 
 
 def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "euclidean") -> Tensor:
@@ -46,7 +101,7 @@ def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "eucli
     Parameters
     ----------
     z_x, z_t : Tensor
-        Representations of K pairs, shape (K, n).
+        Representations of K pairs, shape (..., K, n).
     tau : float, optional
         Temperature.
     similarity : {"euclidean", "cosine"}, optional
@@ -55,7 +110,7 @@ def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "eucli
     Returns
     -------
     Tensor
-        Scalar, never negative.
+        Shape (...), a scalar for one batch; never negative.
 
     Raises
     ------
@@ -67,13 +122,10 @@ def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "eucli
         similarity in SIMILARITIES, "similarity", f"one of {', '.join(SIMILARITIES)}", similarity
     )
     if similarity == "cosine":
-        logits = functional.normalize(z_x, dim=1) @ functional.normalize(z_t, dim=1).mT / tau
+        logits = functional.normalize(z_x, dim=-1) @ functional.normalize(z_t, dim=-1).mT / tau
     else:
         logits = -squared_distances(z_x, z_t) / tau
-    pairs = torch.arange(len(z_x), device=z_x.device)
-    return (
-        functional.cross_entropy(logits, pairs) + functional.cross_entropy(logits.mT, pairs)
-    ) / 2
+    return (_miss(logits) + _miss(logits.mT)) / 2
 
 
 def sym_align_max_ent(
@@ -95,17 +147,17 @@ def sym_align_max_ent(
     Parameters
     ----------
     z_x, z_t : Tensor
-        Representations of B pairs, shape (B, n).
+        Representations of B pairs, shape (..., B, n).
     other_x, other_t : Tensor, optional
-        Representations of an independent batch, shape (M, n), so N = M + 1 (the authors' form).
-        Left out, the other members of the same batch serve, so N = B: half the encoder passes.
+        Representations of an independent batch, shape (..., M, n), so N = M + 1 (the authors'
+        form). Left out, the other members of the batch serve, so N = B: half the encoder passes.
     tau : float, optional
         Kernel width.
 
     Returns
     -------
     Tensor
-        Scalar, at least -log N.
+        Shape (...), a scalar for one batch; at least -log N.
 
     Raises
     ------
@@ -115,8 +167,9 @@ def sym_align_max_ent(
     _check(tau, z_x, z_t=z_t, other_x=other_x, other_t=other_t)
     both = (other_x is None) == (other_t is None)
     expect(both, "other_t", "a second batch of both modalities or of none", "one modality")
-    expect(other_x is not None or len(z_x) > 1, "z_x", "at least 2 rows", len(z_x))
-    positive = -(z_x - z_t).square().sum(1) / tau
+    rows = z_x.shape[-2]
+    expect(other_x is not None or rows > 1, "z_x", "at least 2 rows", rows)
+    positive = -(z_x - z_t).square().sum(-1) / tau
     halves = [_half(z, other, positive, tau) for z, other in ((z_x, other_x), (z_t, other_t))]
     return (halves[0] + halves[1]) / 2
 
@@ -125,18 +178,13 @@ def _half(z: Tensor, other: Tensor | None, positive: Tensor, tau: float) -> Tens
     """One modality's share: alignment plus log-mean kernel.
 
     Alignment is -positive_i, the log-mean kernel log(1/N (e^positive_i + sum_j e^logit_ij)). Their
-    sum is the cross-entropy of picking the positive among N terms, less log N; written so, nothing
-    large cancels.
+    sum is log(1 + sum_j e^(logit_ij - positive_i)) - log N; written so, nothing large cancels.
     """
-    logits = -squared_distances(z, z if other is None else other) / tau
-    if other is None:
-        # a row is no sample independent of itself: its place is taken by the positive pair
-        logits = logits.diagonal_scatter(positive)
-        place = torch.arange(len(z), device=z.device)
-    else:
-        logits = torch.cat([positive[:, None], logits], 1)
-        place = torch.zeros(len(z), dtype=torch.long, device=z.device)
-    return functional.cross_entropy(logits, place) - math.log(logits.shape[1])
+    # a row is no sample independent of itself: there its place is taken by the positive pair
+    own = other is None
+    left, right = _factors(z, z if own else other, tau, positive.unsqueeze(-1))
+    terms = right.shape[-2] + (not own)
+    return _LogOnePlusSum.apply(left, right, own).mean(-1) - math.log(terms)
 
 
 def nt_xent(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0) -> Tensor:
@@ -148,17 +196,18 @@ def nt_xent(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0) -> Tensor:
     Parameters
     ----------
     z_x, z_t : Tensor
-        Representations of K pairs, shape (K, n).
+        Representations of K pairs, shape (..., K, n).
     tau : float, optional
         Temperature.
 
     Returns
     -------
     Tensor
-        Scalar.
+        Shape (...), a scalar for one batch.
     """
     _check(tau, z_x, z_t=z_t)
-    rows = functional.normalize(torch.cat([z_x, z_t]), dim=1)
-    logits = (rows @ rows.mT / tau).fill_diagonal_(-torch.inf)
-    partner = torch.arange(len(rows), device=rows.device).roll(len(z_x))
-    return functional.cross_entropy(logits, partner)
+    rows = functional.normalize(torch.cat([z_x, z_t], -2), dim=-1)
+    logits = rows @ rows.mT / tau
+    logits.diagonal(dim1=-2, dim2=-1).fill_(-torch.inf)
+    # a roll by half the rows puts every partner on the diagonal
+    return _miss(logits.roll(z_x.shape[-2], -1))

@@ -33,12 +33,13 @@ def orthogonalize(g: Tensor) -> Tensor:
     """
     a, b, c = COEFFICIENTS
     wide = g.shape[-2] <= g.shape[-1]
-    x = g if wide else g.mT
-    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp_min(1e-7)
+    x = (g if wide else g.mT).reshape(-1, *sorted(g.shape[-2:]))
+    x = x / x.square().sum((1, 2), keepdim=True).sqrt().clamp_min(1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.mT
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    return (x if wide else x.mT).reshape(g.shape)
 
 
 class Muon(torch.optim.Optimizer):
@@ -46,10 +47,11 @@ class Muon(torch.optim.Optimizer):
 
     Parameters
     ----------
-    params : iterable of Parameter
-        Matrices.
+    params : iterable of Parameter or of dict
+        Matrices, or stacks of matrices (runs, rows, columns), each of which is its own.
     lr : float
-        Learning rate, scaled by sqrt(max(1, rows / columns)) as in `torch.optim.Muon`.
+        Learning rate, scaled by sqrt(max(1, rows / columns)) as in `torch.optim.Muon`. In a stack
+        that is padded, a group's option `stretch` holds that factor for each matrix's true shape.
     momentum : float, optional
         Nesterov momentum.
 
@@ -58,22 +60,28 @@ class Muon(torch.optim.Optimizer):
     Jordan et al. (2024), "Muon: an optimizer for hidden layers in neural networks".
     """
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    def __init__(
+        self, params: Iterable[nn.Parameter | dict], lr: float, momentum: float = 0.95
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "stretch": None})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
         """Move every matrix that has a gradient."""
+        by_shape = defaultdict(list)
         for group in self.param_groups:
-            by_shape = defaultdict(list)
             for weight in group["params"]:
                 if weight.grad is not None:
-                    by_shape[weight.shape].append(weight)
-            for shape, weights in by_shape.items():
-                lookahead = torch.stack([self._accumulate(w, group["momentum"]) for w in weights])
-                rate = group["lr"] * max(1, shape[0] / shape[1]) ** 0.5
-                for weight, update in zip(weights, orthogonalize(lookahead), strict=True):
-                    weight.sub_(update, alpha=rate)
+                    by_shape[weight.shape[-2:]].append((weight, group))
+        for (rows, columns), members in by_shape.items():
+            ahead = [self._accumulate(weight, group["momentum"]) for weight, group in members]
+            # one batch of all matrices of one shape, whichever stack they come from
+            sizes = [part.shape[:-2].numel() for part in ahead]
+            updates = orthogonalize(torch.cat([part.view(-1, rows, columns) for part in ahead]))
+            for (weight, group), update in zip(members, updates.split(sizes), strict=True):
+                stretch = group["stretch"] or [max(1, rows / columns) ** 0.5]
+                rates = torch.tensor(stretch, device=update.device).mul_(-group["lr"])
+                weight.add_((update * rates.view(-1, 1, 1)).view_as(weight))
 
     def _accumulate(self, weight: nn.Parameter, momentum: float) -> Tensor:
         state = self.state[weight]

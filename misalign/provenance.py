@@ -15,10 +15,10 @@ from misalign.paths import LIBRARY, ROOT
 
 # the modules that decide an experiment's numbers; plots, command line and the like do not
 SHARED = (
-    *("bias", "streams", "objectives", "encoders", "optim", "training", "probes", "theory"),
-    *("scales", "run", "experiment", "worlds/base"),
+    *("bias", "streams", "objectives", "encoders", "optim", "checkpoints", "training"),
+    *("probes", "theory", "scales", "run", "scoring", "experiment", "worlds/base"),
 )
-DECIDING = {"numerical": (*SHARED, "worlds/mixing", "worlds/numerical")}
+DECIDING = {"numerical": (*SHARED, "downstream", "worlds/mixing", "worlds/numerical")}
 
 
 @cache

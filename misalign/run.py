@@ -25,7 +25,7 @@ class Run:
     ----------
     experiment : {"numerical"}, optional
         Which study.
-    scale : {"smoke", "laptop", "paper"}, optional
+    scale : {"smoke", "laptop", "gpu", "paper"}, optional
         How much compute, see `misalign.scales`.
     variant : {"", "untrained", "raw"}, optional
         The paper's set-up, or a control: encoders left as initialised, or no encoder at all.
@@ -64,6 +64,7 @@ class Run:
             value = getattr(self, name)
             listed = ", ".join(map(repr, known))
             expect(value in known, name, f"one of {listed}", repr(value))
+        expect(isinstance(self.scale, str), "scale", "one name", repr(self.scale))
         numerical_scale(self.scale)
         expect_whole("seed", self.seed, 0)
         unbiased = Bias.numerical(self.bias, self.setting).unbiased

@@ -65,7 +65,20 @@ NUMERICAL = {
         standardize=True,
         recipe=Recipe(steps=600, batch_size=512, rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True),
         probe_samples=16_384,
-        probe_steps=300,
+        probe_steps=1_200,
+    ),
+    # the paper's three mixing layers and our recipe, for one GPU: all runs of a figure at once
+    "gpu": NumericalScale(
+        layers=3,
+        hidden=(256, 256, 256),
+        relative=False,
+        whiten=True,
+        standardize=True,
+        recipe=Recipe(
+            steps=4_000, batch_size=1024, rate=1e-2, muon_rate=0.1, warmup=0.05, decay=True
+        ),
+        probe_samples=20_480,
+        probe_steps=2_000,
     ),
     # training as published (App. C.1 and the authors' code): GPUs, days; probes keep their own rate
     "paper": NumericalScale(

@@ -7,11 +7,14 @@ is linear, and its R2 has a closed form.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from misalign.bias import Bias
 from misalign.errors import expect
+from misalign.probes import mcc
 from misalign.worlds import NumericalWorld
 
 
@@ -38,6 +41,110 @@ def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
     towards = covariance[inside]
     explained_part = (towards * torch.linalg.solve(covariance[inside][:, inside], towards)).sum(0)
     return explained_part / covariance.diagonal()
+
+
+def explained_functions(
+    functions: Callable[[Tensor], Tensor],
+    covariance: Tensor,
+    block: tuple[int, ...],
+    *,
+    draws: int = 200_000,
+    generator: torch.Generator,
+) -> Tensor:
+    """Share of the variance of functions of Gaussian variables that a block of them explains.
+
+    The best prediction of y = f(s) from s_I is E[y | s_I]. Its variance is the covariance of two
+    values of y that share s_I and nothing else, so no regression is needed.
+
+    Parameters
+    ----------
+    functions : callable
+        Maps s, (draws, n), to targets, (draws, number of targets).
+    covariance : Tensor
+        Sigma, positive definite, shape (n, n).
+    block : tuple of int
+        1-based indices I.
+    draws : int, optional
+        Pairs to draw.
+    generator : torch.Generator
+        Source of the draws, on the CPU.
+
+    Returns
+    -------
+    Tensor
+        Var(E[y | s_I]) / Var(y), shape (number of targets,): 1 where y depends on the block alone.
+    """
+    complete = _Completion(covariance, block)
+    s = complete.draw(draws, generator=generator)
+    first, second = functions(s), functions(complete(s, generator=generator))
+    middle = (first.mean(0) + second.mean(0)) / 2
+    first, second = first - middle, second - middle
+    return 2 * (first * second).mean(0) / (first.square() + second.square()).mean(0)
+
+
+def best_mcc(
+    function: Callable[[Tensor], Tensor],
+    covariance: Tensor,
+    block: tuple[int, ...],
+    *,
+    draws: int = 8192,
+    completions: int = 64,
+    generator: torch.Generator,
+) -> float:
+    """MCC of the best guess, from a block of Gaussian variables, of y above or below its median.
+
+    The best guess is the likelier class given s_I, read off many completions of s_I.
+
+    Parameters
+    ----------
+    function : callable
+        Maps s, (draws, n), to y, (draws,).
+    covariance : Tensor
+        Sigma, positive definite, shape (n, n).
+    block : tuple of int
+        1-based indices I.
+    draws, completions : int, optional
+        Values of s_I, and completions of each.
+    generator : torch.Generator
+        Source of the draws, on the CPU.
+
+    Returns
+    -------
+    float
+        1 if y depends on the block alone.
+    """
+    complete = _Completion(covariance, block)
+    s = complete.draw(draws, generator=generator)
+    y = function(s)
+    median = y.median()
+    above = sum(
+        (function(complete(s, generator=generator)) > median).float() for _ in range(completions)
+    )
+    return mcc((y > median)[:, None], (above > completions / 2)[:, None]).item()
+
+
+class _Completion:
+    """Draws of Gaussian variables given those of a block."""
+
+    def __init__(self, covariance: Tensor, block: tuple[int, ...]) -> None:
+        covariance = covariance.double().cpu()
+        self.inside = [i - 1 for i in block]
+        self.outside = [i for i in range(len(covariance)) if i not in self.inside]
+        self.root = torch.linalg.cholesky(covariance).mT.float()
+        towards = covariance[self.outside][:, self.inside]
+        gain = torch.linalg.solve(covariance[self.inside][:, self.inside], towards.mT)
+        left = covariance[self.outside][:, self.outside] - towards @ gain
+        self.gain, self.rest = gain.float(), torch.linalg.cholesky(left).mT.float()
+
+    def draw(self, n: int, *, generator: torch.Generator) -> Tensor:
+        return torch.randn(n, len(self.root), generator=generator) @ self.root
+
+    def __call__(self, s: Tensor, *, generator: torch.Generator) -> Tensor:
+        """Keep the block of s, (n, all), and draw the others anew."""
+        fresh = s.clone()
+        noise = torch.randn(len(s), len(self.outside), generator=generator)
+        fresh[:, self.outside] = s[:, self.inside] @ self.gain + noise @ self.rest
+        return fresh
 
 
 def oracle(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from tqdm import tqdm
 
+from misalign.checkpoints import Checkpoint
+from misalign.encoders import stack, unstack
 from misalign.errors import expect, expect_whole
 from misalign.objectives import mmcl, nt_xent, sym_align_max_ent
 from misalign.optim import Muon
-from misalign.paths import replacing
-from misalign.worlds import Batch, World
+from misalign.worlds import World
 
 OBJECTIVES = ("sym_align_max_ent", "mmcl", "nt_xent")
 
@@ -44,6 +47,8 @@ class Recipe:
     second_batch : bool, optional
         Take Eq. (2)'s negatives from a second, independent batch, as the authors' code does,
         rather than from the batch itself.
+    ahead : int, optional
+        Steps whose batches are drawn at once: fewer, larger calls of the world.
     autocast : bool, optional
         Run the encoders in bfloat16; worlds and objectives stay in float32. Pays for wide nets on
         devices that multiply bfloat16 faster, not on a CPU that only emulates it.
@@ -59,11 +64,13 @@ class Recipe:
     objective: str = "sym_align_max_ent"
     tau: float = 1.0
     second_batch: bool = False
+    ahead: int = 10
     autocast: bool = False
 
     def __post_init__(self) -> None:
         expect_whole("steps", self.steps, 0)
         expect_whole("batch_size", self.batch_size, 2)
+        expect_whole("ahead", self.ahead, 1)
         for name in ("rate", "clip", "tau"):
             expect(getattr(self, name) > 0, name, "a number above 0", getattr(self, name))
         expect(0 <= self.warmup < 1, "warmup", "a share of at least 0 and below 1", self.warmup)
@@ -81,21 +88,9 @@ class Recipe:
 
 
 def train(
-    encoders: nn.ModuleDict,
-    world: World,
-    recipe: Recipe,
-    *,
-    generator: torch.Generator,
-    device: torch.device | str = "cpu",
-    checkpoint: Path | None = None,
-    every: int = 200,
-    run: str = "",
+    encoders: nn.ModuleDict, world: World, recipe: Recipe, *, generator: torch.Generator, **options
 ) -> Tensor:
-    """Train a pair of encoders in place.
-
-    With a checkpoint file, a killed run that is started again ends with the weights of one that
-    was never interrupted: weights, optimizer states, the batch generator and the losses are kept.
-    A bar shows progress on a terminal, and nothing elsewhere.
+    """Train a pair of encoders in place: `train_together` for a company of one.
 
     Parameters
     ----------
@@ -107,75 +102,143 @@ def train(
         How to train.
     generator : torch.Generator
         Source of the batches, on the device.
-    device : torch.device or str, optional
-        Where everything lives.
-    checkpoint : Path, optional
-        File to resume from, if it exists, and to save to; removed at the end.
-    every : int, optional
-        Steps between two checkpoints.
-    run : str, optional
-        Name of the run, which a checkpoint must match.
+    **options
+        ``device``, ``checkpoint``, ``every``, as in `train_together`; ``run``, the run's name.
 
     Returns
     -------
     Tensor
         Loss of every step, shape (steps,), on the CPU.
+    """
+    runs = [options.pop("run", "")]
+    return train_together([encoders], [world], recipe, [generator], runs=runs, **options)[0]
+
+
+def train_together(
+    encoders: Sequence[nn.ModuleDict],
+    worlds: Sequence[World],
+    recipe: Recipe,
+    generators: Sequence[torch.Generator],
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
+    every: int = 200,
+    runs: Sequence[str] = ("",),
+) -> Tensor:
+    """Train pairs of encoders in place, many runs in one program.
+
+    Weights are stacked, so that every operation serves all runs. Nothing passes from one run to
+    another: each has its own world, stream of batches, loss, clipping and step size, and ends as it
+    would alone, up to the order of sums.
+
+    With a checkpoint file, a killed company that is started again ends with the weights of one that
+    was never interrupted: weights, optimizer states, the batch generators and the losses are kept.
+    A bar shows progress on a terminal, and nothing elsewhere.
+
+    Parameters
+    ----------
+    encoders : sequence of ModuleDict
+        One a run: ``"image"`` and ``"text"``, on the device, built alike in all runs.
+    worlds : sequence of World
+        Where each run's pairs come from, on the device.
+    recipe : Recipe
+        How to train all of them.
+    generators : sequence of torch.Generator
+        Source of each run's batches, on the device.
+    device : torch.device or str, optional
+        Where everything lives.
+    checkpoint : Path, optional
+        File to resume from, if it exists, and to save to; removed at the end.
+    every : int, optional
+        Steps between two checkpoints, a multiple of the recipe's `ahead`.
+    runs : sequence of str, optional
+        Names of the runs, which a checkpoint must match.
+
+    Returns
+    -------
+    Tensor
+        Loss of every step, shape (runs, steps), on the CPU.
 
     Raises
     ------
     ValueError
-        If the checkpoint is damaged or of another run.
+        If the checkpoint is damaged, of other runs, networks or another recipe.
     FloatingPointError
-        If the loss is no longer finite.
+        If the loss of a run is no longer finite.
     """
-    expect(run or not checkpoint, "run", "a name, which the checkpoint keeps", repr(run))
-    optimizers = _optimizers(encoders, recipe)
-    state = _State(run, encoders, optimizers, generator, torch.zeros(recipe.steps, device=device))
+    counts = f"{len(encoders)} encoders, {len(worlds)} worlds, {len(generators)} generators"
+    same = len(encoders) == len(worlds) == len(generators) == len(runs)
+    expect(same, "runs", "as many names, encoders, worlds and generators", counts)
+    expect(all(runs) or not checkpoint, "run", "a name, which the checkpoint keeps", repr(runs[0]))
+    expect(every % recipe.ahead == 0, "every", f"a multiple of {recipe.ahead} (ahead)", every)
+    together = nn.ModuleDict(
+        {name: stack([pair[name] for pair in encoders]) for name in ("image", "text")}
+    )
+    optimizers = _optimizers(together, encoders, recipe)
+    losses = torch.zeros(recipe.steps, len(runs), device=device)
+    state = Checkpoint(",".join(runs), repr(recipe), together, optimizers, generators, losses)
     start = state.load(checkpoint, device) if checkpoint and checkpoint.exists() else 0
-    encoders.train()
+    together.train()
     for step in tqdm(range(start, recipe.steps), "training", initial=start, disable=None):
-        loss = _loss(recipe, _encode(encoders, world, recipe, generator, device))
-        _update(encoders, optimizers, loss, recipe, step)
-        state.losses[step] = loss.detach()
+        if step % recipe.ahead == 0:
+            batches = _draw(worlds, generators, recipe, device)
+        loss = _loss(recipe, *_encode(together, batches[step % recipe.ahead], recipe))
+        _update(together, optimizers, loss, recipe, step)
+        losses[step] = loss.detach()
         if (step + 1) % every == 0:
-            _finite(state.losses[step], step)
+            _finite(losses[step], step, runs)
             if checkpoint and step + 1 < recipe.steps:
                 state.save(checkpoint, step + 1)
     if recipe.steps:
-        _finite(state.losses[-1], recipe.steps - 1)
-    encoders.eval()
+        _finite(losses[-1], recipe.steps - 1, runs)
+    for name, whole in together.items():
+        unstack(whole, [pair[name] for pair in encoders])
+    for pair in encoders:
+        pair.eval()
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
-    return state.losses.cpu()
+    return losses.mT.cpu()
 
 
-def _encode(
-    encoders: nn.ModuleDict,
-    world: World,
+def _draw(
+    worlds: Sequence[World],
+    generators: Sequence[torch.Generator],
     recipe: Recipe,
-    generator: torch.Generator,
     device: torch.device | str,
-) -> list[Tensor]:
-    """Representations z_x, z_t of a batch, and those of a second one if the recipe has it."""
-    batches: list[Batch] = [
-        world.sample(recipe.batch_size, generator=generator, device=device)
-        for _ in range(1 + recipe.second_batch)
+) -> list[dict[str, Tensor]]:
+    """Observations of the next steps by modality, each step's of shape (runs, rows, width)."""
+    rows = recipe.batch_size * (1 + recipe.second_batch)
+    drawn = [
+        world.sample(rows * recipe.ahead, generator=generator, device=device)
+        for world, generator in zip(worlds, generators, strict=True)
     ]
+    stacked = {}
+    for name in ("image", "text"):
+        parts = [getattr(batch, name) for batch in drawn]
+        width = max(part.shape[-1] for part in parts)
+        # an encoder narrower than another has no weight for the columns that are padded here
+        padded = [functional.pad(part, (0, width - part.shape[-1])) for part in parts]
+        stacked[name] = torch.stack(padded).split(rows, 1)
+    return [{name: parts[i] for name, parts in stacked.items()} for i in range(recipe.ahead)]
+
+
+def _encode(together: nn.ModuleDict, batch: dict[str, Tensor], recipe: Recipe) -> list[Tensor]:
+    """Representations z_x, z_t of a batch, and those of a second one if the recipe has it."""
+    device = batch["image"].device.type
     # the world has drawn in float32; only the encoders may run in less
-    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.autocast):
-        images = encoders["image"](torch.cat([batch.image for batch in batches])).float()
-        texts = encoders["text"](torch.cat([batch.text for batch in batches])).float()
-    n = recipe.batch_size
-    return [images[:n], texts[:n], *((images[n:], texts[n:]) if recipe.second_batch else ())]
+    with torch.autocast(device, torch.bfloat16, enabled=recipe.autocast):
+        z = [together[name](batch[name]).float() for name in ("image", "text")]
+    halves = zip(*(part.split(recipe.batch_size, -2) for part in z), strict=True)
+    return [part for half in halves for part in half]
 
 
-def _loss(recipe: Recipe, z: list[Tensor]) -> Tensor:
+def _loss(recipe: Recipe, *z: Tensor) -> Tensor:
     objective = {"sym_align_max_ent": sym_align_max_ent, "mmcl": mmcl, "nt_xent": nt_xent}
     return objective[recipe.objective](*z, tau=recipe.tau)
 
 
 def _update(
-    encoders: nn.ModuleDict,
+    together: nn.ModuleDict,
     optimizers: list[torch.optim.Optimizer],
     loss: Tensor,
     recipe: Recipe,
@@ -185,68 +248,47 @@ def _update(
         optimizer.zero_grad()
         for group in optimizer.param_groups:
             group["lr"] = group["full_rate"] * recipe.pace(step)
-    loss.backward()
-    nn.utils.clip_grad_norm_(encoders.parameters(), recipe.clip)
+    # runs share no weight, so the gradient of the sum is every run's own
+    loss.sum().backward()
+    _clip([weight.grad for weight in together.parameters()], recipe.clip)
     for optimizer in optimizers:
         optimizer.step()
 
 
-def _finite(loss: Tensor, step: int) -> None:
-    expect(loss.isfinite(), "loss", "a finite number", f"{loss} at step {step}", FloatingPointError)
+def _clip(gradients: list[Tensor], limit: float) -> None:
+    """Scale each run's gradient down to a 2-norm of at most the limit."""
+    squares = sum(gradient.square().sum((1, 2)) for gradient in gradients)
+    factor = (limit / (squares.sqrt() + 1e-6)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(factor.view(-1, 1, 1))
 
 
-def _optimizers(encoders: nn.ModuleDict, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def _finite(losses: Tensor, step: int, runs: Sequence[str]) -> None:
+    for loss, run in zip(losses.tolist(), runs, strict=True):
+        where = f"{loss} at step {step}" + (f" of run {run}" if run else "")
+        expect(math.isfinite(loss), "loss", "a finite number", where, FloatingPointError)
+
+
+def _optimizers(
+    together: nn.ModuleDict, encoders: Sequence[nn.ModuleDict], recipe: Recipe
+) -> list[torch.optim.Optimizer]:
     """Muon for the matrices between hidden layers, if the recipe has a rate for it; Adam."""
-    matrices: list[nn.Parameter] = []
+    groups = []
     if recipe.muon_rate is not None:
-        layered = (part for part in encoders.modules() if hasattr(part, "hidden_matrices"))
-        matrices = [weight for part in layered for weight in part.hidden_matrices()]
-    taken = {id(weight) for weight in matrices}
-    rest = [weight for weight in encoders.parameters() if id(weight) not in taken]
+        for whole, *parts in zip(_hidden(together), *map(_hidden, encoders), strict=True):
+            stretch = [max(1, part.shape[0] / part.shape[1]) ** 0.5 for part in parts]
+            groups.append({"params": [whole], "stretch": stretch})
+    taken = {id(group["params"][0]) for group in groups}
+    rest = [weight for weight in together.parameters() if id(weight) not in taken]
     optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(rest, recipe.rate, fused=True)]
-    if matrices:
-        optimizers.append(Muon(matrices, recipe.muon_rate))
+    if groups:
+        optimizers.append(Muon(groups, recipe.muon_rate))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["full_rate"] = group["lr"]
     return optimizers
 
 
-@dataclass
-class _State:
-    """Everything that a resumed run must find as it was."""
-
-    run: str
-    encoders: nn.ModuleDict
-    optimizers: list[torch.optim.Optimizer]
-    generator: torch.Generator
-    losses: Tensor
-
-    def save(self, path: Path, step: int) -> None:
-        content = {
-            "run": self.run,
-            "step": step,
-            "encoders": self.encoders.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "generator": self.generator.get_state(),
-            "losses": self.losses,
-        }
-        with replacing(path) as partial:
-            torch.save(content, partial)
-
-    def load(self, path: Path, device: torch.device | str) -> int:
-        expected = f"one of run {self.run} in {path}"
-        try:
-            content = torch.load(path, map_location=device, weights_only=True)
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            # torch explains itself in many lines; one is enough to know the file is of no use
-            reason = str(error).partition("\n")[0] or "an empty file"
-            raise ValueError(f"checkpoint: expected {expected}, got {reason}") from None
-        found = content.get("run") if isinstance(content, dict) else None
-        expect(found == self.run, "checkpoint", expected, f"run {found}")
-        self.encoders.load_state_dict(content["encoders"])
-        for optimizer, state in zip(self.optimizers, content["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
-        self.generator.set_state(content["generator"].cpu())
-        self.losses.copy_(content["losses"])
-        return content["step"]
+def _hidden(encoders: nn.ModuleDict) -> list[nn.Parameter]:
+    layered = (part for part in encoders.modules() if hasattr(part, "hidden_matrices"))
+    return [weight for part in layered for weight in part.hidden_matrices()]

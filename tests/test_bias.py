@@ -91,7 +91,7 @@ def test_selection_must_not_be_empty(complains):
         Bias(3, ())
 
 
-@pytest.mark.parametrize("stray", [0, 4])
+@pytest.mark.parametrize("stray", [0, 4, 1.0, True])
 def test_selection_must_stay_among_the_factors(complains, stray):
     with complains("selected", "indices from 1 to 3", f"[{stray}]"):
         Bias(3, (1, stray))

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from misalign.encoders import MLP, Whitening, numerical_encoder
+from misalign.encoders import MLP, Standardize, Whitening, numerical_encoder, stack, unstack
+from misalign.optim import Muon
 from misalign.streams import stream
 
 
@@ -95,8 +96,8 @@ def test_standardized_encoder_has_unit_variance_in_training():
 @pytest.mark.parametrize(
     ("options", "kinds"),
     [
-        ({}, [Whitening, MLP, nn.BatchNorm1d]),
-        ({"whiten": False}, [MLP, nn.BatchNorm1d]),
+        ({}, [Whitening, MLP, Standardize]),
+        ({"whiten": False}, [MLP, Standardize]),
         ({"standardize": False}, [Whitening, MLP]),
         ({"whiten": False, "standardize": False}, [MLP]),
     ],
@@ -113,3 +114,77 @@ def test_fixed_scales_do_not_shift_the_initial_weights():
 def test_encoding_size_must_be_positive(complains):
     with complains("encoding_size", "a width of at least 1", "0"):
         MLP(5, 0, (7,), generator=stream(0, "w"))
+
+
+# ---- stacks
+
+
+def pairs():
+    """Encoders of two widths, inputs and outputs, and observations that fit each."""
+    found = []
+    for seed, (d, hidden, n) in enumerate([(5, (8, 8), 3), (3, (6, 4), 2)]):
+        x = torch.randn(400, d, generator=stream(seed, "x")) + 1
+        options = {"hidden": hidden, "whiten": True, "standardize": True}
+        encoder = numerical_encoder(x, n, **options, generator=stream(seed, "w"))
+        found.append((encoder.train(), x))
+    return found
+
+
+def side_by_side(members):
+    widest = max(x.shape[1] for _, x in members)
+    return torch.stack([nn.functional.pad(x, (0, widest - x.shape[1])) for _, x in members])
+
+
+def test_stack_encodes_as_each_encoder_alone():
+    members = pairs()
+    together = stack([encoder for encoder, _ in members])(side_by_side(members))
+    for (encoder, x), z in zip(members, together, strict=True):
+        alone = encoder(x)
+        torch.testing.assert_close(z[:, : alone.shape[1]], alone, atol=1e-5, rtol=1e-4)
+        assert not z[:, alone.shape[1] :].any()
+
+
+def test_what_a_stack_pads_stays_exactly_zero_in_training():
+    members = pairs()
+    together = stack([encoder for encoder, _ in members])
+    weights = list(together.parameters())
+    matrices = together[1].hidden_matrices()
+    rest = [weight for weight in weights if all(weight is not m for m in matrices)]
+    optimizers = [torch.optim.Adam(rest, 1e-2), Muon(matrices, 0.1)]
+    for _ in range(3):
+        together.zero_grad()
+        together(side_by_side(members)).pow(3).mean().backward()
+        for optimizer in optimizers:
+            optimizer.step()
+    small = members[1][0]
+    for whole, own in zip(weights, small.parameters(), strict=True):
+        outside = whole[1].clone()
+        inside = outside[: own.shape[0], : own.shape[1]]
+        assert not torch.equal(inside, own)  # what is not padded has moved
+        inside.zero_()
+        assert not outside.any()
+
+
+def test_unstack_gives_every_encoder_its_own_tensors_back():
+    members = pairs()
+    encoders = [encoder for encoder, _ in members]
+    before = [[value.clone() for value in encoder.state_dict().values()] for encoder in encoders]
+    together = stack(encoders)
+    together(side_by_side(members))  # moves the running moments
+    with torch.no_grad():
+        for weight in together.parameters():
+            weight.add_(weight)
+    unstack(together, encoders)
+    for encoder, old in zip(encoders, before, strict=True):
+        for (name, value), was in zip(encoder.state_dict().items(), old, strict=True):
+            assert value.shape == was.shape
+            if "layers" in name and "weight" in name:
+                torch.testing.assert_close(value, 2 * was)
+        assert encoder[2].mean.any()
+
+
+def test_encoders_that_are_not_alike_do_not_stack(complains):
+    with complains("encoders", "encoders built alike", "Sequential"):
+        stack([make(), make(whiten=False)])
+    with complains("encoders", "all their tensors matrices", "BatchNorm1d"):
+        stack([nn.BatchNorm1d(3)])

@@ -186,7 +186,7 @@ def test_objectives_refuse_what_they_cannot_compare(complains, objective):
     z = torch.zeros(4, 3)
     with complains("tau", "a temperature above 0", "0"):
         objective(z, z, tau=0)
-    with complains("z_x", "shape (B, n)", "(4,)"):
+    with complains("z_x", "shape (..., B, n)", "(4,)"):
         objective(z[:, 0], z)
     with complains("z_t", "rows of width 3", "(4, 2)"):
         objective(z, z[:, :2])
@@ -203,3 +203,14 @@ def test_unknown_similarity_lists_the_known_ones(complains):
 def test_one_pair_alone_has_no_entropy(complains):
     with complains("z_x", "at least 2 rows", "1"):
         sym_align_max_ent(torch.zeros(1, 3), torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_batches_side_by_side_have_the_losses_of_each_alone(second):
+    stacks = [torch.stack([rows(6, 3, (n, i)).detach() for i in range(4)]) for n in "xt"]
+    others = [torch.stack([rows(5, 3, (n, i)).detach() for i in range(4)]) for n in "uv"]
+    for objective in (mmcl, nt_xent, sym_align_max_ent):
+        more = others if second and objective is sym_align_max_ent else []
+        together = objective(*stacks, *more)
+        each = [objective(*(z[i] for z in (*stacks, *more))) for i in range(4)]
+        torch.testing.assert_close(together, torch.stack(each))

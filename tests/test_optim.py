@@ -128,3 +128,25 @@ def test_muon_goes_on_from_its_state_dict():
     advance(straight, optimizer, range(3, 6))
     advance(resumed, fresh, range(3, 6))
     assert all(map(torch.equal, straight, resumed))
+
+
+def test_a_stack_moves_each_matrix_as_alone_at_its_own_stretch():
+    shapes = [(8, 4), (4, 4)]
+    alone = [nn.Parameter(torch.randn(*shape, generator=stream(0, *shape))) for shape in shapes]
+    padded = torch.zeros(2, 8, 4)
+    for i, weight in enumerate(alone):
+        padded[i, : len(weight)] = weight.detach()
+    stacked = nn.Parameter(padded)
+    stretch = [max(1, rows / columns) ** 0.5 for rows, columns in shapes]
+    one, other = Muon(alone, 0.1), Muon([{"params": [stacked], "stretch": stretch}], 0.1)
+    for step in range(3):
+        stacked.grad = torch.zeros_like(stacked)
+        for i, weight in enumerate(alone):
+            weight.grad = torch.randn(weight.shape, generator=stream(1, step, i))
+            stacked.grad[i, : len(weight)] = weight.grad
+        one.step()
+        other.step()
+    for i, weight in enumerate(alone):
+        moved = stacked.detach()[i, : len(weight)]
+        torch.testing.assert_close(moved, weight.detach(), atol=1e-5, rtol=1e-5)
+    assert not stacked.detach()[1, 4:].any()

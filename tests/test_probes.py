@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from misalign.probes import LinearProbe, MLPProbe, r2
+from misalign import probes
+from misalign.probes import LinearProbe, MLPProbe, mcc, r2
 from misalign.scales import NUMERICAL
 from misalign.streams import stream
 
@@ -135,3 +136,80 @@ def test_mlp_probe_needs_steps_and_samples(complains):
         mlp(0)
     with complains("z", "at least 10 samples", "9"):
         mlp().fit(torch.zeros(9, 2), torch.zeros(9, 1))
+
+
+# ---- classes
+
+
+def test_mcc_is_the_correlation_of_two_columns_of_bits():
+    truth, guess = (normal(500, 3, name) > 0.3 for name in ("a", "b"))
+    guess[:, 0] = truth[:, 0]
+    expected = [np.corrcoef(truth[:, j], guess[:, j])[0, 1] for j in range(3)]
+    assert mcc(truth, guess).tolist() == pytest.approx(expected)
+    assert mcc(truth, ~truth).tolist() == pytest.approx([-1] * 3)
+
+
+def test_mcc_of_a_constant_guess_is_0():
+    truth = normal(100, 1, "a") > 0
+    assert mcc(truth, torch.ones_like(truth)).item() == 0
+
+
+def test_class_probe_finds_a_boundary_that_is_no_line():
+    z, z_test = normal(6000, 2, "z"), normal(2000, 2, "z2")
+    labels = [(part.square().sum(1, keepdim=True) > 1.4).float() for part in (z, z_test)]
+    guess = mlp(600).fit(z, labels[0], labels=[0]).predict(z_test) > 0
+    assert mcc(labels[1], guess).item() > 0.93
+    line = LinearProbe().fit(z, labels[0]).predict(z_test) > 0.5
+    assert mcc(labels[1], line).item() < 0.3
+
+
+def test_class_probe_predicts_log_odds():
+    # P(1 | z) is known, so a calibrated probe has the log-odds themselves
+    z = normal(20_000, 1, "z")
+    odds = 1.5 * z + 0.7
+    coin = torch.rand(len(z), 1, generator=stream(0, "coin"))
+    guess = mlp(600).fit(z, (coin < odds.sigmoid()).float(), labels=[0]).predict(z)
+    inside = z.abs() < 2
+    assert (guess - odds)[inside].abs().mean() < 0.15
+
+
+def test_class_of_pure_chance_scores_about_0():
+    z, z_test = normal(8000, 4, "z"), normal(8000, 4, "z2")
+    coin, coin_test = ((normal(8000, 1, name) > 0).float() for name in ("c", "c2"))
+    guess = mlp(300).fit(z, coin, labels=[0]).predict(z_test) > 0
+    assert abs(mcc(coin_test, guess).item()) < 0.05
+
+
+def test_gradients_by_hand_are_those_of_autograd(monkeypatch):
+    z, y = normal(64, 3, "z"), normal(64, 2, "y")
+    y[:, 1] = (y[:, 1] > 0).float()
+    seen = []
+    by_hand = MLPProbe._differentiate
+
+    def compare(self, rows, truth):
+        by_hand(self, rows, truth)
+        ours = [weight.grad.clone() for weight in self.weights]
+        with torch.enable_grad():
+            loss = self._errors(rows, truth).sum()
+            theirs = torch.autograd.grad(loss, self.weights)
+        seen.append(all(torch.allclose(a, b, atol=1e-6) for a, b in zip(ours, theirs, strict=True)))
+
+    monkeypatch.setattr(MLPProbe, "_differentiate", compare)
+    monkeypatch.setattr(probes, "BATCH", 16)
+    mlp(8).fit(z, y, labels=[1])
+    assert seen == [True] * 8
+
+
+def test_representations_side_by_side_score_as_each_alone():
+    z = torch.stack([normal(1000, 3, name) for name in "ab"])
+    y = torch.stack([z[..., 0].abs(), z[..., 1] * z[..., 2]], -1)
+    streams = [stream(seed, "probe") for seed in (0, 1)]
+    together = MLPProbe(200, generator=streams).fit(z, y).predict(z)
+    for i in range(2):
+        alone = mlp(200, seed=i).fit(z[i], y[i]).predict(z[i])
+        torch.testing.assert_close(r2(y[i], together[i]), r2(y[i], alone), atol=1e-3, rtol=0)
+
+
+def test_every_representation_needs_its_generator(complains):
+    with complains("generator", "2, one each", "1"):
+        mlp().fit(torch.zeros(2, 50, 3), torch.zeros(2, 50, 1))

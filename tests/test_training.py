@@ -18,10 +18,10 @@ from misalign.bias import Bias
 from misalign.encoders import numerical_encoder
 from misalign.objectives import mmcl, sym_align_max_ent
 from misalign.streams import stream
-from misalign.training import OBJECTIVES, Recipe, train
+from misalign.training import OBJECTIVES, Recipe, _clip, train, train_together
 from misalign.worlds import Mixing, NumericalWorld
 
-RECIPE = Recipe(steps=30, batch_size=32, rate=2e-2, muon_rate=0.1, warmup=0.2, decay=True)
+RECIPE = Recipe(steps=30, batch_size=32, rate=2e-2, muon_rate=0.1, warmup=0.2, decay=True, ahead=1)
 
 
 def tiny_world() -> NumericalWorld:
@@ -115,7 +115,7 @@ def test_optimizers_step_at_the_pace_of_the_recipe():
         run_tiny()
     finally:
         handle.remove()
-    expected = [rate * RECIPE.pace(step) for step in range(30) for rate in (2e-2, 0.1)]
+    expected = [rate * RECIPE.pace(step) for step in range(30) for rate in (2e-2, 0.1, 0.1)]
     assert seen == pytest.approx(expected)
 
 
@@ -145,6 +145,7 @@ def test_without_a_rate_for_muon_adam_trains_everything():
         ("clip", -1.0, "a number above 0"),
         ("tau", 0.0, "a number above 0"),
         ("warmup", 1.0, "a share of at least 0 and below 1"),
+        ("ahead", 0, "a whole number of at least 1"),
         ("objective", "clip", "'sym_align_max_ent', 'mmcl', 'nt_xent'"),
     ],
 )
@@ -192,10 +193,9 @@ def test_loss_goes_down(objective, second_batch):
 @pytest.mark.parametrize("second_batch", [False, True])
 def test_first_loss_is_the_objective_on_the_first_batch(second_batch):
     encoders, world, generator = make_encoders(tiny_world()), tiny_world(), stream(0, "batches")
-    batches = [world.sample(32, generator=generator) for _ in range(1 + second_batch)]
+    batch = world.sample(32 * (1 + second_batch), generator=generator)
     z_x, z_t = (
-        encoders.train()[name](torch.cat([getattr(batch, name) for batch in batches])).split(32)
-        for name in ("image", "text")
+        encoders.train()[name](getattr(batch, name)).split(32) for name in ("image", "text")
     )
     others = (z_x[1], z_t[1]) if second_batch else ()
     expected = sym_align_max_ent(z_x[0], z_t[0], *others)
@@ -226,6 +226,62 @@ def test_training_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
     run_tiny(replace(RECIPE, steps=2))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_clipping_is_each_runs_own():
+    # two gradients, one long, one short, in one stack
+    gradients = [torch.tensor([[[3.0, 0.0]], [[0.1, 0.0]]]), torch.tensor([[[4.0]], [[0.1]]])]
+    _clip(gradients, 1.0)
+    norms = sum(gradient.square().sum((1, 2)) for gradient in gradients).sqrt()
+    torch.testing.assert_close(norms, torch.tensor([1.0, 0.02**0.5]))
+
+
+def test_company_of_runs_trains_each_as_it_would_alone():
+    worlds = [tiny_world(), Watched(-1, None)]
+    encoders = [make_encoders(tiny_world()) for _ in worlds]
+    streams = [stream(seed, "batches") for seed in (0, 1)]
+    losses = train_together(encoders, worlds, RECIPE, streams, runs=["a", "b"])
+    alone, weights = run_tiny()
+    assert losses.shape == (2, 30)
+    torch.testing.assert_close(losses[0], alone, atol=1e-4, rtol=0)
+    assert not torch.allclose(losses[0], losses[1])
+    for name, value in encoders[0].state_dict().items():
+        torch.testing.assert_close(value, weights[name], atol=1e-2, rtol=1e-2)
+
+
+def test_company_names_the_run_that_breaks(complains):
+    class Broken(Watched):
+        def sample(self, n, **options):
+            batch = self.world.sample(n, **options)
+            return replace(batch, image=batch.image * torch.nan)
+
+    encoders = [make_encoders(tiny_world()) for _ in range(2)]
+    streams = [stream(seed, "batches") for seed in (0, 1)]
+    with complains("loss", "a finite number", "nan at step 29 of run b", FloatingPointError):
+        train_together(encoders, [tiny_world(), Broken(0, None)], RECIPE, streams, runs="ab")
+
+
+def test_company_needs_one_of_each(complains):
+    with complains("runs", "as many names", "1 encoders, 1 worlds, 2 generators"):
+        streams = [stream(seed, "batches") for seed in (0, 1)]
+        train_together([make_encoders(tiny_world())], [tiny_world()], RECIPE, streams)
+
+
+def test_batches_drawn_ahead_are_used_in_order():
+    drawn = tiny_world().sample(32 * 3, generator=stream(0, "batches"))
+    encoders = make_encoders(tiny_world()).train()
+    expected = sym_align_max_ent(
+        encoders["image"](drawn.image[:32]), encoders["text"](drawn.text[:32])
+    )
+    world = Watched(-1, None)
+    losses, _ = run_tiny(replace(RECIPE, steps=7, ahead=3), world=world, every=3)
+    torch.testing.assert_close(losses[0], expected.detach())
+    assert world.drawn == 3
+
+
+def test_checkpoints_fall_between_draws(complains):
+    with complains("every", "a multiple of 3 (ahead)", "5"):
+        run_tiny(replace(RECIPE, ahead=3), every=5)
 
 
 def test_loss_that_is_no_number_stops_the_run(complains):
@@ -279,7 +335,7 @@ def test_autocast_leaves_the_world_in_float32():
 def test_interrupted_run_ends_as_one_that_was_not(tmp_path, step, second_batch):
     recipe = replace(RECIPE, second_batch=second_batch)
     path = tmp_path / "run.pt"
-    interrupt(path, step * (1 + second_batch), recipe, every=5, run="a")
+    interrupt(path, step, recipe, every=5, run="a")
     assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
     resumed = run_tiny(recipe, checkpoint=path, every=5, run="a")
     assert_same(resumed, run_tiny(recipe))
@@ -338,6 +394,25 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, complains):
 def test_checkpoint_needs_the_name_of_its_run(tmp_path, complains):
     with complains("run", "a name, which the checkpoint keeps", "''"):
         run_tiny(checkpoint=tmp_path / "run.pt", run="")
+
+
+def test_checkpoint_of_another_recipe_or_network_is_refused(tmp_path, complains):
+    path = tmp_path / "run.pt"
+    interrupt(path, 12, every=5)
+    with complains("checkpoint", "rate=0.5", "rate=0.02"):
+        run_tiny(replace(RECIPE, rate=0.5), checkpoint=path, every=5)
+    options = {"hidden": (4, 4), "whiten": True, "standardize": True}
+    sample = tiny_world().sample(500, generator=stream(0, "scales"))
+    other = nn.ModuleDict(
+        {
+            name: numerical_encoder(getattr(sample, name), 2, **options, generator=stream(0, name))
+            for name in ("image", "text")
+        }
+    )
+    with complains("checkpoint", "networks", "(1, 8, 8)"):
+        options = {"checkpoint": path, "every": 5, "run": "a"}
+        train(other, tiny_world(), RECIPE, generator=stream(0, "batches"), **options)
+    assert path.exists()
 
 
 def test_file_that_holds_no_run_is_refused(tmp_path, complains):

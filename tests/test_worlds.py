@@ -1,5 +1,7 @@
 """The numerical world: every sampler against its closed-form moments, and the mixing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -278,3 +280,13 @@ def test_sampling_elsewhere_than_where_the_world_is_says_so(complains, unmixed):
     world = unmixed(Bias(2, (1,)))
     with complains("device", "the world's own, cpu (move it with `to`)", "meta"):
         world.sample(2, generator=stream(0, "s"), device="meta")
+
+
+def test_environment_changes_what_both_modalities_see(unmixed):
+    world = unmixed(Bias(3, (1, 2)))
+    doubled = replace(world, environment=lambda s, generator: 2 * s)
+    one, other = (w.sample(50, generator=stream(0, "x")) for w in (world, doubled))
+    assert torch.equal(other.factors["s1"], 2 * one.factors["s1"])
+    assert torch.equal(other.image[:, :3], 2 * one.image[:, :3])
+    assert torch.equal(other.text[:, :2], 2 * one.text[:, :2])
+    assert torch.equal(other.factors["m_x"], one.factors["m_x"])

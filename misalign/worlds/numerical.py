@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from misalign.worlds.base import Batch, Factor
 from misalign.worlds.mixing import Mixing
 
 LATENTS = ("independent", "dependent")
+SHIFTED = (9, 10)  # the semantic variables that a shifted environment moves
 SPECIFIC = 5  # dimension of m_x and of m_t
 
 
@@ -55,6 +57,36 @@ class Gaussian:
         return torch.randn(size, generator=generator, device=self.root.device) @ self.root
 
 
+def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) -> Tensor:
+    """Move s_9 and s_10 out of distribution: 2 sign(s) s^2, and all else as it was (App. C.1).
+
+    Parameters
+    ----------
+    s : Tensor
+        Semantic variables in distribution, shape (n, 10).
+    generator : torch.Generator
+        Source of the spikes.
+    spikes : bool, optional
+        Also add spikes of 10 or -10 to a tenth of the samples, as the authors' code does and the
+        paper does not say.
+
+    Returns
+    -------
+    Tensor
+        Shape (n, 10).
+    """
+    expect(s.shape[-1] == 10, "s", "10 semantic variables", s.shape[-1])
+    columns = [i - 1 for i in SHIFTED]
+    tails = s[:, columns]
+    tails = 2 * tails.sign() * tails.square()
+    if spikes:
+        chance = torch.rand(tails.shape, generator=generator, device=s.device)
+        tails = tails + 10.0 * ((chance < 0.05).float() - (chance > 0.95).float())
+    moved = s.clone()
+    moved[:, columns] = tails
+    return moved
+
+
 @dataclass(frozen=True, eq=False)
 class NumericalWorld:
     """Image-text pairs from Gaussian latents (Eqs 3 to 5).
@@ -74,6 +106,9 @@ class NumericalWorld:
         Covariances of the modality-specific variables, shape (5, 5) in the paper.
     g_x, g_t : Mixing
         Invertible maps of widths n_s + 5 and |I_theta| + 5.
+    environment : callable, optional
+        What happens to the semantic variables before anyone sees them, such as `heavy_tails`: takes
+        s, (n, n_s), and a `generator`; by default nothing.
 
     See Also
     --------
@@ -87,6 +122,7 @@ class NumericalWorld:
     sigma_m_t: Tensor
     g_x: Mixing
     g_t: Mixing
+    environment: Callable[..., Tensor] | None = None
 
     @classmethod
     def draw(
@@ -202,6 +238,7 @@ class NumericalWorld:
             device,
         )
         s = self._s.sample(n, generator=generator)
+        s = self.environment(s, generator=generator) if self.environment else s
         m_x = self._m_x.sample(n, generator=generator)
         m_t = self._m_t.sample(n, generator=generator)
         s_tilde = self.perturb(s, generator=generator)
