@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -240,3 +240,65 @@ def execute(
     if record:
         write(result, Path(record))
     return result
+
+
+def execute_all(
+    runs: list[Run], *, device: torch.device | str = "cpu", record: Path | str = ""
+) -> list[Record]:
+    """Train and probe runs; each record is written as soon as its run ends.
+
+    Parameters
+    ----------
+    runs : list of Run
+        What to do.
+    device : torch.device or str, optional
+        Where.
+    record : Path or str, optional
+        Folder to write the records to; by default nothing is written.
+
+    Returns
+    -------
+    list of Record
+        In the order of the runs.
+    """
+    return [execute(run, device=device, record=record) for run in runs]
+
+
+def seconds_a_step(run: Run, device: torch.device | str = "cpu") -> float:
+    """Measure a training step of a run, by a short training.
+
+    Parameters
+    ----------
+    run : Run
+        What to train.
+    device : torch.device or str, optional
+        Where.
+
+    Returns
+    -------
+    float
+        Seconds.
+    """
+    scale = numerical_scale(run.scale)
+    world = NumericalWorld.draw(
+        Bias.numerical(run.bias, run.setting), latents=run.latents, layers=1, seed=run.seed
+    ).to(device)
+    sample = world.sample(2, generator=stream(run.seed, "scales", device=device), device=device)
+    encoders = nn.ModuleDict(
+        {
+            modality: numerical_encoder(
+                observed,
+                run.encoding_size,
+                hidden=scale.widths(observed.shape[1]),
+                whiten=False,
+                standardize=False,
+                generator=stream(run.seed, "initial weights", modality),
+            )
+            for modality, observed in (("image", sample.image), ("text", sample.text))
+        }
+    )
+    generator = stream(run.seed, "batches", device=device)
+    recipe = replace(scale.recipe, steps=2)
+    started = time.perf_counter()
+    train(encoders, world, recipe, generator=generator, device=device)
+    return (time.perf_counter() - started) / recipe.steps
