@@ -102,7 +102,9 @@ def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
         client, workers = None, 1
         if options["scheduler"]:
             client = stack.enter_context(cluster.connected(options["scheduler"]))
-            workers = max(1, len(client.nthreads()))
+            workers = sum(client.nthreads().values())
+            if not workers:
+                click.echo(f"no workers at {options['scheduler']} yet", err=True)
         elif options["notebooks"]:
             most = len(todo) if slurm else os.cpu_count()
             workers = max(1, min(options["workers"] or most, len(todo)))
@@ -137,7 +139,7 @@ def _summary(plan: Sweep, runs: list[Run], folder: Path, workers: int) -> str:
 
     seconds = estimate(runs, folder) if runs else None
     beside = f" on {workers} workers" if workers > 1 else ""
-    time = "" if seconds is None else f", about {_duration(seconds / workers)}{beside}"
+    time = "" if seconds is None else f", about {_duration(seconds / max(1, workers))}{beside}"
     old = len(plan.stale(folder))
     note = f"; {old} recorded by other code (--stale redoes them)" if old else ""
     return f"{plan.name}: {len(runs)} of {len(plan.runs)} runs to do{time}{note}"

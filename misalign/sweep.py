@@ -206,8 +206,8 @@ def estimate(runs: list[Run], folder: Path) -> float | None:
 
     A scale that the folder does not hold goes by the project's own records.
     """
-    seconds = [recorded_seconds(run.scale, folder) for run in runs]
-    return None if None in seconds else sum(seconds)
+    seconds = {scale: recorded_seconds(scale, folder) for scale in {run.scale for run in runs}}
+    return None if None in seconds.values() else sum(seconds[run.scale] for run in runs)
 
 
 def recorded_seconds(scale: str, folder: Path) -> float | None:
