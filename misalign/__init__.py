@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from misalign.bias import Bias
-    from misalign.experiment import execute
+    from misalign.experiment import execute, execute_all
     from misalign.results import Record
     from misalign.run import Run
     from misalign.worlds import Batch, Factor, NumericalWorld, World
@@ -24,6 +24,7 @@ _WHERE = {
     "Bias": "misalign.bias",
     "Run": "misalign.run",
     "execute": "misalign.experiment",
+    "execute_all": "misalign.experiment",
     "Record": "misalign.results",
     "Batch": "misalign.worlds",
     "Factor": "misalign.worlds",
@@ -40,6 +41,7 @@ __all__ = [
     "Run",
     "World",
     "execute",
+    "execute_all",
 ]
 __version__ = "0.1.0"
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
 from misalign import __version__
-from misalign.paths import RESULTS, SWEEPS
+from misalign.paths import EXECUTED, RESULTS, SWEEPS, expect_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from misalign.carry_out import Outcome, Task
+    from misalign.run import Run
+    from misalign.sweep import Sweep
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+COUNT = click.IntRange(min=1)
 
 
 @click.group()
@@ -24,68 +35,130 @@ def main() -> None:
 @click.argument("files", nargs=-1, type=FILE)
 @click.option("--results", type=FOLDER, default=RESULTS, help="Where records are read and kept.")
 @click.option("--scale", help="Take this scale instead of the file's.")
-@click.option("--dry-run", is_flag=True, help="Only say what is missing.")
+@click.option("--dry-run", is_flag=True, help="Only say what is missing and how long it takes.")
 @click.option("--stale", is_flag=True, help="Redo what other code than the present recorded.")
+@click.option("--together", type=COUNT, default=10, show_default=True, help="Most runs a notebook.")
+@click.option("--workers", type=COUNT, help="Notebooks at a time [default: one a CPU, one a job].")
+@click.option("--scheduler", help="Use this Dask scheduler, such as tcp://127.0.0.1:8786.")
+@click.option("--slurm", is_flag=True, help="Use jobs of Slurm.")
+@click.option("--timeout", type=COUNT, help="Most seconds that a cell of a notebook may take.")
 @click.option("--notebooks/--no-notebooks", default=True, help="Execute by papermill, or here.")
 @click.option("--device", help="Where to train, with --no-notebooks [default: cpu].")
 @click.pass_context
-def sweep(
-    context: click.Context,
-    files: tuple[Path, ...],
-    results: Path,
-    scale: str | None,
-    dry_run: bool,
-    stale: bool,
-    notebooks: bool,
-    device: str | None,
-) -> None:
+def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> None:
     """Record every run of sweep FILES that is not recorded yet (default: all of sweeps/)."""
-    from misalign.sweep import Sweep, carry_out
-
-    if device and notebooks:
-        raise click.UsageError("--device goes with --no-notebooks: notebooks train on the CPU")
-    if device:
-        _check_device(device)
+    _check(options)
     try:
-        plans = [Sweep.read(file, scale) for file in files or sorted(SWEEPS.glob("*.yml"))]
-        wanted = [(p, p.missing(results) + (p.stale(results) if stale else [])) for p in plans]
-        for plan, runs in wanted:
-            click.echo(_summary(plan, runs, results))
-    except (ValueError, FileNotFoundError) as error:
+        failed = _sweep(files or tuple(sorted(SWEEPS.glob("*.yml"))), options)
+    except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
-    if dry_run:
-        return
-    done = failed = 0
-    with tqdm(total=sum(len(runs) for _, runs in wanted), unit="run", disable=None) as bar:
-        for plan, runs in wanted:
-            bar.set_description(plan.name)
-            options = {"notebooks": notebooks, "device": device or "cpu"}
-            for outcome in carry_out(plan, runs, results, **options):
-                done, failed = done + len(outcome.recorded), failed + len(outcome.failed)
-                bar.update(len(outcome.recorded) + len(outcome.failed))
-                for run in outcome.failed:
-                    where = f" (see {outcome.notebook})" if outcome.notebook else ""
-                    bar.write(f"failed: {run.parameters}: {outcome.error}{where}")
-    click.echo(f"{done} runs recorded, {failed} failed")
     context.exit(1 if failed else 0)
 
 
-def _check_device(device: str) -> None:
-    import torch
+def _check(options: dict[str, Any]) -> None:
+    """Refuse options that do not go together, and a device that is not there."""
+    for name, other, reason in (
+        ("scheduler", "slurm", "choose one"),
+        ("scheduler", "workers", "it has its own"),
+        ("device", "notebooks", "notebooks train on the CPU (see --no-notebooks)"),
+    ):
+        if options[name] and options[other]:
+            raise click.UsageError(f"--{name} does not go with --{other}: {reason}")
+    for name in ("scheduler", "slurm", "workers", "timeout"):
+        if options[name] and not options["notebooks"]:
+            raise click.UsageError(f"--{name} does not go with --no-notebooks, which runs here")
+    if options["device"]:
+        import torch
 
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise click.UsageError(f"--device: expected one of this machine, got {reason}") from None
+        try:
+            torch.empty(0, device=options["device"])
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).partition("\n")[0]
+            raise click.UsageError(
+                f"--device: expected one of this machine, got {reason}"
+            ) from None
 
 
-def _summary(plan: object, runs: list, results: Path) -> str:
+def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
+    """Carry sweeps out, or only say what is to do; returns how many runs failed."""
+    from misalign import carry_out, cluster
+    from misalign.sweep import Sweep
+
+    folder, slurm, dry_run = (options[name] for name in ("results", "slurm", "dry_run"))
+    if options["scheduler"] or (options["notebooks"] and not dry_run):
+        cluster.expect_installed(slurm)
+    plans = [Sweep.read(file, options["scale"]) for file in files]
+    wanted = [(p, p.missing(folder) + (p.stale(folder) if options["stale"] else [])) for p in plans]
+    first = {run: plan for plan, runs in reversed(wanted) for run in runs}
+    todo = []
+    for plan, runs in wanted:
+        fresh = [run for run in runs if first[run] is plan]
+        todo += carry_out.tasks(plan, fresh, folder, options["together"], options["timeout"])
+    device = options["device"] or "cpu"
+    if todo and not dry_run:
+        expect_writable("results", folder)
+        expect_writable("executed notebooks", EXECUTED)
+    with ExitStack() as stack:
+        client, workers = None, 1
+        if options["scheduler"]:
+            client = stack.enter_context(cluster.connected(options["scheduler"]))
+            workers = sum(client.nthreads().values())
+            if not workers:
+                click.echo(f"no workers at {options['scheduler']} yet", err=True)
+        elif options["notebooks"]:
+            most = len(todo) if slurm else os.cpu_count()
+            workers = max(1, min(options["workers"] or most, len(todo)))
+        for plan, runs in wanted:
+            click.echo(_summary(plan, runs, folder, workers))
+        if dry_run:
+            _say_measured([run for task in todo for run in task.runs], folder, device)
+            return 0
+        if todo and options["notebooks"]:
+            client = client or stack.enter_context(cluster.connected(None, slurm, workers))
+        outcomes = carry_out.on_dask(todo, client) if client else carry_out.here(todo, device)
+        return _follow(outcomes, todo)
+
+
+def _follow(outcomes: Iterator[Outcome], todo: list[Task]) -> int:
+    """Show how a sweep goes on; returns how many runs failed."""
+    done = failed = 0
+    with tqdm(total=sum(len(task.runs) for task in todo), unit="run", disable=None) as bar:
+        for outcome in outcomes:
+            done, failed = done + len(outcome.recorded), failed + len(outcome.failed)
+            bar.update(len(outcome.recorded) + len(outcome.failed))
+            for run in outcome.failed:
+                where = f" (see {outcome.notebook})" if outcome.notebook else ""
+                bar.write(f"failed: {run.parameters}: {outcome.error}{where}")
+    click.echo(f"{done} runs recorded, {failed} failed")
+    return failed
+
+
+def _summary(plan: Sweep, runs: list[Run], folder: Path, workers: int) -> str:
     """Say how much of a sweep is missing, and about how long it takes."""
     from misalign.sweep import estimate
 
-    seconds = estimate(runs, results)
-    time = "" if not runs or seconds is None else f", about {max(1, round(seconds / 60))} min"
-    old = len(plan.stale(results))
+    seconds = estimate(runs, folder) if runs else None
+    beside = f" on {workers} workers" if workers > 1 else ""
+    time = "" if seconds is None else f", about {_duration(seconds / max(1, workers))}{beside}"
+    old = len(plan.stale(folder))
     note = f"; {old} recorded by other code (--stale redoes them)" if old else ""
     return f"{plan.name}: {len(runs)} of {len(plan.runs)} runs to do{time}{note}"
+
+
+def _say_measured(runs: list[Run], folder: Path, device: str) -> None:
+    """Say how long runs of scales take that nobody ever recorded, by a short training."""
+    from misalign.sweep import measured
+
+    for scale, step, seconds, count in measured(runs, folder, device):
+        # measured on the whole machine, so workers side by side would not be faster
+        total = _duration(count * seconds)
+        each = f"{step:.2g} s a step on this machine, so {_duration(seconds)} a run"
+        click.echo(f"{scale}: {each} and {total} in all")
+
+
+def _duration(seconds: float) -> str:
+    """Round seconds to a whole number of a unit that suits."""
+    for unit, length in (("hours", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{round(seconds / length):,} {unit}"
+    return f"{max(1, round(seconds))} s"

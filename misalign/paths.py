@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from misalign.errors import expect
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "misalign"
@@ -38,3 +41,31 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def expect_writable(name: str, folder: Path) -> None:
+    """Raise a one-line error unless files can be written to a folder, which need not exist yet.
+
+    It really tries, since permission bits do not tell (root ignores them, a mount may be read
+    only), and leaves nothing behind.
+
+    Parameters
+    ----------
+    name : str
+        What the folder is for.
+    folder : Path
+        Where files will go.
+
+    Raises
+    ------
+    OSError
+        "NAME: expected a folder to write to, got FOLDER (REASON)".
+    """
+    # an absolute path has a root, so there always is a first one
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=there):
+            pass
+    except OSError as error:
+        expected = "a folder to write to"
+        expect(False, name, expected, f"{folder} ({there}: {error.strerror})", OSError)

@@ -75,7 +75,7 @@ NUMERICAL = {
         whiten=True,
         standardize=True,
         recipe=Recipe(
-            steps=4_000, batch_size=1024, rate=1e-2, muon_rate=0.1, warmup=0.05, decay=True
+            steps=8_000, batch_size=1024, rate=1e-2, muon_rate=0.1, warmup=0.05, decay=True
         ),
         probe_samples=20_480,
         probe_steps=2_000,

@@ -8,31 +8,35 @@ A sweep file names a notebook and blocks of its parameters; a list makes an axis
         setting: [1, 2, 3]
         seed: [0, 1, 2, 3, 4]
 
-Runs that differ only in their seed go to one execution of the notebook, in a process of its own.
-What is recorded is skipped, so a sweep that was killed goes on when it is started again.
+Runs of one grid go to one execution of the notebook, in a process of its own, and train together.
+What is recorded is skipped, so a sweep that was killed goes on when it is started again. This
+module is the plan; `misalign.carry_out` executes it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
-from misalign.errors import expect
-from misalign.experiment import execute
-from misalign.paths import EXECUTED, NOTEBOOKS, RESULTS, ROOT, SWEEPS
+from misalign.errors import expect, expect_whole
+from misalign.experiment import seconds_a_step
+from misalign.paths import NOTEBOOKS, RESULTS, SWEEPS
 from misalign.provenance import code_hash
 from misalign.results import read as read_scores
 from misalign.results import recorded
 from misalign.results import runs as recorded_runs
 from misalign.run import Run
+from misalign.scales import numerical_scale
+from misalign.template import expect_parameters
 
-# cells with this tag draw what sweeps record; a sweep leaves them out
-RECORDED = "recorded"
+# the axes along which runs are put together, the first one first
+TOGETHER = ("seed", "latents", "setting")
+UNTRAINED = ("untrained", "raw")  # variants without training
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,15 @@ class Sweep:
 
     @classmethod
     def named(cls, name: str) -> Sweep:
-        """Read one of the project's own sweeps, such as ``"figure_03"``."""
+        """Read one of the project's own sweeps, such as ``"figure_03"``.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name; the message lists the known ones.
+        """
+        known = sorted(path.stem for path in SWEEPS.glob("*.yml"))
+        expect(name in known, "sweep", f"one of {', '.join(known)}", repr(name))
         return cls.read(SWEEPS / f"{name}.yml")
 
     @classmethod
@@ -76,8 +88,8 @@ class Sweep:
         Raises
         ------
         ValueError
-            If the file is no such mapping, names no notebook with a parameters cell, or has an
-            unknown field, an empty axis or a value that `Run` refuses.
+            If the file is no such mapping, names no notebook whose parameters cell sets every
+            field of a run, or has an unknown field, an empty axis or a value that `Run` refuses.
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -87,11 +99,9 @@ class Sweep:
         keys = set(content) if isinstance(content, dict) else set()
         expect(keys == {"notebook", "runs"}, str(path), "the keys notebook and runs", sorted(keys))
         notebook = NOTEBOOKS / f"{content['notebook']}.ipynb"
-        expect(notebook.exists(), "notebook", f"one of {NOTEBOOKS.name}/", content["notebook"])
-        # a notebook is JSON, so a machine without Jupyter can read it, too
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-        expect(tagged, "notebook", "a cell tagged parameters", f"none in {notebook.name}")
+        known = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+        expect(notebook.exists(), "notebook", f"one of {known}", content["notebook"])
+        expect_parameters(notebook, [*asdict(Run()), "record"])
         blocks = content["runs"]
         listed = isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)
         expect(listed and blocks, "runs", "a list of blocks, each of fields and values", blocks)
@@ -140,116 +150,97 @@ class Sweep:
         return [run for run in recorded if code[run.id] != code_hash(run.experiment)]
 
 
-def groups(runs: list[Run]) -> list[list[Run]]:
-    """Put together what one notebook executes: runs that differ only in their seed."""
-    together: dict[Run, list[Run]] = {}
-    for run in runs:
-        together.setdefault(replace(run, seed=0), []).append(run)
-    return list(together.values())
+def groups(runs: Iterable[Run], most: int) -> list[list[Run]]:
+    """Put together what one notebook executes: full products of seeds, latents and settings.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+        What to part.
+    most : int
+        Most runs in a group.
+
+    Returns
+    -------
+    list of list of Run
+        Every run once; each group is the grid of its `parameters`.
+
+    Raises
+    ------
+    ValueError
+        If `most` is less than 1.
+    """
+    expect_whole("most", most, 1)
+    # a box is a grid, its axes by name; at first every run is a box of its own
+    boxes = [{name: (value,) for name, value in _named(run).items()} for run in runs]
+    for axis in TOGETHER:
+        alike: dict[tuple, list] = {}
+        for box in boxes:
+            others = tuple((name, values) for name, values in box.items() if name != axis)
+            alike.setdefault(others, []).extend(box[axis])
+        boxes = []
+        for others, values in alike.items():
+            values = list(dict.fromkeys(values))
+            size = max(1, most // math.prod(len(held) for _, held in others))
+            parts = [tuple(values[i : i + size]) for i in range(0, len(values), size)]
+            boxes += [{**dict(others), axis: part} for part in parts]
+    return [Run.grid(**{name: list(box[name]) for name in asdict(Run())}) for box in boxes]
+
+
+def parameters(group: list[Run]) -> dict[str, object]:
+    """Parameters of a notebook whose grid is a group: a list for each field that varies."""
+    named = [_named(run) for run in group]
+    axes = {name: list(dict.fromkeys(fields[name] for fields in named)) for name in named[0]}
+    return {name: axis if len(axis) > 1 else axis[0] for name, axis in axes.items()}
+
+
+def _named(run: Run) -> dict[str, object]:
+    """Fields of a run, the encoding size None where it is the default of the run's setting."""
+    default = replace(run, encoding_size=None).encoding_size
+    fields = asdict(run)
+    return fields | {"encoding_size": None} if run.encoding_size == default else fields
 
 
 def estimate(runs: list[Run], folder: Path) -> float | None:
-    """Seconds that runs will take, from those recorded of their scale; None if there are none.
+    """Seconds that runs take one after the other, from recorded ones; None for an unknown scale.
 
-    A folder without any goes by the project's own records.
+    A scale that the folder does not hold goes by the project's own records.
     """
-    table = recorded_runs(folder)
-    table = table if len(table) else recorded_runs()
-    seconds = [pd.to_numeric(table[table["scale"] == run.scale]["seconds"]).mean() for run in runs]
-    total = sum(seconds)
-    return None if pd.isna(total) else float(total)
+    seconds = {scale: recorded_seconds(scale, folder) for scale in {run.scale for run in runs}}
+    return None if None in seconds.values() else sum(seconds[run.scale] for run in runs)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one group of runs.
+def recorded_seconds(scale: str, folder: Path) -> float | None:
+    """Mean seconds of a scale's recorded runs; None if none ever was recorded."""
+    for table in (recorded_runs(folder), recorded_runs()):
+        seconds = pd.to_numeric(table[table["scale"] == scale]["seconds"])
+        if len(seconds):
+            return float(seconds.mean())
+    return None
+
+
+def measured(
+    runs: list[Run], folder: Path, device: str = "cpu"
+) -> Iterator[tuple[str, float, float, int]]:
+    """Measure a training step of each scale of which no run ever was recorded.
 
     Parameters
     ----------
-    recorded, failed : list of Run
-        The group, parted by whether the present code has recorded the run.
-    error : str
-        One line; empty if nothing failed.
-    notebook : Path or None
-        The executed notebook, to look into.
-    """
-
-    recorded: list[Run]
-    failed: list[Run]
-    error: str
-    notebook: Path | None
-
-
-def carry_out(
-    sweep: Sweep,
-    runs: list[Run],
-    folder: Path,
-    *,
-    notebooks: bool = True,
-    device: str = "cpu",
-) -> Iterator[Outcome]:
-    """Execute runs, group by group.
-
-    A run counts as done when its record is in the folder; what papermill says of a notebook is
-    not asked, since it marks one whose kernel died as completed.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        Whose notebook executes the runs.
     runs : list of Run
-        Some of the sweep's.
+        What is to do; those that do not train are left out.
     folder : Path
         Results folder.
-    notebooks : bool, optional
-        Without it the runs are executed right here, for machines that have no Jupyter.
     device : str, optional
-        Where to train, without notebooks.
+        Where to train.
 
     Yields
     ------
-    Outcome
-        One a group, as soon as it ends; a failure does not end the sweep.
+    tuple of (str, float, float, int)
+        Scale, seconds of a step and of all steps of a run, number of runs.
     """
-    for group in groups(runs):
-        path = EXECUTED / sweep.name / f"{group[0].id}.ipynb" if notebooks else None
-        error = ""
-        try:
-            if path is not None:
-                _execute_notebook(sweep.notebook, path, group, folder)
-            else:
-                for run in group:
-                    execute(run, device=device, record=folder)
-        except Exception as failure:
-            error = " ".join(str(failure).strip().splitlines()[-1:]) or repr(failure)
-        code = recorded_runs(folder).set_index("run")["code"].to_dict()
-        failed = [run for run in group if code.get(run.id) != code_hash(run.experiment)]
-        if failed and not error:
-            error = "the notebook ended without recording it"
-        done = [run for run in group if run not in failed]
-        yield Outcome(done, failed, error if failed else "", path)
-
-
-def _execute_notebook(source: Path, target: Path, group: list[Run], folder: Path) -> None:
-    """Execute a copy of a notebook, without the cells that draw records, for a group of runs."""
-    import nbformat
-    import papermill
-
-    notebook = nbformat.read(source, as_version=4)
-    notebook.cells = [
-        cell for cell in notebook.cells if RECORDED not in cell.metadata.get("tags", [])
-    ]
-    parameters = {
-        **asdict(group[0]),
-        "seed": [run.seed for run in group],
-        "record": str(folder.resolve()),
-    }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    papermill.execute_notebook(
-        notebook,
-        str(target),
-        parameters=parameters,
-        cwd=str(ROOT),
-        kernel_name="python3",
-        progress_bar=False,
-    )
+    trained = [run for run in runs if run.variant not in UNTRAINED]
+    for scale in dict.fromkeys(run.scale for run in trained):
+        if recorded_seconds(scale, folder) is None:
+            alike = [run for run in trained if run.scale == scale]
+            step = seconds_a_step(alike[0], device=device)
+            yield scale, step, step * numerical_scale(scale).recipe.steps, len(alike)

@@ -45,7 +45,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign import Bias, NumericalWorld, Run, execute, plots, results
+from misalign import Bias, NumericalWorld, Run, execute_all, plots, results
 from misalign.provenance import code_hash
 from misalign.sweep import Sweep
 from misalign.theory import oracle
@@ -62,7 +62,7 @@ plots.use_style()
 
 # %% tags=["parameters"]
 experiment = "numerical"
-scale = "laptop"  # smoke, laptop or paper
+scale = "laptop"  # smoke, laptop, gpu or paper
 variant = ""  # the paper's set-up; controls: untrained, raw
 latents = "independent"  # independent or dependent semantic variables
 bias = "selection"  # or perturbation (Table 3), joint (Table 5)
@@ -87,8 +87,12 @@ live = runs == [Run(setting=3)]
 # nothing about it.
 
 # %%
-scores = pd.concat([execute(run, record=record).scores for run in runs])
-nonlinear = scores[(scores["probe"] == "nonlinear") & (scores["target"] == "image")]
+scores = pd.concat([one.scores for one in execute_all(runs, record=record)])
+factors = [f"s{i}" for i in range(1, 11)] + ["m_x", "m_t", "noise"]
+nonlinear = scores.query(
+    "probe == 'nonlinear' and target == 'image' and split == 'test'"
+    " and factor in @factors"
+)
 
 # %% [markdown]
 # Which factors did the representations keep? We call a factor kept if the nonlinear probe explains

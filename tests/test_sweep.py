@@ -1,60 +1,48 @@
 """Sweeps and the command: what is checked, skipped, recorded and complained about."""
 
+import sys
+from pathlib import Path
+
 import nbformat
 import pytest
-import yaml
 from click.testing import CliRunner
+from sweep_template import PARAMETERS, write_template
+from sweep_template import write_grid as plan
 
-from misalign import cli, results, sweep
+from misalign import carry_out, cli, cluster, experiment, paths, results, sweep, template
 from misalign.experiment import Run
-from misalign.sweep import Sweep, carry_out, estimate, groups
-
-PARAMETERS = "\n".join(
-    [
-        "experiment = 'numerical'",
-        "scale = 'smoke'",
-        "variant = ''",
-        "latents = 'independent'",
-        "bias = 'selection'",
-        "setting = 1",
-        "seed = 0",
-        "encoding_size = None",
-        "record = ''",
-    ]
-)
-BODY = """
-import os
-from misalign import Run, execute
-runs = Run.from_notebook(globals())
-if setting == 2:
-    raise RuntimeError("setting two is broken")
-if setting == 3:
-    os._exit(1)
-for run in runs:
-    execute(run, record=record)
-"""
+from misalign.sweep import Sweep, estimate, groups, parameters
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A notebook folder with a template, and nothing else of the project's."""
-    cell = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
-    drawing = nbformat.v4.new_code_cell("1 / 0", metadata={"tags": ["recorded"]})
-    cells = [cell, nbformat.v4.new_code_cell(BODY), drawing]
-    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    template = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(template, tmp_path / "template.ipynb")
+    write_template(tmp_path / "template.ipynb")
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "plain.ipynb")
+    write_template(tmp_path / "lacking.ipynb", PARAMETERS.replace('variant = ""\n', ""))
     monkeypatch.setattr(sweep, "NOTEBOOKS", tmp_path)
-    monkeypatch.setattr(sweep, "EXECUTED", tmp_path / "executed")
+    monkeypatch.setattr(carry_out, "EXECUTED", tmp_path / "executed")
     return tmp_path
 
 
-def plan(folder, notebook="template", **axes):
-    path = folder / "grid.yml"
-    block = {"scale": "smoke", **axes}
-    path.write_text(yaml.safe_dump({"notebook": notebook, "runs": [block]}))
-    return path
+def run_here(plan, runs, kept):
+    """Execute runs in this process; returns the outcomes."""
+    return list(carry_out.here(carry_out.tasks(plan, runs, kept)))
+
+
+def invoke(*words):
+    return CliRunner().invoke(cli.main, ["sweep", *map(str, words)])
+
+
+def refused(outcome, words, status=1):
+    """Whether the command stopped with one line and nothing else."""
+    (line,) = outcome.output.strip().splitlines()[-1:]
+    assert outcome.exit_code == status, outcome.output
+    assert words in line
+    if status == 1:
+        assert outcome.output.strip() == line
+    else:  # click shows the usage, too
+        assert outcome.output.startswith("Usage: ")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +52,14 @@ def plan(folder, notebook="template", **axes):
         ({"seed": []}, "seed: expected at least one value, got an empty list"),
         ({"scale": "huge"}, "scale: expected one of smoke, laptop, paper, got 'huge'"),
         ({"setting": 11}, "setting: expected a whole number from 1 to 10"),
-        ({"notebook": "nowhere"}, "notebook: expected one of"),
+        (
+            {"notebook": "nowhere"},
+            "expected one of lacking, plain, template, got nowhere",
+        ),
+        (
+            {"notebook": "lacking"},
+            "lacking.ipynb: expected variant in the parameters cell",
+        ),
         ({"notebook": "plain"}, "notebook: expected a cell tagged parameters"),
         ({"setting": [[1]]}, "setting: expected a whole number"),
     ],
@@ -114,8 +109,8 @@ def test_an_unknown_device_is_one_complaint_before_anything_runs(folder):
 def test_a_damaged_results_file_is_found_before_anything_is_trained(folder, damage, monkeypatch):
     kept, path = folder / "kept", plan(folder, seed=[0, 1])
     whole = Sweep.read(path)
-    list(carry_out(whole, list(whole.runs), kept, notebooks=False))
-    monkeypatch.setattr(sweep, "execute", lambda *_, **__: pytest.fail("trained"))
+    run_here(whole, whole.runs, kept)
+    monkeypatch.setattr(experiment, "execute_all", lambda *_, **__: pytest.fail("trained"))
     file = kept / "numerical.csv"
     lines = file.read_text().splitlines(keepends=True)
     if damage == "half":
@@ -140,13 +135,13 @@ def test_a_device_without_a_use_is_refused(folder):
     command = ["sweep", str(plan(folder)), "--device", "cuda", "--dry-run"]
     outcome = CliRunner().invoke(cli.main, command)
     assert outcome.exit_code == 2
-    assert "--device goes with --no-notebooks" in outcome.output
+    assert "--device does not go with --notebooks" in outcome.output
 
 
 def test_a_figure_takes_the_runs_of_its_sweep_and_no_others(folder):
     kept = folder / "kept"
     both = Sweep.read(plan(folder, seed=[0, 1], encoding_size=[1, 2]))
-    list(carry_out(both, list(both.runs), kept, notebooks=False))
+    run_here(both, both.runs, kept)
     few = Sweep.read(plan(folder, seed=[0, 1]))
     assert set(few.scores(kept)["run"]) == {run.id for run in few.runs}
     more = Sweep.read(plan(folder, seed=[0, 1, 2]))
@@ -154,18 +149,90 @@ def test_a_figure_takes_the_runs_of_its_sweep_and_no_others(folder):
         more.scores(kept)
 
 
-def test_runs_that_differ_only_in_their_seed_go_together():
-    runs = Run.grid(scale="smoke", seed=[0, 1], setting=[1, 2])
-    assert [[(r.setting, r.seed) for r in group] for group in groups(runs)] == [
-        [(1, 0), (1, 1)],
-        [(2, 0), (2, 1)],
+FIGURE = {"latents": ["independent", "dependent"], "setting": [*range(1, 11)], "seed": [*range(5)]}
+
+
+@pytest.mark.parametrize("most", [1, 3, 10, 12, 1000])
+@pytest.mark.parametrize(
+    "runs",
+    [
+        Run.grid(**FIGURE),
+        # what a half-done sweep left
+        [run for i, run in enumerate(Run.grid(**FIGURE)) if i % 7 and i % 3],
+        Run.grid(variant=["", "raw"], bias=["selection", "perturbation"], seed=[0, 1]),
+        Run.grid(encoding_size=[None, 3], setting=[1, 2, 3], seed=[0, 1]),
+        [],
+    ],
+)
+def test_groups_are_grids_that_cover_the_runs_once(runs, most):
+    runs = list(dict.fromkeys(runs))
+    parts = groups(runs, most)
+    assert sorted(run.id for part in parts for run in part) == sorted(run.id for run in runs)
+    assert all(len(part) <= most for part in parts)
+    assert [Run.grid(**parameters(part)) for part in parts] == parts
+
+
+def test_seeds_go_together_first_then_latents_then_settings():
+    runs = Run.grid(**FIGURE)
+    assert [parameters(part)["setting"] for part in groups(runs, 10)] == [*range(1, 11)]
+    assert {len(part) for part in groups(runs, 10)} == {10}
+    assert {len(part) for part in groups(runs, 5)} == {5}
+    assert {parameters(part)["latents"] for part in groups(runs, 5)} == {*FIGURE["latents"]}
+    (everything,) = groups(runs, 100)
+    assert {name: parameters(everything)[name] for name in FIGURE} == FIGURE
+    assert parameters(everything)["encoding_size"] is None
+    with pytest.raises(ValueError, match="most: expected a whole number of at least 1, got 0"):
+        groups(runs, 0)
+
+
+def test_what_another_sweep_recorded_meanwhile_is_not_done_again(folder, monkeypatch):
+    kept = folder / "kept"
+    pair = Sweep.read(plan(folder, variant="raw", seed=[0, 1]))
+    whole, late = carry_out.tasks(pair, pair.runs, kept), carry_out.tasks(pair, pair.runs, kept)
+    first, second = pair.runs
+    run_here(pair, [first], kept)
+    done = []
+    monkeypatch.setattr(experiment, "execute_all", spy(done, experiment.execute_all))
+    outcomes = list(carry_out.here(whole))
+    assert [outcome.recorded for outcome in outcomes] == [(first,), (second,)]
+    assert [outcome.recorded for outcome in carry_out.here(late)] == [pair.runs]
+    assert done == [[second]]
+    # a worker looks, too: this notebook is not even there
+    (task,) = late
+    (folder / "template.ipynb").unlink()
+    assert template.attempt(task.job) == ((), "")
+
+
+def spy(calls, function):
+    def called(runs, **options):
+        calls.append(runs)
+        return function(runs, **options)
+
+    return called
+
+
+def test_of_a_group_that_fails_the_sick_run_alone_stays_failed(folder, monkeypatch):
+    def sick(runs, **options):
+        if any(run.seed == 1 for run in runs):
+            raise RuntimeError("seed one is sick\nand more")
+        return healthy(runs, **options)
+
+    healthy = experiment.execute_all
+    monkeypatch.setattr(experiment, "execute_all", sick)
+    path = plan(folder, variant="raw", seed=[0, 1, 2])
+    outcome = invoke(path, "--results", folder / "kept", "--no-notebooks")
+    _, named, _ = Sweep.read(path).runs
+    assert outcome.exit_code == 1
+    assert outcome.output.splitlines()[1:] == [
+        f"failed: {named.parameters}: seed one is sick",
+        "2 runs recorded, 1 failed",
     ]
 
 
 def test_what_is_recorded_is_skipped_and_a_second_sweep_does_nothing(folder):
     kept = folder / "kept"
     few = Sweep.read(plan(folder, seed=[0]))
-    assert [o.error for o in carry_out(few, list(few.runs), kept, notebooks=False)] == [""]
+    assert [o.error for o in run_here(few, few.runs, kept)] == [""]
     more = Sweep.read(plan(folder, seed=[0, 1]))
     assert [run.seed for run in more.missing(kept)] == [1]
     command = ["sweep", str(plan(folder, seed=[0, 1])), "--results", str(kept), "--no-notebooks"]
@@ -188,31 +255,97 @@ def test_a_dry_run_says_what_is_missing_and_writes_nothing(folder):
 def test_runs_recorded_by_other_code_are_stale_but_not_missing(folder, monkeypatch):
     kept = folder / "kept"
     one = Sweep.read(plan(folder))
-    list(carry_out(one, list(one.runs), kept, notebooks=False))
+    run_here(one, one.runs, kept)
     assert one.stale(kept) == []
-    monkeypatch.setattr(sweep, "code_hash", lambda experiment: "another")
+    for module in (sweep, carry_out):
+        monkeypatch.setattr(module, "code_hash", lambda experiment: "another")
     assert one.missing(kept) == []
     assert one.stale(kept) == list(one.runs)
     # redone by code that still is not the present one, it does not count as done
-    (outcome,) = carry_out(one, one.stale(kept), kept, notebooks=False)
-    assert outcome.failed == list(one.runs)
+    (outcome,) = run_here(one, one.stale(kept), kept)
+    assert outcome.failed == one.runs
+    assert outcome.error == template.UNRECORDED
 
 
 def test_the_estimate_comes_from_recorded_seconds(folder):
     kept = folder / "kept"
     one = Sweep.read(plan(folder))
     assert estimate(list(one.runs), kept) is None
-    list(carry_out(one, list(one.runs), kept, notebooks=False))
+    run_here(one, one.runs, kept)
     seconds = results.runs(kept)["seconds"].item()
     assert estimate([Run(scale="smoke", seed=5), Run(scale="smoke", seed=6)], kept) == 2 * seconds
 
 
-@pytest.mark.filterwarnings("ignore")  # Jupyter's clients warn of their own deprecations
-def test_failures_are_named_the_rest_goes_on_and_a_dead_kernel_is_not_done(folder):
-    path, kept = plan(folder, setting=[2, 3, 4]), folder / "kept"
-    outcome = CliRunner().invoke(cli.main, ["sweep", str(path), "--results", str(kept)])
-    assert outcome.exit_code == 1
-    assert "setting two is broken" in outcome.output
-    assert "1 runs recorded, 2 failed" in outcome.output
-    recorded = Sweep.read(path).missing(kept)
-    assert [run.setting for run in recorded] == [2, 3]
+def test_a_dry_run_measures_a_scale_that_nobody_recorded_once(folder, monkeypatch):
+    measured = []
+    monkeypatch.setattr(sweep, "seconds_a_step", lambda run, device: measured.append(run) or 9.6)
+    path = plan(folder, setting=[1, 2], seed=[*range(50)])
+    outcome = invoke(path, "--results", folder / "kept", "--dry-run", "--scale", "paper")
+    assert outcome.output.splitlines() == [
+        "grid: 100 of 100 runs to do",
+        "paper: 9.6 s a step on this machine, so 267 hours a run and 26,667 hours in all",
+    ]
+    assert len(measured) == 1
+    invoke(path, "--results", folder / "kept", "--dry-run", "--scale", "laptop")
+    assert len(measured) == 1  # the project's own records tell
+
+
+def test_workers_share_the_time(folder, monkeypatch):
+    monkeypatch.setattr(sweep, "recorded_seconds", lambda scale, folder: 60.0)
+    path = plan(folder, setting=[1, 2, 3, 4], seed=[0, 1, 2, 3, 4])
+    command = (path, "--results", folder / "kept", "--dry-run", "--together", "5", "--workers")
+    assert "about 20 min\n" in invoke(*command, "1").output
+    assert "about 5 min on 4 workers\n" in invoke(*command, "9").output
+
+
+def test_a_scheduler_that_is_not_there_is_one_line(folder, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    kept = folder / "kept"
+    address = "tcp://127.0.0.1:9"
+    outcome = invoke(plan(folder), "--results", kept, "--scheduler", address)
+    refused(outcome, f"scheduler: expected a Dask scheduler at {address}, got")
+    refused(invoke(plan(folder), "--results", kept, "--scheduler", "x:y"), "got")
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--scheduler", "tcp://127.0.0.1:9", "--slurm"], "--scheduler does not go with --slurm"),
+        (["--scheduler", "tcp://127.0.0.1:9", "--workers", "2"], "does not go with --workers"),
+        (["--slurm", "--no-notebooks"], "--slurm does not go with --no-notebooks"),
+        (["--timeout", "9", "--no-notebooks"], "--timeout does not go with --no-notebooks"),
+        (["--together", "0"], "0 is not in the range x>=1"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(folder, options, words):
+    refused(invoke(plan(folder), "--results", folder / "kept", *options), words, status=2)
+    assert not (folder / "kept").exists()
+
+
+@pytest.mark.parametrize("package", ["distributed", "papermill", "dask_jobqueue"])
+def test_a_missing_package_is_named_with_the_line_that_installs_it(folder, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    outcome = invoke(plan(folder), "--results", folder / "kept", "--slurm")
+    refused(outcome, f"(pip install -e '.[sweeps]'), got no {package}")
+
+
+def test_slurm_without_sbatch_is_one_line(folder, monkeypatch):
+    monkeypatch.setenv("PATH", str(folder))
+    outcome = invoke(plan(folder), "--results", folder / "kept", "--slurm")
+    refused(outcome, "slurm: expected sbatch on PATH, as on a cluster's login node, got none")
+    assert not (folder / "kept").exists()
+
+
+def test_results_that_cannot_be_written_are_one_line_before_anything_runs(folder):
+    (folder / "file").touch()
+    for kept in (folder / "file" / "kept", Path("/proc/kept")):
+        if kept.parent.exists():
+            refused(invoke(plan(folder), "--results", kept), "results: expected a folder to write")
+    paths.expect_writable("results", folder / "not" / "yet")
+    assert not (folder / "not").exists()
+
+
+def test_an_unknown_sweep_lists_the_known():
+    with pytest.raises(ValueError, match="sweep: expected one of controls, figure_03.*, got 'x'"):
+        Sweep.named("x")
