@@ -3,7 +3,7 @@
 The parts, in the order in which a run meets them: a `Bias` says what captions leave out or
 distort, a `World` samples image-text pairs under it, encoders are trained on them by an
 objective, probes read the representations, and `theory` says what each probe must score.
-`execute` puts the parts together.
+`execute` puts the parts together, and `execute_all` does so for many runs in one program.
 
 Names are imported when first used, so that ``misalign --help`` does not wait for torch.
 """

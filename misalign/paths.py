@@ -15,6 +15,7 @@ LIBRARY = ROOT / "misalign"
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
 SWEEPS = ROOT / "sweeps"
+REFERENCE = ROOT / "book" / "reference"  # what the paper printed
 EXECUTED = ROOT / "_runs"  # notebooks that sweeps executed
 CHECKPOINTS = EXECUTED / "checkpoints"  # of recorded runs under way
 

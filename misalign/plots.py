@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from misalign.bias import Bias
+from misalign.bias import SETTINGS, Bias
 from misalign.errors import expect
 from misalign.results import SCORES
 from misalign.worlds.numerical import LATENTS
@@ -23,6 +23,8 @@ COLORS = {
     "specific": "#999999",
     "theory": "#333333",
 }
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")  # lines that are not told by status
+SPLITS = {"test": "in distribution", "ood": "out of distribution"}
 LABELS = {"image": r"$\hat{z}_x$", "text": r"$\hat{z}_t$", "m_x": "$m_x$", "m_t": "$m_t$"}
 
 
@@ -58,7 +60,7 @@ def status(factor: str, bias: Bias) -> str:
     -------
     {"unbiased", "perturbed", "omitted", "specific"}
     """
-    if not factor[1:].isdigit():
+    if factor[0] != "s" or not factor[1:].isdigit():
         return "specific"
     index = int(factor[1:])
     sets = (("unbiased", bias.unbiased), ("perturbed", bias.perturbed), ("omitted", bias.omitted))
@@ -67,8 +69,8 @@ def status(factor: str, bias: Bias) -> str:
 
 def label(name: str) -> str:
     """Mathematical label of a factor or modality, such as ``$s_3$`` for ``"s3"``."""
-    if name[0] == "s" and name[1:].isdigit():
-        return f"$s_{{{name[1:]}}}$"
+    if name[0] in "sy" and name[1:].isdigit():
+        return f"${name[0]}_{{{name[1:]}}}$"
     return LABELS.get(name, name)
 
 
@@ -180,7 +182,7 @@ def against_theory(scores: pd.DataFrame) -> Figure:
     Parameters
     ----------
     scores : DataFrame
-        Rows of the records; those without an oracle are left out.
+        Rows of `misalign.summary.latents`; those without an oracle are left out.
 
     Returns
     -------
@@ -193,15 +195,10 @@ def against_theory(scores: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(
         1, len(kinds), figsize=(4.3 * len(kinds), 4.2), layout="constrained", squeeze=False
     )
-    biases = {key: Bias.numerical(*key) for key in set(zip(known.bias, known.setting, strict=True))}
-    states = [
-        status(factor, biases[bias, setting])
-        for factor, bias, setting in zip(known.factor, known.bias, known.setting, strict=True)
-    ]
     for ax, latents in zip(axes[0], kinds, strict=True):
         ax.plot(limits, limits, color=COLORS["theory"], lw=0.8, zorder=0)
         for state in ("unbiased", "perturbed", "omitted", "specific"):
-            rows = known[(known["latents"] == latents) & (np.array(states) == state)]
+            rows = known[(known["latents"] == latents) & (known["status"] == state)]
             if len(rows):
                 # specific factors lie on omitted ones at 0: smaller, so that both are seen
                 style = {"s": 3 if state == "specific" else 9, "alpha": 0.4, "lw": 0}
@@ -212,4 +209,55 @@ def against_theory(scores: pd.DataFrame) -> Figure:
     axes[0, 0].set_ylabel("measured $R^2$")
     for handle in axes[0, -1].legend(loc="lower right", markerscale=2).legend_handles:
         handle.set_alpha(1)
+    return figure
+
+
+def by_setting(scores: pd.DataFrame, title: str = "$R^2$") -> Figure:
+    """Draw scores against the setting: a line a factor, a panel a bias and kind of latents.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of the records, of one variant, modality, probe, target and metric; one line also for
+        each split.
+    title : str, optional
+        Label of the vertical axes.
+
+    Returns
+    -------
+    Figure
+        Lines are means over seeds, bands the standard deviation, dashes the oracle.
+    """
+    summary = over_seeds(scores)
+    biases = [name for name in SETTINGS if (summary["bias"] == name).any()]
+    kinds = [kind for kind in LATENTS if (summary["latents"] == kind).any()]
+    shape = {"figsize": (4.6 * len(kinds), 3 * len(biases)), "layout": "constrained"}
+    figure, axes = plt.subplots(
+        len(biases), len(kinds), **shape, squeeze=False, sharey=True, sharex=True
+    )
+    lines = list(dict.fromkeys(zip(summary["factor"], summary["split"], strict=True)))
+    for (row, column), ax in np.ndenumerate(axes):
+        panel = (summary["bias"] == biases[row]) & (summary["latents"] == kinds[column])
+        for color, (factor, split) in zip(SERIES, lines, strict=False):
+            chosen = panel & (summary["factor"] == factor) & (summary["split"] == split)
+            line = summary[chosen].sort_values("setting")
+            spread = line["spread"].fillna(0)
+            ax.fill_between(
+                line["setting"],
+                line["mean"] - spread,
+                line["mean"] + spread,
+                color=color,
+                alpha=0.2,
+                lw=0,
+            )
+            name = label(factor) if len({f for f, _ in lines}) > 1 else SPLITS[split]
+            ax.plot(line["setting"], line["mean"], color=color, marker="o", ms=3, label=name)
+            ax.plot(line["setting"], line["oracle"], color=color, ls="--", lw=1)
+        ax.set_title(f"{biases[row]} bias, {kinds[column]} semantics")
+        ax.set_xticks(sorted(summary["setting"].unique()))
+    for ax in axes[-1]:
+        ax.set_xlabel("setting")
+    for ax in axes[:, 0]:
+        ax.set_ylabel(title)
+    axes[0, 0].legend()
     return figure

@@ -11,7 +11,7 @@ import sys
 import matplotlib as mpl
 import pandas as pd
 
-from misalign import plots, results
+from misalign import plots, results, summary
 from misalign.paths import ROOT
 from misalign.sweep import Sweep
 
@@ -21,25 +21,22 @@ MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)")
 
 
 def rows() -> pd.DataFrame:
-    """Scores of Figure 3: nonlinear probes of the true factors."""
-    scores = Sweep.named("figure_03").scores()
-    return scores.query("probe == 'nonlinear' and target == 'image' and factor != 'noise'")
+    """Scores of Figures 3 and 9: nonlinear probes of the true latents."""
+    sweeps = (Sweep.named(name).scores() for name in ("figure_03", "figure_09"))
+    return summary.latents(pd.concat(sweeps))
 
 
 def numbers(scores: pd.DataFrame) -> dict[str, str]:
     """Every number that the README prints, by its marker."""
     table = results.runs()
     ours = table[table["run"].isin(scores["run"])]
-    means = plots.over_seeds(scores)
-    independent = means[means["latents"] == "independent"]
-    kept = independent["oracle"] > 0.99
-    miss = (scores["score"] - scores["oracle"])[scores["latents"] == "dependent"]
+    worst, miss = summary.kept_and_lost(scores), summary.miss(scores).loc["dependent"]
     return {
         "runs": str(scores["run"].nunique()),
-        "kept": f"{independent[kept]['mean'].min():.2f}",
-        "lost": f"{independent[~kept]['mean'].abs().max():.3f}",
-        "miss": f"{miss.abs().mean():.3f}",
-        "largest": f"{miss.abs().max():.2f}",
+        "kept": f"{worst['unbiased']:.2f}",
+        "lost": f"{worst.drop('unbiased').max():.3f}",
+        "miss": f"{miss['mean']:.3f}",
+        "largest": f"{miss['largest']:.2f}",
         "seconds": f"{pd.to_numeric(ours['seconds']).median():.0f}",
     }
 

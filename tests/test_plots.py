@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from misalign import Bias, plots
+from misalign import Bias, plots, summary
 
 mpl.use("agg")
 
@@ -36,8 +36,8 @@ def closed_figures():
 
 def test_a_factor_is_coloured_by_what_captions_do_to_it():
     bias = Bias(4, selected=(1, 2), perturbed=(2,))
-    names = ["s1", "s2", "s3", "m_x", "m_t", "noise"]
-    expected = ["unbiased", "perturbed", "omitted", "specific", "specific", "specific"]
+    names = ["s1", "s2", "s3", "m_x", "m_t", "noise", "y1"]
+    expected = ["unbiased", "perturbed", "omitted", *["specific"] * 4]
     assert [plots.status(name, bias) for name in names] == expected
     assert set(expected) < set(plots.COLORS)
 
@@ -91,8 +91,29 @@ def test_figure_3_has_a_panel_for_each_latents_and_modality():
 
 
 def test_measured_against_theory_draws_every_point_with_an_oracle():
-    rows = scores()
+    rows = summary.latents(scores())
     rows.loc[rows["factor"] == "m_x", "oracle"] = np.nan
     figure = plots.against_theory(rows)
     drawn = [len(points.get_offsets()) for ax in figure.axes for points in ax.collections]
     assert sum(drawn) == rows["oracle"].notna().sum()
+
+
+def test_lines_by_setting_have_a_panel_for_each_bias_and_latents():
+    rows = pd.concat([scores(), scores(bias="perturbation")]).query("modality == 'image'")
+    figure = plots.by_setting(rows)
+    assert len({ax.get_title() for ax in figure.axes}) == len(figure.axes) == 4
+    first = figure.axes[0]
+    means = [line for line in first.lines if line.get_linestyle() == "-"]
+    assert [line.get_label() for line in means] == ["$s_{1}$", "$m_x$"]
+    assert [list(line.get_xdata()) for line in means] == [[1, 2], [1, 2]]
+    assert means[0].get_ydata().tolist() == pytest.approx([0.6, 0.6])
+    dashes = [line for line in first.lines if line.get_linestyle() == "--"]
+    assert [line.get_ydata().tolist() for line in dashes] == [[1, 1], [0, 0]]
+
+
+def test_lines_of_one_task_are_told_by_split():
+    rows = scores().query("modality == 'image' and factor == 's1'")
+    figure = plots.by_setting(pd.concat([rows, rows.assign(split="ood", score=0.1)]), "MCC")
+    labels = figure.axes[0].get_legend_handles_labels()[1]
+    assert labels == ["in distribution", "out of distribution"]
+    assert figure.axes[0].get_ylabel() == "MCC"
