@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,7 +105,7 @@ def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
             if not workers:
                 click.echo(f"no workers at {options['scheduler']} yet", err=True)
         elif options["notebooks"]:
-            most = len(todo) if slurm else os.cpu_count()
+            most = len(todo) if slurm else cluster.cpus()
             workers = max(1, min(options["workers"] or most, len(todo)))
         for plan, runs in wanted:
             click.echo(_summary(plan, runs, folder, workers))
@@ -152,7 +151,9 @@ def _say_measured(runs: list[Run], folder: Path, device: str) -> None:
     for scale, step, seconds, count in measured(runs, folder, device):
         # measured on the whole machine, so workers side by side would not be faster
         total = _duration(count * seconds)
-        each = f"{step:.2g} s a step on this machine, so {_duration(seconds)} a run"
+        each = (
+            f"{step:.2g} s a step of one run alone on this machine, so {_duration(seconds)} a run"
+        )
         click.echo(f"{scale}: {each} and {total} in all")
 
 

@@ -50,6 +50,13 @@ def expect_installed(slurm: bool = False) -> None:
     expect(not slurm or shutil.which("sbatch"), "slurm", sbatch, "none", FileNotFoundError)
 
 
+def cpus() -> int:
+    """CPUs that this process may use, which a container or a batch job limits."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def connected(scheduler: str | None, slurm: bool = False, workers: int = 1) -> Iterator[Client]:
     """Connect to Dask, for the time of a block.
@@ -97,7 +104,7 @@ def _local(workers: int) -> LocalCluster:
     """Workers on this machine; several of them take one thread each."""
     from distributed import LocalCluster
 
-    threads = 1 if workers > 1 else os.cpu_count() or 1
+    threads = 1 if workers > 1 else cpus()
     return LocalCluster(
         n_workers=workers,
         threads_per_worker=1,

@@ -150,7 +150,8 @@ def stack(encoders: Sequence[nn.Module]) -> nn.Module:
     Parameters
     ----------
     encoders : sequence of Module
-        R encoders built alike, as `MLP` or `numerical_encoder` makes them; any widths.
+        R encoders built alike, as `numerical_encoder` makes them (one slope, not bounded); any
+        widths.
 
     Returns
     -------

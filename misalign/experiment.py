@@ -154,7 +154,8 @@ def execute_all(
         Where.
     record : Path or str, optional
         Folder to write the records to. Such runs also keep a checkpoint, so that a company that was
-        killed goes on where it was. By default nothing is written.
+        killed in training goes on where it was; one that was killed while it was probed trains
+        again. By default nothing is written.
 
     Returns
     -------

@@ -236,6 +236,7 @@ def by_setting(scores: pd.DataFrame, title: str = "$R^2$") -> Figure:
         len(biases), len(kinds), **shape, squeeze=False, sharey=True, sharex=True
     )
     lines = list(dict.fromkeys(zip(summary["factor"], summary["split"], strict=True)))
+    expect(len(lines) <= len(SERIES), "scores", f"at most {len(SERIES)} lines", len(lines))
     for (row, column), ax in np.ndenumerate(axes):
         panel = (summary["bias"] == biases[row]) & (summary["latents"] == kinds[column])
         for color, (factor, split) in zip(SERIES, lines, strict=False):

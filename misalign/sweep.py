@@ -211,9 +211,10 @@ def estimate(runs: list[Run], folder: Path) -> float | None:
 
 
 def recorded_seconds(scale: str, folder: Path) -> float | None:
-    """Mean seconds of a scale's recorded runs; None if none ever was recorded."""
+    """Mean seconds of a scale's recorded runs that train; None if none ever was recorded."""
     for table in (recorded_runs(folder), recorded_runs()):
-        seconds = pd.to_numeric(table[table["scale"] == scale]["seconds"])
+        trained = (table["scale"] == scale) & (pd.to_numeric(table["steps"]) > 0)
+        seconds = pd.to_numeric(table[trained]["seconds"])
         if len(seconds):
             return float(seconds.mean())
     return None

@@ -93,7 +93,9 @@ def best_mcc(
 ) -> float:
     """MCC of the best guess, from a block of Gaussian variables, of y above or below its median.
 
-    The best guess is the likelier class given s_I, read off many completions of s_I.
+    The best guess is the likelier class given s_I, read off many completions of s_I. Where both
+    classes are almost as likely, that reading errs, so the value is low by a few hundredths where
+    the block says little.
 
     Parameters
     ----------

@@ -125,9 +125,9 @@ oracles = pd.DataFrame(
 print(oracles.round(2).add(0.0).to_string())
 
 # %% [markdown]
-# Read a row from the left. A task stays out of reach until the last factor that it uses is in the
-# captions, and then its score jumps to 1: $y_1$ at 3, $y_2$ at 5, $y_3$ at 7, $y_4$ at 9. The last
-# step is the largest, since a factor also appears in products with those before it.
+# Read a row from the left. A task's score climbs with every factor that it uses, in steps that grow,
+# since a factor also appears in products with those before it. It reaches 1 when the last one
+# enters the captions and not before: $y_1$ at 3, $y_2$ at 5, $y_3$ at 7, $y_4$ at 9.
 #
 # ## A change of environment
 #
@@ -187,9 +187,11 @@ if live:
 # %%
 wanted = scores.query("factor == 'y4' and split == 'test'").set_index("setting")
 if live:
-    print("y4 with s9 in captions, R2 above 0.8:", bool(wanted.loc[10, "score"] > 0.8))
-    print("without, below its oracle's 0.85:", bool(wanted.loc[8, "score"] < 0.85))
-    assert wanted.loc[10, "score"] > 0.8 > wanted.loc[8, "score"]
+    price = wanted["score"][10] - wanted["score"][8]
+    off = (wanted["score"] - wanted["oracle"]).abs().max()
+    print("y4 loses 0.05 or more without s9 in captions:", bool(price >= 0.05))
+    print("both scores are within 0.15 of their oracles:", bool(off <= 0.15))
+    assert price >= 0.05 and off <= 0.15
 
 # %% [markdown]
 # ## In distribution: every factor counts
@@ -209,7 +211,7 @@ print(regression["run"].nunique(), "runs,", regression["factor"].nunique(), "tas
 # come within reach one after the other. Under perturbation bias it counts, from 1, those that
 # captions spoil, beginning with $s_1$, which every task needs.
 
-# %% mystnb={"figure": {"caption": "Four downstream tasks from $\\hat{\\mathbf{z}}_x$, in distribution (the paper's Figures 4 and 12): mean $R^2$ over seeds against the setting, bands of one standard deviation, dashes for the oracle {eq}`eq-twins`.", "name": "fig-tasks"}, "image": {"alt": "Four panels of R squared against setting, four lines each. Under selection bias with independent semantics the lines rise in steps and reach their top at settings 3, 5, 7 and 9; under perturbation bias they fall. Dashed oracles run close above the lines."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Four downstream tasks from $\\hat{\\mathbf{z}}_x$, in distribution (the paper's Figures 4 and 12): mean $R^2$ over seeds against the setting, bands of one standard deviation, dashes for the oracle.", "name": "fig-tasks"}, "image": {"alt": "Four panels of R squared against setting, four lines each. Under selection bias with independent semantics the lines rise in steps and reach their top at settings 3, 5, 7 and 9; under perturbation bias they fall. Dashed oracles run close above the lines."}} tags=["recorded"]
 plots.by_setting(regression)
 plt.show()
 print(regression.groupby(["bias", "latents"])["score"].mean().round(2).to_string())
@@ -229,29 +231,32 @@ print(average.round(3).to_string())
 
 # %% [markdown]
 # On average a score misses its oracle by {glue:text}`task-miss`; the worst of the four panels by
-# {glue:text}`task-miss-worst`. It falls short where representations are wide: {eq}`eq-task` has
-# cubes, so that small errors in a factor grow in its tails, and with dependent semantics the
-# encoder's bend ({doc}`05_numerical`) adds to it.
+# {glue:text}`task-miss-worst`. Scores fall short where representations are wide. Three things add up.
+# The probe is small, and would not reach 1 on the true factors either. {eq}`eq-task` has cubes, so
+# that small errors in a factor grow in its tails. And with dependent semantics the encoder bends
+# its output ({doc}`05_numerical`).
 #
-# And the jumps? With independent semantics each task must leap when its last factor comes in.
+# And the last step? With independent semantics a task's score must rise when its last factor comes
+# in, and stay where it is from then on.
 
 # %% tags=["recorded"]
 chosen = regression.query("bias == 'selection' and latents == 'independent'")
 steps = chosen.pivot_table("score", "setting", "factor").diff()
-largest = steps.idxmax()
-print("largest step at setting:", largest.to_dict())
-assert largest.to_dict() == BLOCKS
+last = pd.Series({name: steps.loc[d, name] for name, d in BLOCKS.items()})
+after = pd.Series({name: steps.loc[d + 1 :, name].abs().max() for name, d in BLOCKS.items()})
+print(pd.DataFrame({"last step": last, "any later": after}).round(2))
+assert (last >= 0.1).all() and (after <= 0.05).all()
 
 # %% [markdown]
-# That is Corollary 4.1 in one line: a task is solved when captions mention everything it
-# depends on, and not before.
+# So a task is solved when captions mention everything it depends on, and not before. Corollary 4.1
+# is where these lines end: only captions that mention all factors leave no task unsolved.
 #
 # ## Out of distribution: what is lost cannot mislead
 #
 # {numref}`fig-shifted` asks the question about $y_2$, in both environments: the right half of the
 # paper's Figure 4 above, of Figure 12 below.
 
-# %% mystnb={"figure": {"caption": "Is $y_2$ above its median? MCC of the classifier on $\\hat{\\mathbf{z}}_x$, in the environment it was fitted in and in the changed one, without adaptation (the paper's Figures 4 and 12); dashes for the oracle in distribution.", "name": "fig-shifted"}, "image": {"alt": "Four panels of MCC against setting with two lines each. Under selection bias with independent semantics both lines rise together up to setting 8; then the out-of-distribution line drops. With dependent semantics it stays far below throughout."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Is $y_2$ above its median? MCC of the classifier on $\\hat{\\mathbf{z}}_x$, in the environment it was fitted in and in the changed one, without adaptation (the paper's Figures 4 and 12); dashes for the oracle in distribution, an estimate that is a few hundredths low where the block says little.", "name": "fig-shifted"}, "image": {"alt": "Four panels of MCC against setting with two lines each. Under selection bias with independent semantics both lines rise together up to setting 8; then the out-of-distribution line drops. With dependent semantics it stays far below throughout."}} tags=["recorded"]
 answers = useful.query("factor == 'y2_binary'")
 plots.by_setting(answers, "MCC")
 plt.show()
@@ -275,17 +280,17 @@ for kind, value in gain.items():
 
 # %% [markdown]
 # With independent semantics the classifier that excludes $s_9$ and $s_{10}$ beats the one that has
-# all ten by an MCC of {glue:text}`gain-independent`: Corollary 4.2. With dependent semantics the
-# difference is {glue:text}`gain-dependent`, and both fall far. Why?
+# all ten by an MCC of {glue:text}`gain-independent`: Corollary 4.2. With dependent semantics it wins,
+# too, by {glue:text}`gain-dependent`, but there both fall far. Why?
 #
-# ## Why dependence spoils it
+# ## What nobody has asked the encoder
 #
 # The theorem says that the representation does not depend on $s_9$. It says so for pairs as they were
-# in training. When factors depend on each other, the change of {eq}`eq-shift` breaks that
-# dependence: it makes combinations that training has never shown, and values far beyond any that
-# it has shown, since a variance of 10 makes a square much larger than a variance of 1 does. What an
-# encoder does out there nobody has asked it. We can look: do the probes of $s_1, \dots, s_5$ still
-# read those factors, after a shift of two others?
+# in training. In our dependent worlds the change of {eq}`eq-shift` leads far away from those, for
+# two reasons that these runs do not tell apart. It breaks the dependence, so that combinations come
+# up that training has never shown. And it goes further: variances there are about 10 instead of 1,
+# and a square makes more of that. What an encoder does out there nobody has asked it. We can look:
+# do the probes of $s_1, \dots, s_5$ still read those factors, after a shift of two others?
 
 # %% tags=["recorded"]
 shifted = pd.concat(sweeps).query(
@@ -301,18 +306,17 @@ print(median.round(2).to_string())
 # With independent semantics and setting 8 they do, with a median $R^2$ of
 # {glue:text}`shifted-independent-8`. With setting 10 it is {glue:text}`shifted-independent-10`: the
 # network mixes $s_9$ into everything once $s_9$ is large. With dependent semantics it is
-# {glue:text}`shifted-dependent-8`, far worse than guessing the mean, even in setting 8: an
-# *invariance that was learned from data holds where there were data*. So leaving a
-# factor out of captions protects from its shift where images in training have shown that factor
-# vary freely. This is no flaw of the corollary, which speaks of minima over the whole space, but
-# whoever builds on it should know.
+# {glue:text}`shifted-dependent-8`, far worse than guessing the mean, even in setting 8: *an
+# invariance that was learned from data holds where there were data*. This is no flaw of the
+# corollary, which speaks of minima over the whole space, but whoever builds on it should know.
+# {ref}`An exercise <downstream-units>` takes the two reasons apart.
 #
 # ## What we saw
 #
 # - A task is solved when captions mention every factor that it needs, and its score is known
 #   before training, from {eq}`eq-twins`.
-# - A factor that captions omit cannot mislead a classifier when it shifts, as long as training
-#   images cover the shift's combinations.
+# - A factor that captions omit misleads a classifier less when it shifts, and hardly at all as long
+#   as the shift stays near what training images have shown.
 # - Which factors to lose is therefore a choice. It takes a guess about what will change.
 #
 # ## Exercises
@@ -346,6 +350,40 @@ print(median.round(2).to_string())
 # Subtract $(\mathbb{E} y)^2$ on both sides.
 # ```
 #
+# ````{exercise} In its own units
+# :label: downstream-units
+#
+# In dependent worlds $s_9$ has a variance of about 10, so {eq}`eq-shift` moves it much further, in
+# its own units, than in independent ones. Shift $s_9 / \sigma_9$ instead, and multiply by
+# $\sigma_9$ again. Does the classifier of setting 8 recover?
+# ````
+#
+# ````{solution} downstream-units
+# :class: dropdown
+#
+# ```python
+# from dataclasses import replace
+#
+# from misalign.experiment import fit, represent
+#
+# run = Run(latents="dependent", setting=8)
+# fitted = fit(run)
+# units = fitted.world.sigma_s.diagonal().sqrt().float()
+#
+#
+# def environment(s, generator):
+#     return heavy_tails(s / units, generator=generator) * units
+#
+#
+# world = replace(fitted.world, environment=environment)
+# z, y = represent(run, replace(fitted, world=world), "probe shift")
+# ```
+#
+# Fit a probe in distribution, as in {ref}`an exercise of the last chapter <numerical-bend>`, and let
+# it predict from this `z`. A good part of the loss comes back, not all of it: the shift still breaks
+# the dependence between $s_9$ and the factors that were kept.
+# ````
+#
 # ````{exercise} Perturb what will change
 # :label: downstream-perturb
 #
@@ -357,10 +395,10 @@ print(median.round(2).to_string())
 # :class: dropdown
 #
 # ```python
-# from misalign import NumericalWorld
+# from misalign import Bias, NumericalWorld
 #
-# bias = Bias(10, selected=range(1, 11), perturbed=(9, 10))
-# world = NumericalWorld.draw(bias, layers=2, seed=0)
+# misaligned = Bias(10, selected=range(1, 11), perturbed=(9, 10))
+# world = NumericalWorld.draw(misaligned, layers=2, seed=0)
 # ```
 #
 # Train encoders of size 8 on it with `misalign.training.train`, as {doc}`01_puzzle` does, and probe

@@ -108,7 +108,7 @@ def test_shift_has_heavy_tails_in_the_last_two_and_leaves_the_rest():
     assert moved[:, 8:].square().mean().item() == pytest.approx(12, rel=0.15)
 
 
-def test_spikes_of_the_authors_code_hit_a_tenth():
+def test_spikes_hit_a_tenth_of_either_variable():
     s = normal(50_000, 10, "s")
     plain = heavy_tails(s, generator=stream(0, "spikes"))
     spiked = heavy_tails(s, generator=stream(0, "spikes"), spikes=True)

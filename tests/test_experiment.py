@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from misalign import experiment, results
+from misalign import experiment, results, scoring
 from misalign.experiment import (
     Run,
     execute,
@@ -315,6 +315,50 @@ def test_same_run_scores_the_same_twice(records):
 def test_seed_changes_the_scores(records):
     one, other = records(bias="joint"), records(bias="joint", seed=1)
     assert (one.scores["score"] != other.scores["score"]).mean() > 0.9
+
+
+def test_tasks_are_scored_in_their_own_environments(monkeypatch):
+    # with the observations themselves as representation only samples and probes matter
+    more = replace(NUMERICAL["smoke"], probe_steps=300, probe_samples=2000)
+    monkeypatch.setitem(NUMERICAL, "smoke", more)
+    run = Run(scale="smoke", variant="raw", setting=10)
+    fitted = fit(run)
+
+    def found():
+        rows = score(run, fitted).query("modality == 'image' and probe == 'nonlinear'")
+        return rows.set_index(["split", "target", "factor"])["score"]
+
+    shifted = found()
+    assert shifted["test", "image", "y2_binary"] > 0.4
+    assert shifted["ood", "image", "y4"] < shifted["test", "image", "y4"] - 0.1
+    monkeypatch.setattr(scoring, "heavy_tails", lambda s, generator: s)
+    same = found()
+    assert same["test"].equals(shifted["test"])
+    for factor in ("s1", "s9", "y1"):
+        assert same["ood", "image", factor] == pytest.approx(
+            same["test", "image", factor], abs=0.15
+        )
+
+
+def test_classes_are_told_by_the_median_of_the_samples_that_probes_were_fitted_on(monkeypatch):
+    seen = []
+
+    def probed(probe, modality, keys, samples):
+        if ("image", "y2_binary") in keys:
+            seen.append(samples)
+        return scoring_probed(probe, modality, keys, samples)
+
+    scoring_probed = scoring._probed
+    monkeypatch.setattr(scoring, "_probed", probed)
+    run = Run(scale="smoke", variant="raw")
+    score(run, fit(run))
+    (samples,) = seen
+    median = samples["fit"][1]["image", "y2"].median()
+    for _, targets in samples.values():
+        expected = (targets["image", "y2"] > median).float()
+        assert torch.equal(targets["image", "y2_binary"], expected)
+    first, second = (samples[split][0]["image"] for split in ("fit", "test"))
+    assert not torch.equal(first, second)
 
 
 # ---- company

@@ -117,3 +117,9 @@ def test_lines_of_one_task_are_told_by_split():
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert labels == ["in distribution", "out of distribution"]
     assert figure.axes[0].get_ylabel() == "MCC"
+
+
+def test_no_line_is_dropped_for_want_of_a_colour():
+    rows = pd.concat([scores(factor=f"s{i}") for i in range(1, 6)]).query("modality == 'image'")
+    with pytest.raises(ValueError, match="scores: expected at most 4 lines, got 5"):
+        plots.by_setting(rows)

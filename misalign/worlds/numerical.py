@@ -67,8 +67,8 @@ def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) 
     generator : torch.Generator
         Source of the spikes.
     spikes : bool, optional
-        Also add spikes of 10 or -10 to a tenth of the samples, as the authors' code does and the
-        paper does not say.
+        Also add 10 or -10 to a random tenth of either variable's samples. The paper has no spikes;
+        the authors' code has some of its own.
 
     Returns
     -------
