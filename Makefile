@@ -64,6 +64,13 @@ sweep: venv  ## record what sweeps/ names and results/ lacks (RESULTS=, ARGS="--
 readme: venv  ## fill the README's numbers and figure from results/
 	python scripts/update_readme.py
 
+.PHONY: bench
+bench: venv  ## time the library, fill benchmarks/README.md (ARGS=--long: whole runs)
+	$(PIP) -e '.[bench]'
+	@mkdir -p _build
+	python -m pytest benchmarks -q --benchmark-json=_build/benchmark.json $(ARGS)
+	python -m benchmarks.report _build/benchmark.json
+
 .PHONY: lint
 lint: venv  ## check the code's style
 	ruff check
@@ -93,4 +100,4 @@ browser:
 .PHONY: clean
 clean:  ## remove what was built, but neither .venv nor results
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .benchmarks
-	find misalign tests scripts notebooks -name __pycache__ -prune -exec rm -rf {} +
+	find misalign tests benchmarks scripts notebooks -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""Training: one step in two precisions, and many runs in one program."""
+
+import pytest
+
+from benchmarks import floors
+from benchmarks.companies import SETTING, company, recipe, training
+from misalign import Run, execute
+from misalign.experiment import execute_all
+
+SEEDS = 30
+
+
+def lined_up(fitted, how):
+    """Trainings, and what each does but once: one of no step. The difference is the steps."""
+    nothing = training(fitted, recipe("smoke", steps=0, muon_rate=how.muon_rate))
+    return training(fitted, how), nothing
+
+
+@pytest.mark.usefixtures("quick_worlds")
+@pytest.mark.parametrize(("scale", "steps", "rounds"), [("laptop", 20, 7), ("gpu", 5, 3)])
+def bench_step(benchmark, race, scale, steps, rounds):
+    how = recipe(scale, steps=steps, ahead=5)
+    fitted = company([Run(scale=scale, setting=SETTING)])
+    ours, nothing = lined_up(fitted, how)
+    low, _ = lined_up(fitted, recipe(scale, steps=steps, ahead=5, autocast=True))
+    benchmark.extra_info |= {
+        "steps": steps,
+        "batch": how.batch_size,
+        "operations": floors.step(fitted[0].encoders, fitted[0].world, how),
+    }
+    race(ours, {"nothing": nothing, "bfloat16": low}, rounds)
+
+
+@pytest.mark.usefixtures("quick_worlds")
+@pytest.mark.parametrize(("runs", "settings"), [(1, 1), (2, 1), (5, 1), (10, 1), (30, 1), (30, 10)])
+def bench_runs(benchmark, race, runs, settings):
+    how = recipe("laptop", steps=10)
+    # of one setting, so that one run costs as much as another; or of all ten, as in Figure 3
+    which = [SETTING] if settings == 1 else list(range(1, settings + 1))
+    fitted = company(Run.grid(setting=which, seed=list(range(runs // settings))))
+    ours, nothing = lined_up(fitted, how)
+    alone, alone_nothing = lined_up(company([Run(setting=SETTING)]), how)
+    operations = sum(floors.step(one.encoders, one.world, how) for one in fitted)
+    benchmark.extra_info |= {"steps": how.steps, "operations": operations}
+    rivals = {"nothing": nothing, "alone": alone, "alone_nothing": alone_nothing}
+    race(ours, rivals, 3 if runs > 5 else 7)
+
+
+@pytest.mark.long
+def bench_whole_runs(benchmark, race, request):
+    scale = "smoke" if request.config.getoption("--quick") else "laptop"
+    runs = Run.grid(scale=scale, setting=list(range(1, 11)))
+    one_by_one = {"one_by_one": lambda: [execute(run) for run in runs]}
+    benchmark.extra_info |= {"scale": scale, "runs": len(runs)}
+    race(lambda: execute_all(runs), one_by_one, 1)

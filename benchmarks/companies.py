@@ -1,0 +1,40 @@
+"""Runs that are ready to train, as `misalign.experiment.fit_all` sets them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from misalign import experiment
+from misalign.run import Run
+from misalign.scales import numerical_scale
+from misalign.scoring import Fitted
+from misalign.streams import stream
+from misalign.training import Recipe, train_together
+
+SETTING = 5  # of the paper's ten: half of the factors selected
+
+
+def company(runs: list[Run]) -> list[Fitted]:
+    """Worlds and encoders of runs, untrained."""
+    return [experiment._initial(run, "cpu") for run in runs]
+
+
+def recipe(scale: str, **changes: object) -> Recipe:
+    """A scale's recipe with changes, such as fewer steps."""
+    return replace(numerical_scale(scale).recipe, **changes)
+
+
+def training(fitted: list[Fitted], how: Recipe) -> Callable[[], object]:
+    """A training of all of them together."""
+
+    def work() -> object:
+        return train_together(
+            [one.encoders for one in fitted],
+            [one.world for one in fitted],
+            how,
+            [stream(seed, "batches") for seed in range(len(fitted))],
+            runs=[str(number) for number in range(len(fitted))],
+        )
+
+    return work
