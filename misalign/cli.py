@@ -151,9 +151,7 @@ def _say_measured(runs: list[Run], folder: Path, device: str) -> None:
     for scale, step, seconds, count in measured(runs, folder, device):
         # measured on the whole machine, so workers side by side would not be faster
         total = _duration(count * seconds)
-        each = (
-            f"{step:.2g} s a step of one run alone on this machine, so {_duration(seconds)} a run"
-        )
+        each = f"{step:.2g} s a step of one run here, so {_duration(seconds)} a run"
         click.echo(f"{scale}: {each} and {total} in all")
 
 
