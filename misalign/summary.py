@@ -37,6 +37,24 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
     return rows.assign(status=states)
 
 
+def stuck(rows: pd.DataFrame) -> list[str]:
+    """Name the runs of independent semantics that learned next to nothing.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `latents`.
+
+    Returns
+    -------
+    list of str
+        Runs whose unbiased factors score less than 0.5 on average.
+    """
+    chosen = rows[(rows["latents"] == "independent") & (rows["status"] == "unbiased")]
+    means = chosen.groupby("run")["score"].mean()
+    return sorted(means[means < 0.5].index)
+
+
 def kept_and_lost(rows: pd.DataFrame) -> pd.Series:
     """Worst mean over seeds by status, for independent semantics.
 

@@ -50,7 +50,6 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from misalign import Run, execute_all, plots
-from misalign.downstream import BLOCKS, predicted, tasks
 from misalign.streams import stream
 from misalign.sweep import Sweep
 from misalign.worlds.numerical import heavy_tails
@@ -95,6 +94,8 @@ live = runs == [Run(setting=8), Run(setting=10)]
 # is $y_2$ above its median?
 
 # %%
+from misalign.downstream import BLOCKS, predicted, tasks
+
 print(BLOCKS)
 s = torch.randn(5, 10, generator=stream(0, "a few latents"))
 print(pd.DataFrame(tasks(s), columns=list(BLOCKS)).round(2))

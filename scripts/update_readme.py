@@ -30,8 +30,11 @@ def numbers(scores: pd.DataFrame) -> dict[str, str]:
     """Every number that the README prints, by its marker."""
     table = results.runs()
     ours = table[table["run"].isin(scores["run"])]
-    worst, miss = summary.kept_and_lost(scores), summary.miss(scores).loc["dependent"]
+    stuck = summary.stuck(scores)
+    worst = summary.kept_and_lost(scores[~scores["run"].isin(stuck)])
+    miss = summary.miss(scores).loc["dependent"]
     return {
+        "stuck": str(len(stuck)),
         "runs": str(scores["run"].nunique()),
         "kept": f"{worst['unbiased']:.2f}",
         "lost": f"{worst.drop('unbiased').max():.3f}",

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from misalign import summary
-from misalign.summary import LATENTS, beside, kept_and_lost, latents, miss, printed
+from misalign.summary import LATENTS, beside, kept_and_lost, latents, miss, printed, stuck
 
 SCORE = {"s1": 0.9, "s2": 0.2, "s3": -0.3, "m_x": 0.01, "noise": 0.5, "y1": 0.7}
 
@@ -45,6 +45,13 @@ def test_worst_means_are_over_seeds_and_of_independent_semantics():
 def test_a_negative_mean_counts_as_far_from_lost():
     worst = kept_and_lost(latents(rows().query("factor != 's2'")))
     assert worst["omitted"] == pytest.approx(0.3)
+
+
+def test_a_run_is_stuck_if_its_unbiased_factors_are_not_there():
+    low = rows(run="low")
+    low.loc[low["factor"] == "s1", "score"] = 0.1
+    table = latents(pd.concat([low, rows(run="high"), low.assign(run="d", latents="dependent")]))
+    assert stuck(table) == ["low"]
 
 
 def test_miss_is_the_distance_from_the_oracle_where_there_is_one():
