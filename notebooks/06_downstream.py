@@ -12,8 +12,6 @@
 # ---
 
 # %% [markdown]
-# (numerical)=
-# %% [markdown]
 # (downstream)=
 # # When forgetting helps
 #
