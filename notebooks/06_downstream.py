@@ -242,7 +242,9 @@ print(average.round(3).to_string())
 chosen = regression.query("bias == 'selection' and latents == 'independent'")
 steps = chosen.pivot_table("score", "setting", "factor").diff()
 last = pd.Series({name: steps.loc[d, name] for name, d in BLOCKS.items()})
-after = pd.Series({name: steps.loc[d + 1 :, name].abs().max() for name, d in BLOCKS.items()})
+after = pd.Series(
+    {name: steps.loc[d + 1 :, name].abs().max() for name, d in BLOCKS.items()}
+)
 print(pd.DataFrame({"last step": last, "any later": after}).round(2))
 assert (last >= 0.1).all() and (after <= 0.05).all()
 

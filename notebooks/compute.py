@@ -42,7 +42,8 @@ for file in sorted(SWEEPS.glob("*.yml")):
     for (scale, device), group in ours.groupby(["scale", "device"]):
         total = group["seconds"].sum() / 60
         row = {"sweep": file.stem, "scale": scale, "device": device}
-        row |= {"runs": len(group), "seconds a run": group["seconds"].median().round(1)}
+        median = group["seconds"].median().round(1)
+        row |= {"runs": len(group), "seconds a run": median}
         rows.append(row | {"minutes in all": round(total, 1)})
 table = pd.DataFrame(rows)
 glue("cost", table.set_index("sweep"), display=False)
