@@ -136,8 +136,8 @@ print(oracles.round(2).add(0.0).to_string())
 # s_i^{\text{ood}} = 2 \operatorname{sign}(s_i)\, s_i^2 , \qquad i \in \{9, 10\},
 # $$ (eq-shift)
 #
-# and everything else stays. {numref}`fig-shift` shows what that does: most values come closer to 0,
-# and a few go far out.
+# and everything else stays. {numref}`fig-shift` shows what that does: values within a half come
+# closer to 0, all others go out, and a few of them far.
 
 # %% mystnb={"figure": {"caption": "One variable before and after the change of environment {eq}`eq-shift`, on a logarithmic scale.", "name": "fig-shift"}, "image": {"alt": "Two histograms. Before, a bell within plus and minus four. After, a narrow peak at zero and tails that reach beyond plus and minus twenty."}}
 s = torch.randn(20_000, 10, generator=stream(0, "environment"))
