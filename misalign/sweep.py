@@ -36,7 +36,6 @@ from misalign.template import expect_parameters
 
 # the axes along which runs are put together, the first one first
 TOGETHER = ("seed", "latents", "setting")
-UNTRAINED = ("untrained", "raw")  # variants without training
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,8 @@ def measured(
     tuple of (str, float, float, int)
         Scale, seconds of a step and of all steps of a run, number of runs.
     """
-    trained = [run for run in runs if run.variant not in UNTRAINED]
+    # every variant so far is a control that does not train
+    trained = [run for run in runs if not run.variant]
     for scale in dict.fromkeys(run.scale for run in trained):
         if recorded_seconds(scale, folder) is None:
             alike = [run for run in trained if run.scale == scale]

@@ -266,7 +266,7 @@ print("last losses of that setting, by seed:", losses.round(2).tolist())
 assert set(stuck) <= set(alike["run"]) and len(stuck) <= 1
 
 # %% [markdown]
-# It is {glue:text}`stuck` run of two hundred, and its loss says why: it had not begun to fall when
+# It is {glue:text}`stuck` run, and its loss says why: it had not begun to fall when
 # training ended. With nine of ten factors spoilt, the one that image and caption share is hard to
 # find; {ref}`an exercise <numerical-stuck>` gives the run more time. It stays in all figures. The next
 # line leaves it out. The paper says $R^2 \approx 1$ and $R^2 \approx 0$; here are the worst means
