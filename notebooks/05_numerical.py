@@ -576,7 +576,7 @@ print(table.mean().round(2).add(0.0).to_string())
 #     print(hidden, r2(y_new["image", "s1"], probe.predict(z_new["image"])))
 # ```
 #
-# Neither. The wider probe gains next to nothing, so it is not the probe's fault. Longer training
+# Neither. The wider probe gains a little, so most of it is not the probe's fault. Longer training
 # (change `steps` in `misalign/scales.py`) makes it worse: the loss falls further, but so do the
 # scores, the linear one most. What the objective gains there it gains by bending, until
 # some places of the factors' space lie so close to others that no probe tells them apart.
