@@ -9,8 +9,8 @@ from torch.nn import functional
 from benchmarks import floors
 from misalign.downstream import f_y
 from misalign.probes import BATCH, HIDDEN, LinearProbe, MLPProbe, r2
-from misalign.scales import numerical_scale
 from misalign.streams import stream
+from misalign.studies.numerical import SCALES
 
 SAMPLES, SIZE, TARGETS = 16_384, 5, 26
 JUDGED = 10 + SIZE - 1  # the column of f_y(s_1, ..., s_5), which z knows all about
@@ -77,7 +77,7 @@ THEIRS |= {"26 targets in 1 net, 40 epochs": (TARGETS, 40)}
 def bench_mlp_probe(benchmark, race, data):
     network = pytest.importorskip("sklearn.neural_network").MLPRegressor
     z, y, z_test, y_test = data
-    steps = numerical_scale("laptop").probe_steps
+    steps = SCALES["laptop"].probe_steps
     fitted = {}
 
     def fit_ours():

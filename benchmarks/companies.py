@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from misalign import experiment
 from misalign.run import Run
-from misalign.scales import numerical_scale
 from misalign.scoring import Fitted
 from misalign.streams import stream
+from misalign.studies.numerical import SCALES
 from misalign.training import Recipe, train_together
 
 SETTING = 5  # of the paper's ten: half of the factors selected
@@ -17,12 +16,12 @@ SETTING = 5  # of the paper's ten: half of the factors selected
 
 def company(runs: list[Run]) -> list[Fitted]:
     """Worlds and encoders of runs, untrained."""
-    return [experiment._initial(run, "cpu") for run in runs]
+    return [run.study.initial(run, "cpu") for run in runs]
 
 
 def recipe(scale: str, **changes: object) -> Recipe:
     """A scale's recipe with changes, such as fewer steps."""
-    return replace(numerical_scale(scale).recipe, **changes)
+    return replace(SCALES[scale].recipe, **changes)
 
 
 def training(fitted: list[Fitted], how: Recipe) -> Callable[[], object]:

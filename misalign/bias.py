@@ -13,6 +13,7 @@ from math import comb
 from misalign.errors import expect, expect_whole
 
 SETTINGS = ("selection", "perturbation", "joint")
+KINDS = ("noise", "uniform", "other")
 
 
 def subset_rank(subset: Iterable[int], n: int) -> int:
@@ -101,6 +102,11 @@ class Bias:
     probability : float, optional
         Chance that a caption perturbs a given factor of `perturbed` (the paper: 0.75 in the
         numerical study, App. C.1).
+    kind : {"noise", "uniform", "other"}, optional
+        What a perturbed factor's value becomes in the caption: itself with noise added (App. C.1),
+        a fresh draw that may hit the old value again, or any other value but the old one (the
+        words of App. D.1 and E.1 allow either of the last two; the authors' code has the first of
+        them).
 
     Raises
     ------
@@ -120,6 +126,7 @@ class Bias:
     selected: tuple[int, ...]
     perturbed: tuple[int, ...] = ()
     probability: float = 0.75
+    kind: str = "noise"
 
     def __post_init__(self) -> None:
         expect_whole("n", self.n, 1)
@@ -140,6 +147,8 @@ class Bias:
             f"all of it, {self.perturbed}",
         )
         expect(0 < self.probability <= 1, "probability", "a number in (0, 1]", self.probability)
+        kinds = ", ".join(map(repr, KINDS))
+        expect(self.kind in KINDS, "kind", f"one of {kinds}", repr(self.kind))
 
     @property
     def omitted(self) -> tuple[int, ...]:
@@ -163,7 +172,7 @@ class Bias:
         return subset_rank(places, len(self.selected)) + 1
 
     @classmethod
-    def from_indices(cls, n: int, theta: int, rho: int = 1, **options: float) -> Bias:
+    def from_indices(cls, n: int, theta: int, rho: int = 1, **options: float | str) -> Bias:
         """Read theta and rho back into index sets.
 
         Parameters
@@ -175,7 +184,7 @@ class Bias:
         rho : int, optional
             In {1, ..., 2**|I_theta| - 1}; 1 is the empty set.
         **options
-            `probability`, as in the constructor.
+            `probability` and `kind`, as in the constructor.
 
         Returns
         -------

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from misalign.errors import expect
-from misalign.theory import best_mcc, explained_functions
+from misalign.theory.oracle import best_mcc, explained_functions
 
 BLOCKS = {"y1": 3, "y2": 5, "y3": 7, "y4": 9}  # y_k depends on s_1, ..., s_d
 SPLIT, BINARY = "y2", "y2_binary"  # the task that is also posed as a yes or no, at its median

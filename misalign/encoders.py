@@ -150,8 +150,7 @@ def stack(encoders: Sequence[nn.Module]) -> nn.Module:
     Parameters
     ----------
     encoders : sequence of Module
-        R encoders built alike, as `numerical_encoder` makes them (one slope, not bounded); any
-        widths.
+        R encoders built alike, as `numerical_encoder` makes them; any widths.
 
     Returns
     -------
@@ -165,8 +164,9 @@ def stack(encoders: Sequence[nn.Module]) -> nn.Module:
         If the encoders are not built alike, or hold tensors that are no matrices.
     """
     together = copy.deepcopy(encoders[0])
-    plans = [[(name, value.ndim) for name, value in _tensors(encoder)] for encoder in encoders]
-    alike = all(plan == plans[0] for plan in plans) and all(ndim == 2 for _, ndim in plans[0])
+    plans = [_plan(encoder) for encoder in encoders]
+    matrices = all(value.ndim == 2 for _, value in _tensors(encoders[0]))
+    alike = matrices and all(plan == plans[0] for plan in plans)
     kinds = ", ".join(sorted({type(encoder).__name__ for encoder in encoders}))
     expect(alike, "encoders", "encoders built alike, all their tensors matrices", kinds)
     for name, value in _tensors(together):
@@ -186,6 +186,13 @@ def unstack(together: nn.Module, encoders: Sequence[nn.Module]) -> None:
     for i, encoder in enumerate(encoders):
         for (_, value), (_, whole) in zip(_tensors(encoder), _tensors(together), strict=True):
             value.copy_(whole[i, : value.shape[0], : value.shape[1]])
+
+
+def _plan(encoder: nn.Module) -> list[tuple]:
+    """What encoders of one stack have in common: tensors, slopes, and whether they are bounded."""
+    tensors = [(name, value.ndim) for name, value in _tensors(encoder)]
+    layered = (part for part in encoder.modules() if isinstance(part, MLP))
+    return tensors + [(part.slope, part.bounded) for part in layered]
 
 
 def _tensors(encoder: nn.Module) -> list[tuple[str, Tensor]]:

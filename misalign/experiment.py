@@ -11,20 +11,16 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from misalign.bias import Bias
-from misalign.encoders import numerical_encoder
 from misalign.errors import expect
 from misalign.paths import CHECKPOINTS
 from misalign.provenance import DECIDING, code_hash, commit, device_name
 from misalign.results import RUNS, Record, write
 from misalign.run import Run
-from misalign.scales import numerical_scale
-from misalign.scoring import Fitted, represent, score
+from misalign.scoring import Fitted, Read
 from misalign.streams import stream
 from misalign.training import train_together
-from misalign.worlds import NumericalWorld
 
 __all__ = ["Fitted", "execute", "execute_all", "fit", "fit_all", "represent", "score"]
 
@@ -40,12 +36,12 @@ def fit(run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None
 def fit_all(
     runs: Sequence[Run], *, device: torch.device | str = "cpu", checkpoint: Path | None = None
 ) -> list[Fitted]:
-    """Draw the worlds of runs of one scale and train their encoders, all in one program.
+    """Draw the worlds of runs and train their encoders, all in one program.
 
     Parameters
     ----------
     runs : sequence of Run
-        What to do.
+        What to do; all of one experiment and scale.
     device : torch.device or str, optional
         Where to train.
     checkpoint : Path, optional
@@ -56,15 +52,16 @@ def fit_all(
     list of Fitted
         In the order of the runs.
     """
-    scales = {run.scale for run in runs}
-    expect(len(scales) == 1, "runs", "runs of one scale", ", ".join(sorted(scales)) or "none")
-    fitted = [_initial(run, device) for run in runs]
-    trained = [(run, start) for run, start in zip(runs, fitted, strict=True) if not run.variant]
+    kinds = {f"{run.experiment}, {run.scale}" for run in runs}
+    alike = "runs of one experiment and scale"
+    expect(len(kinds) == 1, "runs", alike, "; ".join(sorted(kinds)) or "none")
+    fitted = [run.study.initial(run, device) for run in runs]
+    trained = [(run, start) for run, start in zip(runs, fitted, strict=True) if run.trains]
     if trained:
         losses = train_together(
             [start.encoders for _, start in trained],
             [start.world for _, start in trained],
-            numerical_scale(runs[0].scale).recipe,
+            runs[0].budget.recipe,
             [stream(run.seed, "batches", device=device) for run, _ in trained],
             device=device,
             checkpoint=checkpoint,
@@ -76,34 +73,6 @@ def fit_all(
             for run, start in zip(runs, fitted, strict=True)
         ]
     return fitted
-
-
-def _initial(run: Run, device: torch.device | str) -> Fitted:
-    """World and encoders of a run before training."""
-    scale = numerical_scale(run.scale)
-    bias = Bias.numerical(run.bias, run.setting)
-    world = NumericalWorld.draw(bias, latents=run.latents, layers=scale.layers, seed=run.seed)
-    world = world.to(device)
-    if run.variant == "raw":
-        identities = {"image": nn.Identity(), "text": nn.Identity()}
-        return Fitted(world, nn.ModuleDict(identities), torch.zeros(0))
-    sample = world.sample(
-        scale.probe_samples, generator=stream(run.seed, "scales", device=device), device=device
-    )
-    encoders = nn.ModuleDict(
-        {
-            modality: numerical_encoder(
-                observed,
-                run.encoding_size,
-                hidden=scale.widths(observed.shape[1]),
-                whiten=scale.whiten,
-                standardize=scale.standardize,
-                generator=stream(run.seed, "initial weights", modality),
-            )
-            for modality, observed in (("image", sample.image), ("text", sample.text))
-        }
-    )
-    return Fitted(world, encoders.eval(), torch.zeros(0))
 
 
 def seconds_a_step(run: Run, *, device: torch.device | str = "cpu") -> float:
@@ -122,8 +91,8 @@ def seconds_a_step(run: Run, *, device: torch.device | str = "cpu") -> float:
         Seconds, from the difference of a longer and a shorter training, so that what is done once
         does not count.
     """
-    start = _initial(replace(run, variant=""), device)
-    recipe = replace(numerical_scale(run.scale).recipe, ahead=1)
+    start = run.study.initial(replace(run, variant=""), device)
+    recipe = replace(run.budget.recipe, ahead=1)
     seconds = []
     for steps in (1, 1, 3):  # the first warms up
         started = time.perf_counter()
@@ -132,6 +101,53 @@ def seconds_a_step(run: Run, *, device: torch.device | str = "cpu") -> float:
         train_together([start.encoders], [start.world], brief, [generator], device=device)
         seconds.append(time.perf_counter() - started)
     return (seconds[2] - seconds[1]) / 2
+
+
+def represent(
+    run: Run, fitted: Fitted, purpose: str, *, device: torch.device | str = "cpu"
+) -> Read:
+    """Representations of fresh samples, and the targets that probes predict from them.
+
+    Parameters
+    ----------
+    run : Run
+        Decides the number of samples.
+    fitted : Fitted
+        World and encoders.
+    purpose : str
+        Names the stream of samples, such as ``"probe fit"`` or ``"probe test"``.
+    device : torch.device or str, optional
+        Where everything lives.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Representations by modality, each of shape (samples, size).
+    dict of (str, str) to Tensor
+        Targets by (target, factor), each of shape (samples, dimension), as the run's study has
+        them.
+    """
+    return run.study.represent(run, fitted, purpose, device)
+
+
+def score(run: Run, fitted: Fitted, *, device: torch.device | str = "cpu") -> pd.DataFrame:
+    """Probe a run's representations, as its study does.
+
+    Parameters
+    ----------
+    run : Run
+        Decides samples and probes.
+    fitted : Fitted
+        World and encoders.
+    device : torch.device or str, optional
+        Where everything lives.
+
+    Returns
+    -------
+    DataFrame
+        Columns `misalign.results.SCORES`. A factor of several dimensions scores its mean.
+    """
+    return run.study.score(run, fitted, device)
 
 
 def execute(run: Run, *, device: torch.device | str = "cpu", record: Path | str = "") -> Record:
@@ -149,7 +165,7 @@ def execute_all(
     Parameters
     ----------
     runs : sequence of Run
-        What to do; all of one scale.
+        What to do; all of one experiment and scale.
     device : torch.device or str, optional
         Where.
     record : Path or str, optional

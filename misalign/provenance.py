@@ -16,9 +16,15 @@ from misalign.paths import LIBRARY, ROOT
 # the modules that decide an experiment's numbers; plots, command line and the like do not
 SHARED = (
     *("bias", "streams", "objectives", "encoders", "optim", "checkpoints", "training"),
-    *("probes", "theory", "scales", "run", "scoring", "experiment", "worlds/base"),
+    *("probes", "scales", "run", "scoring", "experiment", "worlds/base", "studies/base"),
 )
-DECIDING = {"numerical": (*SHARED, "downstream", "worlds/mixing", "worlds/numerical")}
+DECIDING = {
+    "numerical": (
+        *(*SHARED, "studies/numerical", "worlds/mixing", "worlds/numerical"),
+        *("downstream", "theory/oracle"),
+    ),
+    "assumptions": (*SHARED, "studies/assumptions", "worlds/mixing", "worlds/resampled"),
+}
 
 
 @cache

@@ -8,13 +8,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
-from misalign.bias import Bias
 from misalign.errors import expect, expect_whole
-from misalign.scales import numerical_scale
-from misalign.worlds.numerical import LATENTS
+from misalign.scales import Scale
+from misalign.studies import Study, study
 
-EXPERIMENTS = ("numerical",)
-VARIANTS = ("", "untrained", "raw")
+CONTROLS = ("untrained", "raw")  # variants that are not trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +21,10 @@ class Run:
 
     Parameters
     ----------
-    experiment : {"numerical"}, optional
-        Which study.
+    experiment : {"numerical", "assumptions"}, optional
+        Which study, see `misalign.studies`; it decides what the other fields may be.
     scale : {"smoke", "laptop", "gpu", "paper"}, optional
-        How much compute, see `misalign.scales`.
+        How much compute.
     variant : {"", "untrained", "raw"}, optional
         The paper's set-up, or a control: encoders left as initialised, or no encoder at all.
     latents : {"independent", "dependent"}, optional
@@ -56,21 +54,34 @@ class Run:
     encoding_size: int | None = None
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("experiment", EXPERIMENTS),
-            ("variant", VARIANTS),
-            ("latents", LATENTS),
-        ):
+        ours = study(self.experiment)
+        for name, known in (("variant", ours.variants), ("latents", ours.latents)):
             value = getattr(self, name)
             listed = ", ".join(map(repr, known))
             expect(value in known, name, f"one of {listed}", repr(value))
         expect(isinstance(self.scale, str), "scale", "one name", repr(self.scale))
-        numerical_scale(self.scale)
+        scales = ", ".join(ours.scales)
+        expect(self.scale in ours.scales, "scale", f"one of {scales}", repr(self.scale))
         expect_whole("seed", self.seed, 0)
-        unbiased = Bias.numerical(self.bias, self.setting).unbiased
+        unbiased = ours.bias(self.bias, self.setting).unbiased
         if self.encoding_size is None:
             object.__setattr__(self, "encoding_size", len(unbiased))
         expect_whole("encoding_size", self.encoding_size, 1)
+
+    @property
+    def study(self) -> Study:
+        """What the run is a run of."""
+        return study(self.experiment)
+
+    @property
+    def budget(self) -> Scale:
+        """What the run's scale decides in its study."""
+        return self.study.scales[self.scale]
+
+    @property
+    def trains(self) -> bool:
+        """Whether the run's encoders are trained; those of a control are not."""
+        return self.variant not in CONTROLS
 
     @property
     def parameters(self) -> str:

@@ -1,25 +1,24 @@
-"""What a run's representations know: probes of every factor and task, beside their oracles."""
+"""How representations are read, in every study: probes fitted to targets, scores as rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from misalign.downstream import BINARY, BLOCKS, SPLIT, predicted, tasks
 from misalign.probes import LinearProbe, MLPProbe, mcc, r2
 from misalign.results import IDENTITY, SCORES
-from misalign.run import Run
-from misalign.scales import numerical_scale
-from misalign.streams import stream
-from misalign.theory import oracle
-from misalign.worlds import NumericalWorld
-from misalign.worlds.numerical import heavy_tails
+from misalign.worlds.base import World
 
-TASKS = (*BLOCKS, BINARY)
-UNSHIFTED = ("m_x", "m_t", "noise")  # nothing to see there out of distribution
+if TYPE_CHECKING:
+    from misalign.run import Run
+
+Key = tuple[str, str]  # target and factor, such as ("image", "s1")
+Read = tuple[dict[str, Tensor], dict[Key, Tensor]]  # representations by modality, and targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +27,7 @@ class Fitted:
 
     Parameters
     ----------
-    world : NumericalWorld
+    world : World
         Where pairs come from.
     encoders : ModuleDict
         f_x as ``"image"`` and f_t as ``"text"``; identities in the variant ``"raw"``.
@@ -36,129 +35,48 @@ class Fitted:
         Loss of every training step, shape (steps,).
     """
 
-    world: NumericalWorld
+    world: World
     encoders: nn.ModuleDict
     losses: Tensor
 
 
-@torch.no_grad()
-def represent(
-    run: Run, fitted: Fitted, purpose: str, *, device: torch.device | str = "cpu"
-) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
-    """Representations of fresh samples, and the targets that probes predict from them.
-
-    Parameters
-    ----------
-    run : Run
-        Decides the number of samples.
-    fitted : Fitted
-        World and encoders.
-    purpose : str
-        Names the stream of samples, such as ``"probe fit"`` or ``"probe test"``.
-    device : torch.device or str, optional
-        Where everything lives.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Representations by modality, each of shape (samples, size).
-    dict of (str, str) to Tensor
-        Targets by (target, factor), each of shape (samples, dimension): every true factor, what
-        captions say of the perturbed ones, ``noise``, which nothing predicts, and the downstream
-        tasks y1 to y4.
-    """
-    samples = numerical_scale(run.scale).probe_samples
-    generator = stream(run.seed, purpose, device=device)
-    world = fitted.world
-    batch = world.sample(samples, generator=generator, device=device)
-    representations = {
-        "image": fitted.encoders["image"](batch.image),
-        "text": fitted.encoders["text"](batch.text),
-    }
-    targets = {("image", name): values for name, values in batch.factors.items()}
-    for i in world.bias.perturbed:
-        targets["text", f"s{i}"] = batch.text_factors[f"s{i}"]
-    targets["image", "noise"] = torch.randn(samples, 1, generator=generator, device=device)
-    s = torch.cat([batch.factors[f"s{i + 1}"] for i in range(world.bias.n)], 1)
-    for name, y in zip(BLOCKS, tasks(s).mT, strict=True):
-        targets["image", name] = y[:, None]
-    return representations, targets
-
-
-def score(run: Run, fitted: Fitted, *, device: torch.device | str = "cpu") -> pd.DataFrame:
-    """Probe a run's representations.
-
-    Every factor is read from both modalities by both probes. The downstream tasks are read from
-    the image's representation by the nonlinear probe (App. C.1). Those probes, as they are, also
-    meet images under `heavy_tails`: the split ``"ood"``.
-
-    Parameters
-    ----------
-    run : Run
-        Decides samples and probes.
-    fitted : Fitted
-        World and encoders.
-    device : torch.device or str, optional
-        Where everything lives.
-
-    Returns
-    -------
-    DataFrame
-        Columns `misalign.results.SCORES`. A factor of several dimensions scores its mean R2.
-    """
-    shifted = replace(fitted, world=replace(fitted.world, environment=heavy_tails))
-    samples = {
-        "fit": represent(run, fitted, "probe fit", device=device),
-        "test": represent(run, fitted, "probe test", device=device),
-        "ood": represent(run, shifted, "probe shift", device=device),
-    }
-    median = samples["fit"][1]["image", SPLIT].median()
-    for _, targets in samples.values():
-        targets["image", BINARY] = (targets["image", SPLIT] > median).float()
-    useful = [("image", name) for name in TASKS]
-    factors = [key for key in samples["fit"][1] if key not in useful]
-    moved = [key for key in factors if key[0] == "image" and key[1] not in UNSHIFTED]
-    oracles = _predicted(run, fitted.world)
-    rows = []
-    for modality in ("image", "text"):
-        generator = stream(run.seed, "probes", modality, device=device)
-        deep = MLPProbe(numerical_scale(run.scale).probe_steps, generator=generator)
-        # the keys that are read in distribution, and those of them that are read out of it
-        shallow = ("linear", LinearProbe(), factors, [])
-        plans = {
-            "image": [shallow, ("nonlinear", deep, factors + useful, moved + useful)],
-            "text": [shallow, ("nonlinear", deep, factors, [])],
-        }
-        for name, probe, inside, outside in plans[modality]:
-            found = _probed(probe, modality, inside, samples)
-            for split, keys in (("test", inside), ("ood", outside)):
-                for key in keys:
-                    row = {"run": run.id, **{field: getattr(run, field) for field in IDENTITY}}
-                    row |= {"modality": modality, "split": split, "probe": name}
-                    row |= {"target": key[0], "factor": key[1]}
-                    row |= {"metric": "mcc" if key[1] == BINARY else "r2"}
-                    row |= {"score": round(found[split][key], 6)}
-                    row |= {"oracle": oracles.get(key) if split == "test" else None}
-                    rows.append(row)
-    return pd.DataFrame(rows, columns=list(SCORES)).astype({"oracle": float})
-
-
-def _probed(
+def probed(
     probe: LinearProbe | MLPProbe,
     modality: str,
-    keys: list[tuple[str, str]],
-    samples: dict[str, tuple[dict, dict]],
-) -> dict[str, dict[tuple[str, str], float]]:
-    """Fit a probe to targets and score it by split and target."""
+    keys: list[Key],
+    samples: Mapping[str, Read],
+    binary: str = "",
+) -> dict[str, dict[Key, float]]:
+    """Fit a probe to targets, and score it by split and target.
+
+    Parameters
+    ----------
+    probe : LinearProbe or MLPProbe
+        Fitted here to the split ``"fit"``.
+    modality : {"image", "text"}
+        Representation to read.
+    keys : list of (str, str)
+        Targets to read; a target of classes comes last.
+    samples : mapping of str to (dict, dict)
+        Representations and targets by split; every split but ``"fit"`` is scored.
+    binary : str, optional
+        Factor that holds classes 0 and 1; scored by MCC, all others by R2.
+
+    Returns
+    -------
+    dict of str to dict
+        Scores by split; a factor of several dimensions scores its mean.
+    """
     columns = {split: [targets[key] for key in keys] for split, (_, targets) in samples.items()}
     sizes = [part.shape[1] for part in columns["fit"]]
     y = {split: torch.cat(parts, 1) for split, parts in columns.items()}
-    # the one column of classes comes last
-    labels = [sum(sizes) - 1] if keys[-1][1] == BINARY else []
+    labels = [sum(sizes) - 1] if binary and keys[-1][1] == binary else []
     options = {"labels": labels} if labels else {}
     probe.fit(samples["fit"][0][modality], y["fit"], **options)
     found = {}
-    for split in ("test", "ood"):
+    for split in samples:
+        if split == "fit":
+            continue
         prediction = probe.predict(samples[split][0][modality])
         values = r2(y[split], prediction)
         values[labels] = mcc(y[split], prediction > 0)[labels].to(values.dtype)
@@ -167,13 +85,16 @@ def _probed(
     return found
 
 
-def _predicted(run: Run, world: NumericalWorld) -> dict[tuple[str, str], float]:
-    """Oracle of every target; empty where the theorem says nothing (controls, other widths)."""
-    noise = {("image", "noise"): 0.0}
-    known = None if run.variant else oracle(world, run.encoding_size)
-    if known is None:
-        return noise
-    block = world.bias.unbiased
-    useful = predicted(world.sigma_s, block, generator=stream(run.seed, "oracle", *block))
-    known |= {("image", name): value for name, value in useful.items()}
-    return noise | {key: round(value, 6) for key, value in known.items()}
+def row(
+    run: Run, modality: str, split: str, probe: str, key: Key, score: float, oracle: float | None
+) -> dict[str, object]:
+    """One score as a row of the records; its metric, R2 unless replaced, is the caller's."""
+    fields = {"run": run.id, **{field: getattr(run, field) for field in IDENTITY}}
+    fields |= {"modality": modality, "split": split, "probe": probe}
+    fields |= {"target": key[0], "factor": key[1], "metric": "r2"}
+    return fields | {"score": round(score, 6), "oracle": oracle}
+
+
+def table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows as a table of scores, columns `misalign.results.SCORES`."""
+    return pd.DataFrame(rows, columns=list(SCORES)).astype({"oracle": float})

@@ -31,7 +31,6 @@ from misalign.results import read as read_scores
 from misalign.results import recorded
 from misalign.results import runs as recorded_runs
 from misalign.run import Run
-from misalign.scales import numerical_scale
 from misalign.template import expect_parameters
 
 # the axes along which runs are put together, the first one first
@@ -205,15 +204,16 @@ def estimate(runs: list[Run], folder: Path) -> float | None:
 
     A scale that the folder does not hold goes by the project's own records.
     """
-    seconds = {scale: recorded_seconds(scale, folder) for scale in {run.scale for run in runs}}
-    return None if None in seconds.values() else sum(seconds[run.scale] for run in runs)
+    kinds = [(run.experiment, run.scale) for run in runs]
+    seconds = {kind: recorded_seconds(*kind, folder) for kind in set(kinds)}
+    return None if None in seconds.values() else sum(seconds[kind] for kind in kinds)
 
 
-def recorded_seconds(scale: str, folder: Path) -> float | None:
-    """Mean seconds of a scale's recorded runs that train; None if none ever was recorded."""
+def recorded_seconds(experiment: str, scale: str, folder: Path) -> float | None:
+    """Mean seconds of recorded runs that train; None if none of that scale ever was recorded."""
     for table in (recorded_runs(folder), recorded_runs()):
-        trained = (table["scale"] == scale) & (pd.to_numeric(table["steps"]) > 0)
-        seconds = pd.to_numeric(table[trained]["seconds"])
+        alike = (table["experiment"] == experiment) & (table["scale"] == scale)
+        seconds = pd.to_numeric(table[alike & (pd.to_numeric(table["steps"]) > 0)]["seconds"])
         if len(seconds):
             return float(seconds.mean())
     return None
@@ -238,10 +238,9 @@ def measured(
     tuple of (str, float, float, int)
         Scale, seconds of a step and of all steps of a run, number of runs.
     """
-    # every variant so far is a control that does not train
-    trained = [run for run in runs if not run.variant]
-    for scale in dict.fromkeys(run.scale for run in trained):
-        if recorded_seconds(scale, folder) is None:
-            alike = [run for run in trained if run.scale == scale]
+    trained = [run for run in runs if run.trains]
+    for kind in dict.fromkeys((run.experiment, run.scale) for run in trained):
+        if recorded_seconds(*kind, folder) is None:
+            alike = [run for run in trained if (run.experiment, run.scale) == kind]
             step = seconds_a_step(alike[0], device=device)
-            yield scale, step, step * numerical_scale(scale).recipe.steps, len(alike)
+            yield kind[1], step, step * alike[0].budget.recipe.steps, len(alike)

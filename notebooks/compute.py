@@ -25,7 +25,7 @@ from myst_nb import glue
 
 from misalign import results
 from misalign.paths import SWEEPS
-from misalign.scales import NUMERICAL
+from misalign.studies.numerical import SCALES
 from misalign.sweep import Sweep
 
 # %% [markdown]
@@ -60,7 +60,8 @@ print(len(table), "rows")
 # model, if the 70 hours are spread evenly over 120 of them.
 
 # %% tags=["recorded"]
-trained = runs[(runs["scale"] == "laptop") & (runs["steps"] > 0)]
+ours = (runs["experiment"] == "numerical") & (runs["scale"] == "laptop")
+trained = runs[ours & (runs["steps"] > 0)]
 threads = trained["device"].str.extract(r"(\d+) threads$")[0].astype(float)
 hours = (trained["seconds"] * threads).sum() / 3600
 glue("trained", len(trained), display=False)
@@ -83,7 +84,7 @@ sizes = {
         "batch": scale.recipe.batch_size,
         "probe samples": scale.probe_samples,
     }
-    for name, scale in NUMERICAL.items()
+    for name, scale in SCALES.items()
 }
 print(pd.DataFrame(sizes).to_string())
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from misalign import experiment, results, scoring
+from misalign import experiment, results
 from misalign.experiment import (
     Run,
     execute,
@@ -21,8 +21,9 @@ from misalign.experiment import (
 )
 from misalign.probes import LinearProbe, r2
 from misalign.results import RUNS, SCORES
-from misalign.scales import NUMERICAL
-from misalign.scoring import TASKS
+from misalign.studies import numerical
+from misalign.studies.numerical import SCALES as NUMERICAL
+from misalign.studies.numerical import TASKS
 from misalign.theory import oracle
 from misalign.worlds import mixing
 
@@ -86,7 +87,7 @@ def test_parameters_make_the_run_again():
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("experiment", "mpi3d", "'numerical'"),
+        ("experiment", "mpi3d", "'numerical', 'assumptions'"),
         ("scale", "huge", "smoke, laptop, gpu, paper"),
         ("scale", ["laptop"], "one name"),
         ("variant", "control", "'', 'untrained', 'raw'"),
@@ -331,7 +332,7 @@ def test_tasks_are_scored_in_their_own_environments(monkeypatch):
     shifted = found()
     assert shifted["test", "image", "y2_binary"] > 0.4
     assert shifted["ood", "image", "y4"] < shifted["test", "image", "y4"] - 0.1
-    monkeypatch.setattr(scoring, "heavy_tails", lambda s, generator: s)
+    monkeypatch.setattr(numerical, "heavy_tails", lambda s, generator: s)
     same = found()
     assert same["test"].equals(shifted["test"])
     for factor in ("s1", "s9", "y1"):
@@ -343,13 +344,13 @@ def test_tasks_are_scored_in_their_own_environments(monkeypatch):
 def test_classes_are_told_by_the_median_of_the_samples_that_probes_were_fitted_on(monkeypatch):
     seen = []
 
-    def probed(probe, modality, keys, samples):
+    def probed(probe, modality, keys, samples, binary):
         if ("image", "y2_binary") in keys:
             seen.append(samples)
-        return scoring_probed(probe, modality, keys, samples)
+        return scoring_probed(probe, modality, keys, samples, binary)
 
-    scoring_probed = scoring._probed
-    monkeypatch.setattr(scoring, "_probed", probed)
+    scoring_probed = numerical.probed
+    monkeypatch.setattr(numerical, "probed", probed)
     run = Run(scale="smoke", variant="raw")
     score(run, fit(run))
     (samples,) = seen
@@ -406,7 +407,7 @@ def test_controls_may_keep_company_with_trained_runs():
 
 
 def test_a_company_has_one_scale(complains):
-    with complains("runs", "runs of one scale", "laptop, smoke"):
+    with complains("runs", "one experiment and scale", "numerical, laptop; numerical, smoke"):
         fit_all([Run(scale="smoke"), Run()])
     with complains("runs", "at least one run", "none"):
         execute_all([])

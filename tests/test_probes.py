@@ -6,8 +6,8 @@ import torch
 
 from misalign import probes
 from misalign.probes import LinearProbe, MLPProbe, mcc, r2
-from misalign.scales import NUMERICAL
 from misalign.streams import stream
+from misalign.studies.numerical import SCALES as NUMERICAL
 
 
 def normal(n, d, *name):

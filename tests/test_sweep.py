@@ -291,7 +291,7 @@ def test_a_dry_run_measures_a_scale_that_nobody_recorded_once(folder, monkeypatc
 
 
 def test_workers_share_the_time(folder, monkeypatch):
-    monkeypatch.setattr(sweep, "recorded_seconds", lambda scale, folder: 60.0)
+    monkeypatch.setattr(sweep, "recorded_seconds", lambda experiment, scale, folder: 60.0)
     path = plan(folder, setting=[1, 2, 3, 4], seed=[0, 1, 2, 3, 4])
     command = (path, "--results", folder / "kept", "--dry-run", "--together", "5", "--workers")
     assert "about 20 min\n" in invoke(*command, "1").output

@@ -124,6 +124,10 @@ class NumericalWorld:
     g_t: Mixing
     environment: Callable[..., Tensor] | None = None
 
+    def __post_init__(self) -> None:
+        kind = self.bias.kind
+        expect(kind == "noise", "bias", "one that perturbs by noise", f"kind {kind!r}")
+
     @classmethod
     def draw(
         cls, bias: Bias, *, latents: str = "independent", layers: int = 3, seed: int = 0

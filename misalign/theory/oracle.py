@@ -88,14 +88,14 @@ def best_mcc(
     block: tuple[int, ...],
     *,
     draws: int = 8192,
-    completions: int = 64,
+    completions: int = 256,
     generator: torch.Generator,
 ) -> float:
     """MCC of the best guess, from a block of Gaussian variables, of y above or below its median.
 
     The best guess is the likelier class given s_I, read off many completions of s_I. Where both
-    classes are almost as likely, that reading errs, so the value is low by a few hundredths where
-    the block says little.
+    classes are almost as likely, that reading errs, so the value is a little low where the block
+    says little.
 
     Parameters
     ----------
