@@ -1,0 +1,161 @@
+"""Lemma B.1's witness: the Darmois construction, and the loss of a pair of maps without a batch.
+
+Any density on R^n is pushed onto the uniform one on (0, 1)^n by conditional distribution
+functions, one coordinate after the other: d_i(s) = P(S_i <= s_i | s_1, ..., s_{i-1}).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from misalign.errors import expect, expect_whole
+
+
+class GaussianDarmois:
+    """The construction for N(0, covariance), in closed form: Phi(L^-1 s), L L' = covariance.
+
+    Given s_1, ..., s_{i-1}, entry i of L^-1 s is s_i less its conditional mean, divided by its
+    conditional standard deviation.
+
+    Parameters
+    ----------
+    covariance : Tensor
+        Positive definite, shape (n, n).
+    """
+
+    def __init__(self, covariance: Tensor) -> None:
+        root, flaw = torch.linalg.cholesky_ex(covariance.double())
+        expect(not flaw, "covariance", "a positive definite matrix", "another")
+        self.root = root
+
+    def __call__(self, s: Tensor) -> Tensor:
+        """Map rows s of shape (..., n) into (0, 1)^n."""
+        columns = s.double().unsqueeze(-1)
+        scores = torch.linalg.solve_triangular(self.root, columns, upper=False).squeeze(-1)
+        return torch.special.ndtr(scores).to(s.dtype)
+
+
+class HistogramDarmois:
+    """The construction for any density, from a sample: conditional histograms.
+
+    Coordinate i is mapped by the distribution function of the sample members whose earlier
+    coordinates fell into the same cells. Distribution functions are linear between quantiles, so
+    what is uniform up to sampling error is each coordinate given the cells of those before it.
+
+    Parameters
+    ----------
+    sample : Tensor
+        Draws of the density, shape (m, n), with m at least 20 times cells^(n - 1).
+    cells : int, optional
+        Cells a coordinate, all equally likely.
+
+    Raises
+    ------
+    ValueError
+        If the sample is too small.
+    """
+
+    KNOTS = 64  # quantiles of a distribution function, at most
+
+    def __init__(self, sample: Tensor, cells: int = 32) -> None:
+        expect(sample.ndim == 2, "sample", "shape (m, n)", tuple(sample.shape))
+        expect_whole("cells", cells, 1)
+        least = 20 * cells ** (sample.shape[1] - 1)
+        expect(len(sample) >= least, "sample", f"at least {least} rows", len(sample))
+        self.cells = cells
+        self.quantiles: list[dict[int, np.ndarray]] = []
+        rows = sample.double().cpu().numpy()
+        place = np.zeros(len(rows), dtype=np.int64)
+        for column in rows.T:
+            order = np.argsort(place, kind="stable")
+            names, starts = np.unique(place[order], return_index=True)
+            parts = np.split(column[order], starts[1:])
+            self.quantiles.append(
+                {name: self._knots(part) for name, part in zip(names, parts, strict=True)}
+            )
+            place = self._next(place, self._rise(len(self.quantiles) - 1, place, column))
+
+    def __call__(self, s: Tensor) -> Tensor:
+        """Map rows s of shape (m, n) into (0, 1)^n; what lies outside the sample, onto its edge."""
+        rows = s.double().cpu().numpy()
+        place = np.zeros(len(rows), dtype=np.int64)
+        columns = []
+        for i, column in enumerate(rows.T):
+            columns.append(self._rise(i, place, column))
+            place = self._next(place, columns[-1])
+        return torch.from_numpy(np.stack(columns, 1)).to(s.dtype)
+
+    def _knots(self, part: np.ndarray) -> np.ndarray:
+        return np.quantile(part, np.linspace(0, 1, min(self.KNOTS, len(part)) + 1))
+
+    def _rise(self, i: int, place: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Distribution function of coordinate i within each row's cell."""
+        risen = np.empty_like(column)
+        for name in np.unique(place):
+            # a cell that no sample member reached is read by its nearest neighbour
+            known = name if name in self.quantiles[i] else min(
+                self.quantiles[i], key=lambda other: abs(other - name)
+            )
+            knots, rows = self.quantiles[i][known], place == name
+            risen[rows] = np.interp(column[rows], knots, np.linspace(0, 1, len(knots)))
+        return risen
+
+    def _next(self, place: np.ndarray, risen: np.ndarray) -> np.ndarray:
+        cell = np.clip((risen * self.cells).astype(np.int64), 0, self.cells - 1)
+        return place * self.cells + cell
+
+
+def entropy_after(h: Callable[[Tensor], Tensor], s: Tensor, entropy: float) -> float:
+    """Differential entropy of h(s) by a change of variables, for an injective h.
+
+    Parameters
+    ----------
+    h : callable
+        Maps one point s, (n,), to one of shape (n,); differentiable.
+    s : Tensor
+        Draws to average over, shape (m, n).
+    entropy : float
+        Differential entropy of s, in nats.
+
+    Returns
+    -------
+    float
+        H(s) + E log |det dh/ds|, in nats; minus infinity where h drops a direction.
+    """
+    jacobians = torch.func.vmap(torch.func.jacrev(h))(s)
+    return entropy + torch.linalg.slogdet(jacobians).logabsdet.mean().item()
+
+
+def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
+    """Differential entropy of a sample by distances to neighbours (Kozachenko and Leonenko).
+
+    Unlike the training loss it has no kernel width: two samples on the same points say minus
+    infinity, a uniform one says 0 up to sampling error.
+
+    Parameters
+    ----------
+    v : Tensor
+        Sample, shape (m, n).
+    neighbour : int, optional
+        Which neighbour's distance to take.
+
+    Returns
+    -------
+    float
+        In nats.
+    """
+    m, n = v.shape
+    expect_whole("neighbour", neighbour, 1, m - 1)
+    rows = v.double().cpu().numpy()
+    distance = cKDTree(rows).query(rows, neighbour + 1)[0][:, -1]
+    ball = n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)
+    with np.errstate(divide="ignore"):
+        logs = np.log(distance).mean()
+    digamma = torch.special.digamma(torch.tensor([m, neighbour], dtype=torch.float64))
+    return float(digamma[0] - digamma[1]) + ball + n * float(logs)

@@ -1,0 +1,85 @@
+"""What is left of a factor: in a distorted caption, and in a representation beyond its block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from misalign.errors import expect, expect_whole
+from misalign.probes import LinearProbe, MLPProbe, r2
+
+
+def retained_information(values: int, probability: float, kind: str = "uniform") -> float:
+    """Mutual information of a uniform factor of k values and what a caption says of it.
+
+    Parameters
+    ----------
+    values : int
+        Number of values k, at least 2.
+    probability : float
+        Chance that the caption's value is replaced, in [0, 1].
+    kind : {"uniform", "other"}, optional
+        By a fresh draw from all values (the authors' code), or by one of the others (the words of
+        App. D.1).
+
+    Returns
+    -------
+    float
+        In bits: log2 k - H(row), where a row of the channel says the true value with probability
+        1 - p + p / k, or 1 - p, and shares the rest evenly among the others.
+    """
+    expect_whole("values", values, 2)
+    expect(0 <= probability <= 1, "probability", "a number from 0 to 1", probability)
+    expect(kind in ("uniform", "other"), "kind", "'uniform' or 'other'", repr(kind))
+    right = 1 - probability + (probability / values if kind == "uniform" else 0)
+    channel = np.array([right, *[(1 - right) / (values - 1)] * (values - 1)])
+    said = channel[channel > 0]
+    return float(np.log2(values) + (said * np.log2(said)).sum()) + 0.0
+
+
+def partial_r2(
+    target: Tensor,
+    z: Tensor,
+    given: Tensor,
+    *,
+    probe: Callable[[], LinearProbe | MLPProbe] = LinearProbe,
+) -> float:
+    """Share of what a block leaves open about a factor that a representation fills (Clar. B.1).
+
+    Half of the samples fit, the other half score.
+
+    Parameters
+    ----------
+    target : Tensor
+        The factor, shape (n, 1).
+    z : Tensor
+        Representation, shape (n, k).
+    given : Tensor
+        Block that is known already, such as s_unbiased, shape (n, d).
+    probe : callable, optional
+        Makes the regression; by default least squares.
+
+    Returns
+    -------
+    float
+        1 - (1 - R2 from both) / (1 - R2 from the block): 0 if the representation adds nothing, 1
+        if it closes the gap. For Gaussian variables and least squares, with one column in `z`, it
+        is the squared partial correlation.
+
+    Raises
+    ------
+    ValueError
+        If the block alone determines the factor, or rows do not match.
+    """
+    rows = {len(part) for part in (target, z, given)}
+    expect(len(rows) == 1, "z", f"{len(target)} rows, like target", len(z))
+    half = len(target) // 2
+    left = []
+    for known in (given, torch.cat([given, z], 1)):
+        fitted = probe().fit(known[:half], target[:half])
+        left.append(1 - r2(target[half:], fitted.predict(known[half:])).item())
+    expect(left[0] > 1e-6, "target", "a factor that `given` does not determine", "R2 of 1")
+    return 1 - left[1] / left[0]

@@ -1,0 +1,78 @@
+"""What a representation depends on: the Jacobian of h = f o g (Steps 2 to 5 of the proof)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from misalign.errors import expect
+
+
+def jacobians(h: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Jacobian of h at many points.
+
+    Parameters
+    ----------
+    h : callable
+        Maps latent rows, (m, d), to representations, (m, k), each row for itself.
+    z : Tensor
+        Latents, shape (m, d).
+
+    Returns
+    -------
+    Tensor
+        dh/dz, shape (m, k, d).
+    """
+    expect(z.ndim == 2, "z", "shape (m, d)", tuple(z.shape))
+    return torch.func.vmap(torch.func.jacrev(lambda row: h(row[None])[0]))(z)
+
+
+def profile(jacobian: Tensor, covariance: Tensor | None = None) -> Tensor:
+    """How much a representation depends on each latent: root mean squared norms of columns.
+
+    Parameters
+    ----------
+    jacobian : Tensor
+        As from `jacobians`, shape (m, k, d).
+    covariance : Tensor, optional
+        Sigma of the latents, shape (d, d). A column is then multiplied by 1 / sqrt(Sigma^-1_jj),
+        the standard deviation that latent j has once all others are known: what it can do on its
+        own. By default latents count as independent and of variance 1.
+
+    Returns
+    -------
+    Tensor
+        Shape (d,); 0 for a latent that h does not depend on.
+    """
+    norms = jacobian.square().sum(1).mean(0).sqrt()
+    if covariance is None:
+        return norms
+    d = jacobian.shape[-1]
+    shape = tuple(covariance.shape)
+    expect(shape == (d, d), "covariance", f"shape ({d}, {d})", shape)
+    return norms / torch.linalg.inv(covariance.double()).diagonal().sqrt().to(norms)
+
+
+def smallest_stretch(jacobian: Tensor, block: tuple[int, ...]) -> Tensor:
+    """Smallest singular value of the Jacobian by a block of latents: above 0, h is locally 1-to-1.
+
+    Parameters
+    ----------
+    jacobian : Tensor
+        As from `jacobians`, shape (m, k, d).
+    block : tuple of int
+        1-based indices of the block's latents, at most k.
+
+    Returns
+    -------
+    Tensor
+        One value a point, shape (m,).
+    """
+    m, k, d = jacobian.shape
+    stray = [i for i in block if not 1 <= i <= d]
+    expect(block and not stray, "block", f"indices from 1 to {d}", stray or "none")
+    expect(len(block) <= k, "block", f"at most {k} indices", len(block))
+    columns = jacobian[:, :, [i - 1 for i in block]]
+    return torch.linalg.svdvals(columns)[:, -1]
