@@ -133,6 +133,19 @@ def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = ""
     expect(not twice.any(), "summary", "one row a setting and factor", f"{twice.sum()} more")
     table = summary.pivot(index="factor", columns="setting", values=["mean", "spread"])
     mean, spread = (table[name].reindex(factors).to_numpy() for name in ("mean", "spread"))
+    columns = table["mean"].columns
+    _cells(ax, mean, spread, columns, [label(name) for name in factors], title)
+
+
+def _cells(
+    ax: Axes,
+    mean: np.ndarray,
+    spread: np.ndarray,
+    columns: Iterable[object],
+    rows: Iterable[object],
+    title: str,
+) -> None:
+    """Draw a table of scores as colors, each cell with its mean and, if not 0.00, its spread."""
     ax.imshow(mean, vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(mean):
         if np.isnan(value):
@@ -144,8 +157,8 @@ def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = ""
         if spread[row, column] >= 0.005:  # less would read as 0.00
             text = f"±{spread[row, column]:.2f}"
             ax.text(column, row + 0.28, text, ha="center", va="center", color=color, fontsize=6.5)
-    ax.set_xticks(range(mean.shape[1]), table["mean"].columns)
-    ax.set_yticks(range(len(factors)), [label(name) for name in factors])
+    ax.set_xticks(range(mean.shape[1]), columns)
+    ax.set_yticks(range(mean.shape[0]), rows)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_title(title)
@@ -173,6 +186,37 @@ def heatmaps(scores: pd.DataFrame) -> Figure:
     figure.supxlabel("setting")
     bar = figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.4, aspect=30, pad=0.02)
     bar.set_label("mean $R^2$")
+    return figure
+
+
+def by_width(
+    scores: pd.DataFrame, titles: dict[tuple[str, str], str], ticks: Iterable[object]
+) -> Figure:
+    """Draw a phase diagram: scores of one factor by setting and width of the representation.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of the records, of one modality, probe, target and factor.
+    titles : dict of (str, str) to str
+        Title of each panel by its bias and kind of latents, in the order to draw them.
+    ticks : iterable
+        What the settings stand for, in their order.
+
+    Returns
+    -------
+    Figure
+        Cells are means over seeds, and their standard deviation where it is not 0.00.
+    """
+    size = {"figsize": (2.9 * len(titles), 2.9), "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(titles), **size, sharey=True, squeeze=False)
+    summary = over_seeds(scores)
+    for ax, ((bias, latents), title) in zip(axes[0], titles.items(), strict=True):
+        panel = summary[(summary["bias"] == bias) & (summary["latents"] == latents)]
+        table = panel.pivot(index="encoding_size", columns="setting", values=["mean", "spread"])
+        mean, spread = (table[name].to_numpy() for name in ("mean", "spread"))
+        _cells(ax, mean, spread, ticks, table.index, title)
+    axes[0, 0].set_ylabel("width of the representation")
     return figure
 
 

@@ -20,20 +20,8 @@
 # The answer should not depend on taste: the theorem says which ones, and even how well each one
 # can be predicted.
 #
-# ```{prf:theorem} Identifiability under misalignment, the paper's Theorem 4.1
-# :label: thm-identifiability
-#
-# Let pairs come from {eq}`eq-image` and {eq}`eq-text` under {prf:ref}`asm-density` and
-# {prf:ref}`asm-perturbation`, and let $n = |\mathbb{I}_\theta| - |\mathbb{I}_\rho|$ be the number
-# of unbiased factors. Then smooth, sufficiently flexible encoders into $(0, 1)^n$ that minimise
-# {eq}`eq-sym` identify the block of unbiased factors: there are invertible maps
-# $\mathbf{h}_x, \mathbf{h}_t$ with
-# $\hat{\mathbf{z}}_x = \mathbf{h}_x(\mathbf{s}_{\mathbb{I}_\rho^c})$ and
-# $\hat{\mathbf{z}}_t = \mathbf{h}_t(\mathbf{s}_{\mathbb{I}_\rho^c})$.
-# ```
-#
-# In words: **what every caption states correctly is kept, everything else is lost.** The paper
-# tests this in § 5.1 and Appendix C with ten settings of selection bias, ten of perturbation bias,
+# The theorem is {prf:ref}`thm-identifiability`: **what every caption states correctly is kept,
+# everything else is lost.** {doc}`04_identifiability` went through its proof. The paper tests it in § 5.1 and Appendix C with ten settings of selection bias, ten of perturbation bias,
 # and two ablations. Its Figures 3 and 9 show $R^2 \approx 1$ for unbiased factors and
 # $R^2 \approx 0$ for omitted and perturbed ones, as long as factors are independent.
 #

@@ -30,7 +30,7 @@ def jacobians(h: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 
 
 def profile(jacobian: Tensor, covariance: Tensor | None = None) -> Tensor:
-    """How much a representation depends on each latent: root mean squared norms of columns.
+    """How much a representation depends on each latent: mean norms of the Jacobian's columns.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def profile(jacobian: Tensor, covariance: Tensor | None = None) -> Tensor:
     Tensor
         Shape (d,); 0 for a latent that h does not depend on.
     """
-    norms = jacobian.square().sum(1).mean(0).sqrt()
+    norms = jacobian.square().sum(1).sqrt().mean(0)
     if covariance is None:
         return norms
     d = jacobian.shape[-1]
