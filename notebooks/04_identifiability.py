@@ -249,7 +249,8 @@ print("lowest:", min(losses, key=losses.get))
 # connected sets makes it uniform, then $\mathbf{h}$ is invertible. The word *almost* is too much
 # freedom. `Folded` is a map that turns around twice. Its density vanishes in two single points,
 # the turning points, and three branches share the middle targets in such a way that their
-# contributions add up to the same everywhere.
+# contributions add up to the same everywhere. {numref}`fig-folded` has the map, the density, and
+# the image.
 
 # %%
 folded = Folded()

@@ -83,21 +83,21 @@ if live:
     assert set(r2s[r2s > 0.5].index) == {"s1", "s2"}
 
 # %% [markdown]
-# The perturbed factor is back. It took its time: had we trained for a quarter of the steps, we
-# would have called it lost.
+# The perturbed factor is back. It comes late: $s_1$ is whole after a sixteenth of the steps, when
+# $s_2$ still looks lost.
 
 # %%
 if live:
     (run,) = runs
     early = run.study.initial(run, "cpu")
-    recipe = replace(run.budget.recipe, steps=run.budget.recipe.steps // 4)
+    recipe = replace(run.budget.recipe, steps=run.budget.recipe.steps // 16)
     generator = stream(run.seed, "batches")
     train(early.encoders, early.world, recipe, generator=generator)
     rows = run.study.score(run, early, "cpu")
-    chosen = rows.query("modality == 'image' and probe == 'nonlinear' and factor == 's2'")
-    at_a_quarter = chosen.query("target == 'image'")["score"].item()
-    print("s2 at a quarter of the steps, R2 below 0.5:", at_a_quarter < 0.5)
-    assert at_a_quarter < 0.5
+    chosen = rows.query("modality == 'image' and probe == 'nonlinear' and target == 'image'")
+    first, second = (chosen[chosen["factor"] == f]["score"].item() for f in ("s1", "s2"))
+    print("early on, s1 above 0.95 and s2 below 0.5:", first > 0.95 and second < 0.5)
+    assert first > 0.95 and second < 0.5
 
 # %% [markdown]
 # ## Discrete factors: what a wrong word still says

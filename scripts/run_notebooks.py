@@ -36,13 +36,22 @@ def run(py: Path, timeout: int) -> None:
     # no time stamps and no patch version of Python: they would change with every run
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         timeout=timeout,
         kernel_name=KERNEL,
         record_timing=False,
         resources={"metadata": {"path": str(py.parent)}},
-    ).execute()
+    )
+    new = not ipynb.exists()
+    if new:  # a chapter may draw a sweep of its own, and a sweep wants its notebook to be there
+        nbformat.write(notebook, ipynb)
+    try:
+        client.execute()
+    except BaseException:
+        if new:
+            ipynb.unlink()
+        raise
     notebook.metadata.pop("language_info", None)
     nbformat.write(notebook, ipynb)
 
