@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from misalign.results import recorded, runs
 
 # cells with this tag draw what sweeps record; a sweep leaves them out
 RECORDED = "recorded"
+# what Dask sets for its workers, so that they give memory back at once: a kernel that inherits it
+# asks for that memory again at every step, and takes more than twice as long
+TRIM = "MALLOC_TRIM_THRESHOLD_"
 # how an execution fails that raises nothing
 UNRECORDED = "it ended without a record by the present code"
 
@@ -153,6 +157,7 @@ def _execute_notebook(job: Job) -> None:
         cell for cell in notebook.cells if RECORDED not in cell.metadata.get("tags", [])
     ]
     job.partial.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.pop(TRIM, None)
     papermill.execute_notebook(
         notebook,
         str(job.partial),

@@ -20,7 +20,8 @@ import os, time
 from pathlib import Path
 def play(folder, setting, seed):
     worker, threads = os.getppid(), os.environ.get("OMP_NUM_THREADS")
-    (folder / f"started-{setting}").write_text(f"{worker} {threads}\\n")
+    trim = os.environ.get("MALLOC_TRIM_THRESHOLD_")
+    (folder / f"started-{setting}").write_text(f"{worker} {threads} {trim}\\n")
     while (folder / f"hold-{setting}").exists():
         time.sleep(0.05)
     if setting == 7 and seed != 0:

@@ -62,10 +62,14 @@ def recorded(folder):
 
 
 def started(folder, setting, process=None):
-    """Worker that executes a setting's notebook, and its threads, as soon as the notebook says."""
+    """Worker that executes a setting's notebook, and its threads, as soon as the notebook says.
+
+    No kernel may inherit what Dask sets for its workers: it would train at less than half speed.
+    """
     marker = folder / f"started-{setting}"
     wait(lambda: marker.exists() and marker.read_text().endswith("\n"), process)
-    worker, threads = marker.read_text().split()
+    worker, threads, trim = marker.read_text().split()
+    assert trim == "None"
     marker.unlink()
     return int(worker), threads
 
