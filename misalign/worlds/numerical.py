@@ -67,8 +67,8 @@ def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) 
     generator : torch.Generator
         Source of the spikes.
     spikes : bool, optional
-        Also add 10 or -10 to a random tenth of either variable's samples. The paper has no spikes;
-        the authors' code has some of its own.
+        Put 10 sign(s) for a random tenth of either variable's samples, as the authors' code does;
+        the paper has no spikes.
 
     Returns
     -------
@@ -80,8 +80,8 @@ def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) 
     tails = s[:, columns]
     tails = 2 * tails.sign() * tails.square()
     if spikes:
-        chance = torch.rand(tails.shape, generator=generator, device=s.device)
-        tails = tails + 10.0 * ((chance < 0.05).float() - (chance > 0.95).float())
+        hit = torch.rand(tails.shape, generator=generator, device=s.device) < 0.1
+        tails = torch.where(hit, 10.0 * tails.sign(), tails)
     moved = s.clone()
     moved[:, columns] = tails
     return moved
