@@ -16,6 +16,7 @@ NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
 SWEEPS = ROOT / "sweeps"
 REFERENCE = ROOT / "book" / "reference"  # what the paper printed
+CLAIMS = ROOT / "book" / "claims.yml"  # what the paper claims
 EXECUTED = ROOT / "_runs"  # notebooks that sweeps executed
 CHECKPOINTS = EXECUTED / "checkpoints"  # of recorded runs under way
 

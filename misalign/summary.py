@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from misalign import plots
@@ -29,10 +31,28 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
     """
     chosen = (scores["probe"] == probe) & (scores["split"] == "test")
     rows = scores[chosen & (scores["target"] == "image") & scores["factor"].isin(LATENTS)]
-    biases = {key: Bias.numerical(*key) for key in set(zip(rows.bias, rows.setting, strict=True))}
+    return with_status(rows, Bias.numerical)
+
+
+def with_status(rows: pd.DataFrame, bias: Callable[[str, int], Bias]) -> pd.DataFrame:
+    """Say of each score what captions do to its factor.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of one study's records.
+    bias : callable
+        The study's biases by name and setting, such as `Bias.numerical`.
+
+    Returns
+    -------
+    DataFrame
+        The rows, with a column `status` as `plots.status` has it.
+    """
+    biases = {key: bias(*key) for key in set(zip(rows.bias, rows.setting, strict=True))}
     states = [
-        plots.status(factor, biases[bias, setting])
-        for factor, bias, setting in zip(rows.factor, rows.bias, rows.setting, strict=True)
+        plots.status(factor, biases[name, setting])
+        for factor, name, setting in zip(rows.factor, rows.bias, rows.setting, strict=True)
     ]
     return rows.assign(status=states)
 

@@ -548,4 +548,5 @@ assert not live or (shared > 0.5 and named(wrong) == ["color"])
 #
 # - {doc}`02_latent_variable_model`: the model behind the photos and captions, with its symbols.
 # - {doc}`03_objective`: why agreement and spread make an encoder forget.
+# - {doc}`04_identifiability`: the proof, one computation a step.
 # - {doc}`05_numerical`: the paper's numerical study, recorded, against what the theory predicts.

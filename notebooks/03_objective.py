@@ -584,5 +584,6 @@ print(f"crossover at tau = {middle:.3f}")
 #
 # ## Where to go next
 #
-# {doc}`05_numerical` trains real pairs of encoders with this objective, and compares what they
-# learn with what Theorem 4.1 predicts.
+# {doc}`04_identifiability` goes through the proof of Theorem 4.1, which starts from this objective.
+# {doc}`05_numerical` trains real pairs of encoders with it, and compares what they learn with what
+# the theorem predicts.

@@ -718,3 +718,8 @@ assert lamp_columns[1] > 5 * lamp_columns[0]
 # different maps, and both are uniform: loss 0 does not choose. Each is an invertible function of the
 # other. That is why the theorem promises a block and not its coordinates.
 # ```
+#
+# ## Where to go next
+#
+# {doc}`04b_assumptions` takes the assumptions away, one at a time. {doc}`05_numerical` holds the theorem
+# against recorded runs, and {doc}`errata` lists what else we found in the proof.

@@ -352,3 +352,8 @@ assert longer[:2].min() > 0.95 and longer[2:].max() < 0.05
 # are always positive, the sign of $s_2$ and all of its negative half may stay. The assumption that
 # every perturbed factor is hit *everywhere* is in the word density.
 # ```
+#
+# ## Where to go next
+#
+# {doc}`05_numerical` goes back to where the assumptions hold, with the paper's own study.
+# {doc}`scoreboard` has what these runs say of the paper's claims.

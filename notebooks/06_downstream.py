@@ -409,4 +409,5 @@ print(median.round(2).to_string())
 #
 # ## Where to go next
 #
-# {doc}`compute` says what all these runs cost, and {doc}`../book/notation` collects the symbols.
+# {doc}`scoreboard` sums up what became of each claim of the paper. {doc}`compute` says what all these
+# runs cost, and {doc}`../book/notation` collects the symbols.

@@ -1,0 +1,230 @@
+"""The scoreboard: what the paper claims, held against the records.
+
+`book/claims.yml` lists the claims. One that has been tested names the sweeps whose runs test it, a
+query that chooses among their scores, and what those should be: ``at least X``, or ``within X`` of
+0. Scores that differ in nothing but the seed make one point, their median. A claim holds if every
+point is as the claim says, and in part if the points are so on average.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from misalign.errors import expect
+from misalign.paths import CLAIMS, RESULTS
+from misalign.results import SCORES
+from misalign.studies import study
+from misalign.summary import with_status
+from misalign.sweep import Sweep
+
+HOLDS, IN_PART, FAILS, OPEN = "holds", "holds in part", "does not hold", "not tested yet"
+VALUES = ("score", "miss")
+SAYS = re.compile(r"(at least|within) (\d+(?:\.\d+)?)")
+POINT = [name for name in SCORES if name not in ("run", "seed", "score", "oracle")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim of the paper, and how it is held against the records.
+
+    Parameters
+    ----------
+    name : str
+        Short name, unique.
+    claim, made, refuted : str
+        What the paper says, where, and what would speak against it.
+    chapter : str, optional
+        The notebook that tells of the test; empty for a claim that nobody has tested yet, and then
+        so are the fields below.
+    sweeps : list of str, optional
+        Whose runs test it.
+    rows : str, optional
+        Query that chooses among their scores. Beside `misalign.results.SCORES` it may name
+        `status`, what captions do to the factor.
+    value : {"score", "miss"}, optional
+        The score itself, or how far it is above its oracle.
+    apart : dict of str to list, optional
+        A column and two of its values: points are then differences, the first less the second.
+    says : str, optional
+        ``at least X``, or ``within X``: at most X in absolute value.
+    note : str, optional
+        What a reader of the verdict has to know.
+    verdict : str, optional
+        What became of it; a test compares this with what follows from the records.
+
+    Raises
+    ------
+    ValueError
+        For a claim that is half a test, or a value other than the above.
+    """
+
+    name: str
+    claim: str
+    made: str
+    refuted: str
+    chapter: str = ""
+    sweeps: tuple[str, ...] = ()
+    rows: str = ""
+    value: str = "score"
+    apart: dict[str, list] | None = None
+    says: str = ""
+    note: str = ""
+    verdict: str = OPEN
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sweeps", tuple(self.sweeps))
+        said = [bool(part) for part in (self.chapter, self.sweeps, self.rows, self.says)]
+        whole = "chapter, sweeps, rows and says, or none of them"
+        expect(len(set(said)) == 1, self.name, whole, f"{sum(said)} of 4")
+        known = (HOLDS, IN_PART, FAILS) if self.tested else (OPEN,)
+        expect(self.verdict in known, f"{self.name}: verdict", " or ".join(known), self.verdict)
+        expect(self.value in VALUES, f"{self.name}: value", " or ".join(VALUES), self.value)
+        if self.tested:
+            form = "'at least X' or 'within X'"
+            expect(SAYS.fullmatch(self.says), f"{self.name}: says", form, repr(self.says))
+
+    @property
+    def tested(self) -> bool:
+        """Whether there are runs that test it."""
+        return bool(self.sweeps)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the records say of a claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        Of which.
+    points : Series
+        One value a point, by what makes it one.
+    runs : int
+        How many runs it takes into account.
+    """
+
+    claim: Claim
+    points: pd.Series
+    runs: int
+
+    @cached_property
+    def _bar(self) -> tuple[str, float]:
+        kind, number = SAYS.fullmatch(self.claim.says).groups()
+        return kind, float(number)
+
+    @property
+    def _sizes(self) -> pd.Series:
+        return self.points if self._bar[0] == "at least" else self.points.abs()
+
+    @property
+    def worst(self) -> float:
+        """The point that speaks most against the claim, as a number with its sign."""
+        sizes = self._sizes
+        least = self._bar[0] == "at least"
+        return float(self.points.iloc[sizes.argmin() if least else sizes.argmax()])
+
+    @property
+    def average(self) -> float:
+        """Mean over points, of absolute values where the claim is ``within``."""
+        return float(self._sizes.mean())
+
+    @property
+    def said(self) -> str:
+        """The worst point and the average, in words."""
+        # adding 0.0 turns a rounded -0.0 into 0.0
+        worst, average = (round(value, 2) + 0.0 for value in (self.worst, self.average))
+        return f"{worst:.2f} (average {average:.2f})"
+
+    @property
+    def verdict(self) -> str:
+        """What follows from the numbers."""
+        if self._fits(self.worst):
+            return HOLDS
+        return IN_PART if self._fits(self.average) else FAILS
+
+    def beyond(self, value: float) -> float:
+        """How far a value is from being as claimed; at most 0 if it is."""
+        kind, bar = self._bar
+        return bar - value if kind == "at least" else abs(value) - bar
+
+    def _fits(self, value: float) -> bool:
+        return self.beyond(value) <= 0
+
+
+def claims(path: Path = CLAIMS) -> list[Claim]:
+    """Read the claims.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A YAML file, a list of mappings with the fields of `Claim`.
+
+    Returns
+    -------
+    list of Claim
+        In the file's order.
+
+    Raises
+    ------
+    ValueError
+        In one line that names the claim, for an unknown or missing field, or a name used twice.
+    """
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    listed = isinstance(content, list) and all(isinstance(entry, dict) for entry in content)
+    expect(listed, path.name, "a list of claims", type(content).__name__)
+    known = [field.name for field in fields(Claim)]
+    needed = [field.name for field in fields(Claim) if field.default is MISSING]
+    for entry in content:
+        name = f"{path.name}: {entry.get('name', 'a claim without a name')}"
+        stray = [key for key in entry if key not in known]
+        expect(not stray, name, f"some of {', '.join(known)}", ", ".join(map(str, stray)))
+        lacking = [key for key in needed if not entry.get(key)]
+        expect(not lacking, name, f"also {', '.join(lacking)}", "none")
+    names = [entry["name"] for entry in content]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    expect(not twice, path.name, "every name once", ", ".join(twice))
+    return [Claim(**entry) for entry in content]
+
+
+def assess(claim: Claim, folder: Path = RESULTS) -> Result:
+    """Hold a claim against the records.
+
+    Parameters
+    ----------
+    claim : Claim
+        One that has been tested.
+    folder : Path, optional
+        Results folder.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        If a run is not recorded, or the query chooses nothing.
+    """
+    expect(claim.tested, claim.name, "a claim with sweeps that test it", OPEN)
+    chosen = []
+    for sweep in map(Sweep.named, claim.sweeps):
+        (experiment,) = {run.experiment for run in sweep.runs}
+        chosen.append(with_status(sweep.scores(folder), study(experiment).bias).query(claim.rows))
+    table = pd.concat(chosen)
+    expect(len(table), f"{claim.name}: rows", "a query that chooses scores", claim.rows)
+    if claim.value == "miss":
+        table = table.dropna(subset="oracle")
+        table = table.assign(score=table["score"] - table["oracle"])
+    points = table.groupby(POINT)["score"].median()
+    if claim.apart:
+        ((column, (first, second)),) = claim.apart.items()
+        # a representation's width follows from the setting, so it is no difference of its own
+        points = points.droplevel("encoding_size").unstack(column)
+        points = (points[first] - points[second]).dropna()
+    return Result(claim, points, table["run"].nunique())

@@ -1,0 +1,123 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (scoreboard)=
+# # Scoreboard
+#
+# What does the paper claim, and what became of each claim when we ran it? This page has one row a
+# claim. Nothing in it is a matter of taste: `book/claims.yml` says which runs test a claim and what
+# their scores should be, and the verdict is computed from the records. A test fails when a record is
+# missing, or when the file says another verdict than the numbers.
+#
+# The rules are the same for every claim. Scores that differ in nothing but the seed make one *point*,
+# their median. A claim says what points should be: **1** means at least 0.90, **0** means within 0.10 of it,
+# and **as predicted** means within 0.10 of the oracle ({doc}`05_numerical`). It
+#
+# - **holds** if every point is as it says,
+# - **holds in part** if the points are so on average, but not all of them,
+# - **does not hold** otherwise, and
+# - is **not tested yet** as long as this book has no runs for it.
+#
+# All runs are at `laptop` scale. A verdict is about what these runs show, not about the proof. And a
+# median does not move for a single run that went astray; {doc}`05_numerical` shows the one that did.
+
+# %%
+from collections import Counter
+
+from IPython.display import Markdown
+from matplotlib import pyplot as plt
+from myst_nb import glue
+
+from misalign import plots
+from misalign.scoreboard import OPEN, assess, claims
+
+plots.use_style()
+
+# %% tags=["recorded"]
+listed = claims()
+results = {claim.name: assess(claim) for claim in listed if claim.tested}
+verdicts = {claim.name: claim.verdict for claim in listed}
+assert all(found.verdict == verdicts[name] for name, found in results.items())
+counts = Counter(verdicts.values())
+for verdict, count in counts.items():
+    glue(verdict.replace(" ", "-"), count, display=False)
+    print(f"{verdict}: {count}")
+
+# %% [markdown]
+# Of the claims that have runs, {glue:text}`holds` hold, {glue:text}`holds-in-part` hold in part and
+# {glue:text}`does-not-hold` do not; {glue:text}`not-tested-yet` wait for their chapters.
+# {numref}`fig-scoreboard` shows how far the points of each claim are from its bar. Every claim has been
+# turned so that what it asks for is to the left of the bar.
+
+# %% mystnb={"figure": {"caption": "Every tested claim: how far its points are from what it says. Dots are the worst point, ticks the average. Left of the line is as claimed: a distance of at most 0.10, or for a gain of at least 0.05 that it is one.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot. Most rows have both left of the line; a few have the tick left and the dot right of it, and the last kind has both to the right."}} tags=["recorded", "hide-input"]
+figure, ax = plt.subplots(figsize=(7.4, 5.2), layout="constrained")
+palette = {"holds": "unbiased", "holds in part": "perturbed", "does not hold": "omitted"}
+for row, found in enumerate(results.values()):
+    color = plots.COLORS[palette[found.verdict]]
+    ax.plot([found.beyond(found.average), found.beyond(found.worst)], [row, row], color=color, lw=1)
+    ax.plot(found.beyond(found.average), row, "|", ms=9, mew=2, color=color)
+    ax.plot(found.beyond(found.worst), row, "o", ms=5, color=color)
+for verdict, state in palette.items():
+    ax.plot([], [], "o", ms=5, color=plots.COLORS[state], label=verdict)
+ax.axvline(0, color=plots.COLORS["theory"], lw=0.8)
+ax.set_yticks(range(len(results)), results)
+ax.invert_yaxis()
+ax.set_xlabel("beyond the bar")
+ax.legend(loc="lower right")
+plt.show()
+print("claims drawn:", len(results))
+
+# %% [markdown]
+# ## What has been tested
+#
+# The number is the worst point, and behind it the average. Names are those of {numref}`fig-scoreboard`.
+
+# %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
+lines = ["| Claim | Refuted by | Measured | Verdict |", "| :-- | :-- | :-- | :-- |"]
+for claim in listed:
+    if claim.tested:
+        found = results[claim.name]
+        note = f": {claim.note}" if claim.note else ""
+        ran = f"{found.runs} runs of {', '.join(f'`{name}`' for name in claim.sweeps)}"
+        cells = [
+            f"**{claim.name}** {claim.claim} *{claim.made}*",
+            claim.refuted,
+            f"{found.said}, {claim.says}; {ran}, {{doc}}`{claim.chapter}`",
+            f"**{found.verdict}**{note}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## What has not
+#
+# These claims are about pictures, words and large models. Their chapters are planned.
+
+# %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
+lines = ["| Claim | Would be refuted by | Verdict |", "| :-- | :-- | :-- |"]
+for claim in listed:
+    if not claim.tested:
+        cells = f"**{claim.name}** {claim.claim} *{claim.made}* | {claim.refuted} | {OPEN}"
+        lines.append(f"| {cells} |")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## How to read a verdict
+#
+# None of the claims that do not hold is the theorem. Some leave its assumptions: a representation that
+# is wider than the unbiased block takes back what captions perturb ({doc}`04b_assumptions`). One takes
+# the encoder to where it has never been trained ({doc}`06_downstream`). What holds in part is mostly
+# the price of a short training in a wide, dependent world ({doc}`05_numerical` has the details).
+#
+# To add a claim, write it into `book/claims.yml`. `misalign.scoreboard` says what the fields mean.

@@ -1,0 +1,144 @@
+"""Every verdict follows from the records, and the scoreboard's arithmetic is right."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from misalign import scoreboard
+from misalign.paths import NOTEBOOKS
+from misalign.results import SCORES
+from misalign.scoreboard import FAILS, HOLDS, IN_PART, OPEN, Claim, Result, assess, claims
+
+LISTED = claims()
+TESTED = [claim for claim in LISTED if claim.tested]
+PLAIN = {"name": "x", "claim": "It is so.", "made": "Section 1", "refuted": "it is not"}
+TESTS = {"chapter": "05_numerical", "sweeps": ["table_05"], "rows": "setting == 1"}
+
+
+@pytest.mark.parametrize("claim", TESTED, ids=lambda claim: claim.name)
+def test_verdict_follows_from_the_records(claim):
+    assert assess(claim).verdict == claim.verdict
+
+
+def test_chapters_of_tests_exist():
+    assert all((NOTEBOOKS / f"{claim.chapter}.py").exists() for claim in TESTED)
+
+
+def test_untested_claims_say_so():
+    assert {claim.verdict for claim in LISTED if not claim.tested} == {OPEN}
+
+
+@pytest.mark.parametrize(
+    ("says", "points", "verdict", "worst"),
+    [
+        ("at least 0.90", [0.9, 1.0], HOLDS, 0.9),
+        ("at least 0.90", [0.85, 1.0], IN_PART, 0.85),
+        ("at least 0.90", [0.5, 1.0], FAILS, 0.5),
+        ("within 0.10", [-0.1, 0.05], HOLDS, -0.1),
+        ("within 0.10", [-0.12, 0.0], IN_PART, -0.12),
+        # a mean of signed values would be 0 here
+        ("within 0.10", [-0.5, 0.5], FAILS, -0.5),
+    ],
+)
+def test_verdict_is_by_the_worst_point_then_by_the_average(says, points, verdict, worst):
+    result = Result(Claim(**PLAIN, **TESTS, says=says, verdict=verdict), pd.Series(points), 1)
+    assert result.verdict == verdict
+    assert result.worst == worst
+
+
+def table(**columns):
+    """Scores of runs under both biases (Table 5): s1 is perturbed, s3 unbiased, s9 omitted."""
+    rows = [
+        {"factor": factor, "seed": seed, "score": score, "oracle": 1.0 if factor == "s3" else 0.0}
+        for factor, scores in {"s1": (0.3, 0.1, 0.2), "s3": (0.9, 0.1, 0.8)}.items()
+        for seed, score in enumerate(scores)
+    ]
+    shared = dict.fromkeys(SCORES, "") | {"bias": "joint", "setting": 1, "encoding_size": 6}
+    return pd.DataFrame([shared | {"run": str(row["seed"])} | row | columns for row in rows])
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """Let every sweep hold the scores that a test puts into this list."""
+    parts = [table()]
+    monkeypatch.setattr(scoreboard.Sweep, "scores", lambda *_: pd.concat(parts))
+    return parts
+
+
+def test_a_point_is_the_median_over_seeds(recorded):
+    result = assess(Claim(**PLAIN, **TESTS, says="within 0.10", verdict=FAILS))
+    assert sorted(result.points) == [0.2, 0.8]
+    assert result.runs == 3
+
+
+def test_status_can_be_asked_for_and_misses_are_from_the_oracle(recorded):
+    claim = Claim(
+        **PLAIN, **TESTS | {"rows": "status == 'unbiased'"}, value="miss", says="within 0.10",
+        verdict=FAILS,
+    )
+    assert assess(claim).points.tolist() == pytest.approx([-0.2])
+
+
+def test_apart_takes_differences_of_points_that_agree_in_all_else(recorded):
+    recorded[0] = table(probe="nonlinear")
+    recorded.append(table(probe="linear").assign(score=lambda rows: rows["score"] - 0.05))
+    recorded.append(table(probe="linear", factor="s9"))  # has no partner
+    apart = {"probe": ["nonlinear", "linear"]}
+    claim = Claim(**PLAIN, **TESTS, apart=apart, says="within 0.10", verdict=HOLDS)
+    assert assess(claim).points.tolist() == pytest.approx([0.05, 0.05])
+
+
+def test_a_missing_record_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="results: expected all 10 runs of table_05"):
+        assess(next(claim for claim in TESTED if claim.name == "both-biases"), tmp_path)
+
+
+def test_a_query_that_chooses_nothing_is_an_error(recorded):
+    claim = Claim(**PLAIN, **TESTS | {"rows": "setting == 7"}, says="within 0.10", verdict=HOLDS)
+    with pytest.raises(ValueError, match="x: rows: expected a query that chooses scores"):
+        assess(claim)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sweeps": ["table_05"]}, "chapter, sweeps, rows and says, or none of them, got 1 of 4"),
+        ({"verdict": HOLDS}, "verdict: expected not tested yet, got holds"),
+        ({**TESTS, "says": "about 1", "verdict": HOLDS}, "says: expected 'at least X'"),
+        ({**TESTS, "says": "within 0.1"}, "verdict: expected holds or .*, got not tested yet"),
+        ({**TESTS, "says": "within 0.1", "verdict": HOLDS, "value": "r2"}, "value: expected score"),
+    ],
+)
+def test_half_a_test_is_refused(change, words):
+    with pytest.raises(ValueError, match=f"^x.*{words}"):
+        Claim(**PLAIN | change)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"a": 1}, "expected a list of claims, got dict"),
+        ([PLAIN | {"colour": "red"}], "x: expected some of .*, got colour"),
+        ([{"name": "x", "claim": "So."}], "x: expected also made, refuted, got none"),
+        ([{"claim": "So."}], "a claim without a name: expected also name"),
+        ([PLAIN, PLAIN], "expected every name once, got x"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(tmp_path, content, words):
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=f"claims.yml.*{words}"):
+        claims(path)
+
+
+def test_a_number_that_moves_turns_the_verdict(monkeypatch):
+    claim = next(claim for claim in TESTED if claim.name == "omitted-lost")
+    scores = scoreboard.Sweep.scores
+
+    def worse(*call):
+        rows = scores(*call)
+        return rows.assign(score=rows["score"] + 0.2)
+
+    assert assess(claim).verdict == HOLDS
+    monkeypatch.setattr(scoreboard.Sweep, "scores", worse)
+    assert assess(claim).verdict == FAILS
