@@ -46,10 +46,10 @@ plots.use_style()
 
 # %% tags=["recorded"]
 listed = claims()
-results = {claim.name: assess(claim) for claim in listed if claim.tested}
-verdicts = {claim.name: claim.verdict for claim in listed}
-assert all(found.verdict == verdicts[name] for name, found in results.items())
-counts = Counter(verdicts.values())
+tested = [claim for claim in listed if claim.tested]
+results = {claim.name: assess(claim) for claim in tested}
+assert all(results[one.name].verdict == one.verdict for one in tested)
+counts = Counter(claim.verdict for claim in listed)
 for verdict, count in counts.items():
     glue(verdict.replace(" ", "-"), count, display=False)
     print(f"{verdict}: {count}")
@@ -85,18 +85,17 @@ print("claims drawn:", len(results))
 
 # %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
 lines = ["| Claim | Refuted by | Measured | Verdict |", "| :-- | :-- | :-- | :-- |"]
-for claim in listed:
-    if claim.tested:
-        found = results[claim.name]
-        note = f": {claim.note}" if claim.note else ""
-        ran = f"{found.runs} runs of {', '.join(f'`{name}`' for name in claim.sweeps)}"
-        cells = [
-            f"**{claim.name}** {claim.claim} *{claim.made}*",
-            claim.refuted,
-            f"{found.said}, {claim.says}; {ran}, {{doc}}`{claim.chapter}`",
-            f"**{found.verdict}**{note}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+for claim in tested:
+    found = results[claim.name]
+    note = f": {claim.note}" if claim.note else ""
+    sweeps = ", ".join(f"`{name}`" for name in claim.sweeps)
+    cells = [
+        f"**{claim.name}**<br>{claim.claim}<br>*{claim.made}*",
+        claim.refuted,
+        f"{found.said}, {claim.says}; {found.runs} runs of {sweeps}, {{doc}}`{claim.chapter}`",
+        f"**{found.verdict}**{note}",
+    ]
+    lines.append(f"| {' | '.join(cells)} |")
 Markdown("\n".join(lines))
 
 # %% [markdown]
@@ -108,7 +107,7 @@ Markdown("\n".join(lines))
 lines = ["| Claim | Would be refuted by | Verdict |", "| :-- | :-- | :-- |"]
 for claim in listed:
     if not claim.tested:
-        cells = f"**{claim.name}** {claim.claim} *{claim.made}* | {claim.refuted} | {OPEN}"
+        cells = f"**{claim.name}**<br>{claim.claim}<br>*{claim.made}* | {claim.refuted} | {OPEN}"
         lines.append(f"| {cells} |")
 Markdown("\n".join(lines))
 
