@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
@@ -206,17 +207,22 @@ def by_width(
     Returns
     -------
     Figure
-        Cells are means over seeds, and their standard deviation where it is not 0.00.
+        Three panels a row, the least width at the bottom; cells are means over seeds, and their
+        standard deviation where it is not 0.00.
     """
-    size = {"figsize": (2.9 * len(titles), 2.9), "layout": "constrained"}
-    figure, axes = plt.subplots(1, len(titles), **size, sharey=True, squeeze=False)
+    rows = math.ceil(len(titles) / 3)
+    size = {"figsize": (9.5, 2.7 * rows), "layout": "constrained"}
+    figure, axes = plt.subplots(rows, 3, **size, sharey=True, squeeze=False)
     summary = over_seeds(scores)
-    for ax, ((bias, latents), title) in zip(axes[0], titles.items(), strict=True):
+    for ax in axes.flat[len(titles) :]:
+        ax.remove()
+    for ax, ((bias, latents), title) in zip(axes.flat, titles.items(), strict=False):
         panel = summary[(summary["bias"] == bias) & (summary["latents"] == latents)]
         table = panel.pivot(index="encoding_size", columns="setting", values=["mean", "spread"])
+        table = table.sort_index(ascending=False)
         mean, spread = (table[name].to_numpy() for name in ("mean", "spread"))
         _cells(ax, mean, spread, ticks, table.index, title)
-    axes[0, 0].set_ylabel("width of the representation")
+    figure.supylabel("width of the representation")
     return figure
 
 

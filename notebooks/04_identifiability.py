@@ -151,7 +151,9 @@ for name, (draw, d) in darmois.items():
     images[name] = s, d(s)
     fits = uniformity(d(s)) > 0.01
     entropy = nearest_neighbour_entropy(d(s))
-    print(f"{name}: uniform {fits}, entropy 0 within 0.05 {abs(entropy) < 0.05}")
+    print(
+        f"{name}: uniform {fits}, entropy 0 within 0.05 {abs(entropy) < 0.05}"
+    )
     assert fits and abs(entropy) < 0.05
 
 # %% [markdown]
@@ -175,9 +177,13 @@ for row, (name, (s, v)) in zip(axes, images.items(), strict=True):
     row[0].scatter(*s[:2000].mT, **dots)
     row[1].scatter(*v[:2000].mT, **dots)
     row[0].set(title=name, xlabel="$s_1$", ylabel="$s_2$")
-    row[1].set(title=f"{name}, mapped", xlabel="$d_1$", ylabel="$d_2$", aspect="equal")
+    row[1].set(
+        title=f"{name}, mapped", xlabel="$d_1$", ylabel="$d_2$", aspect="equal"
+    )
 plt.show()
-print("points drawn:", {name: len(s[:2000]) for name, (s, _) in images.items()})
+print(
+    "points drawn:", {name: len(s[:2000]) for name, (s, _) in images.items()}
+)
 
 # %% [markdown]
 # Now let other candidates compete. Factors $s_1, s_2$ are the Gaussian pair above and unbiased;
@@ -215,7 +221,10 @@ candidates = {
 # %%
 def loss(z_x, z_t):
     alignment = (z_x - z_t).square().sum(1).mean().item()
-    return alignment - (nearest_neighbour_entropy(z_x) + nearest_neighbour_entropy(z_t)) / 2
+    return (
+        alignment
+        - (nearest_neighbour_entropy(z_x) + nearest_neighbour_entropy(z_t)) / 2
+    )
 
 
 losses = {name: loss(*pair) for name, pair in candidates.items()}
@@ -231,7 +240,9 @@ assert near and min(worse) > 0.05
 figure, ax = plt.subplots(figsize=(6.4, 2.6), layout="constrained")
 names = list(losses)
 ax.barh(names, [losses[name] for name in names], color=COLORS["unbiased"])
-ax.plot(list(formulas.values()), list(formulas), "|", ms=18, color=COLORS["theory"])
+ax.plot(
+    list(formulas.values()), list(formulas), "|", ms=18, color=COLORS["theory"]
+)
 ax.invert_yaxis()
 ax.set_xlabel("loss")
 plt.show()
@@ -269,12 +280,18 @@ axes[0].axhspan(folded.LOW, folded.HIGH, color="#dddddd")
 axes[0].plot(line, folded(line), color=COLORS["unbiased"])
 axes[0].set(xlabel="$u$", title="the map $h$")
 axes[1].plot(line, folded.density(line), color=COLORS["unbiased"])
-axes[1].set(xlabel="$u$", title="density of $u$", yscale="log", ylim=(1e-9, 10))
-counts, *_ = axes[2].hist(v, bins=40, range=(0, 1), density=True, color=COLORS["unbiased"])
+axes[1].set(
+    xlabel="$u$", title="density of $u$", yscale="log", ylim=(1e-9, 10)
+)
+counts, *_ = axes[2].hist(
+    v, bins=40, range=(0, 1), density=True, color=COLORS["unbiased"]
+)
 axes[2].axhline(1, color=COLORS["theory"], lw=1)
 axes[2].set(xlabel="$h(u)$", title="its image")
 plt.show()
-print("bars of the image within 0.15 of 1:", bool((abs(counts - 1) < 0.15).all()))
+print(
+    "bars of the image within 0.15 of 1:", bool((abs(counts - 1) < 0.15).all())
+)
 
 # %% [markdown]
 # So the lemma needs one more word. Whenever the image is uniform with density $C$, the preimages of
@@ -314,8 +331,13 @@ ratio = determinants / law.log_prob(points).exp()
 shares = folded.slope(u).abs() / folded.density(u)
 print("Darmois: |det J| = p:", bool((ratio - 1).abs().max() < 1e-6))
 print("folded: |h'| at least p:", bool(shares.min() > 1 - 1e-4))
-print("folded: more than 1.01 p at points of the band only:",
-      bool((v[shares > 1.01] > folded.LOW).all() and (v[shares > 1.01] < folded.HIGH).all()))
+print(
+    "folded: more than 1.01 p at points of the band only:",
+    bool(
+        (v[shares > 1.01] > folded.LOW).all()
+        and (v[shares > 1.01] < folded.HIGH).all()
+    ),
+)
 assert (ratio - 1).abs().max() < 1e-6 and shares.min() > 1 - 1e-4
 
 # %% [markdown]
@@ -345,10 +367,15 @@ assert max(dropped) < 0.01 and alarms <= 8
 
 # %% tags=["steps"]
 claimed = Bias(6, selected=(1, 2, 3, 4), perturbed=(3, 4))
-other = {"omitted": Bias(6, range(1, 7), (3, 4)), "perturbed": Bias(6, (1, 2, 3, 4))}
+other = {
+    "omitted": Bias(6, range(1, 7), (3, 4)),
+    "perturbed": Bias(6, (1, 2, 3, 4)),
+}
 world = NumericalWorld.draw(other.get(broken, claimed), layers=2, seed=seed)
 width = 1 if broken == "room" else len(claimed.unbiased)
-print("unbiased:", *claimed.unbiased, " perturbed:", *claimed.perturbed, end=" ")
+print(
+    "unbiased:", *claimed.unbiased, " perturbed:", *claimed.perturbed, end=" "
+)
 print(" omitted:", *claimed.omitted)
 
 # %% [markdown]
@@ -367,7 +394,9 @@ class Tampered:
         if broken == "pairs":
             return replace(batch, text=batch.text.roll(1, 0))
         if broken == "specific":
-            return replace(batch, text=torch.cat([batch.text, batch.factors["m_x"]], 1))
+            return replace(
+                batch, text=torch.cat([batch.text, batch.factors["m_x"]], 1)
+            )
         return batch
 
 
@@ -378,7 +407,9 @@ def learn(world, width, steps):
     encoders = nn.ModuleDict()
     for name, x in observed.items():
         generator = stream(seed, "initial weights", name)
-        encoders[name] = numerical_encoder(x, width, **fixed, generator=generator)
+        encoders[name] = numerical_encoder(
+            x, width, **fixed, generator=generator
+        )
     rates = {"rate": 2e-2, "muon_rate": 0.1, "warmup": 0.1, "decay": True}
     recipe = Recipe(steps=steps, batch_size=512, **rates)
     train(encoders, world, recipe, generator=stream(seed, "batches"))
@@ -399,7 +430,10 @@ print("representations:", tuple(z_x.shape), tuple(z_t.shape))
 # %% tags=["steps"]
 near = (z_x - z_t).square().sum(1).mean()
 far = (z_x - z_t.roll(1, 0)).square().sum(1).mean()
-print("partners at less than 3 % of the distance of strangers:", bool(near < 0.03 * far))
+print(
+    "partners at less than 3 % of the distance of strangers:",
+    bool(near < 0.03 * far),
+)
 assert near < 0.03 * far, "step 1: invariance"
 
 # %% [markdown]
@@ -427,7 +461,10 @@ def norms(world, encoders, modality, m=500):
     if broken == "specific" and modality == "text":
         z = torch.cat([z, batch.factors["m_x"]], 1)
     jacobian = jacobians(
-        lambda rows: encoders[modality](torch.cat([g(rows[:, :d]), rows[:, d:]], 1)), z
+        lambda rows: encoders[modality](
+            torch.cat([g(rows[:, :d]), rows[:, d:]], 1)
+        ),
+        z,
     )
     noise = world.sigma_m_x if modality == "image" else world.sigma_m_t
     covariance = torch.block_diag(world.sigma_s[:count, :count], noise)
@@ -446,11 +483,18 @@ print("latents of an image:", len(columns), " of a caption:", len(columns_t))
 
 # %% mystnb={"figure": {"caption": "How far the representation moves with each latent: mean norm of the Jacobian's columns. Left: the image encoder over all factors and the image noise. Right: the text encoder over what captions say and the caption noise.", "name": "fig-columns"}, "image": {"alt": "Two bar charts. The bars of s1 and s2 have height 1; those of perturbed and omitted factors and of noise are about a tenth of it."}} tags=["hide-input"]
 figure, axes = plt.subplots(
-    1, 2, figsize=(9, 2.8), layout="constrained", sharey=True, width_ratios=(11, 9)
+    1,
+    2,
+    figsize=(9, 2.8),
+    layout="constrained",
+    sharey=True,
+    width_ratios=(11, 9),
 )
 for ax, heights, letter in zip(axes, (columns, columns_t), "xt", strict=True):
     factors = [f"s{i}" for i in range(1, len(heights) - 4)]
-    states = [plots.status(name, claimed) for name in factors] + ["specific"] * 5
+    states = [plots.status(name, claimed) for name in factors] + [
+        "specific"
+    ] * 5
     labels = [plots.label(name) for name in factors]
     labels += [rf"$m_{{{letter},{i}}}$" for i in range(1, 6)]
     ax.bar(labels, heights, color=[COLORS[state] for state in states])
@@ -507,7 +551,10 @@ block = torch.cat([many.factors[f"s{i}"] for i in claimed.unbiased], 1)
 probe = MLPProbe(600, generator=stream(seed, "inverse probe"))
 probe.fit(z[:8192], block[:8192])
 back = r2(block[8192:], probe.predict(z[8192:]))
-print("each unbiased factor is recovered, R2 above 0.95:", bool((back > 0.95).all()))
+print(
+    "each unbiased factor is recovered, R2 above 0.95:",
+    bool((back > 0.95).all()),
+)
 assert (back > 0.95).all(), "step 5: nothing is lost"
 stretch = smallest_stretch(jacobian, claimed.unbiased)
 print("no direction is flattened below 0.1:", bool(stretch.min() > 0.1))
@@ -519,7 +566,10 @@ assert stretch.min() > 0.1, "step 5: locally invertible"
 # %% tags=["steps"]
 least = min(columns[:2].min(), columns_t[:2].min())
 ratio = least / max(private, unsaid, distorted)
-print("the smallest unbiased column is more than 5 times any other:", bool(ratio > 5))
+print(
+    "the smallest unbiased column is more than 5 times any other:",
+    bool(ratio > 5),
+)
 assert ratio > 5, "all steps"
 glue("least-ratio", f"{ratio:.1f}", display=False)
 
@@ -561,23 +611,36 @@ def moved(encoder):
     inv = [before["s1"], before["s2"]]
     var = [[of[f"s{i}"] for i in (3, 4, 5, 6)] for of in (before, fresh)]
     shifted = [part + 1 for part in var[1]]
-    images = [torch.cat([*inv, *part, before["m_x"]], 1) for part in (var[0], shifted)]
+    images = [
+        torch.cat([*inv, *part, before["m_x"]], 1)
+        for part in (var[0], shifted)
+    ]
     here, there = (encoder(world.g_x(rows)) for rows in images)
     strangers = (here - here.roll(1, 0)).square().sum(1).mean()
     return ((here - there).square().sum(1) / strangers).sqrt()
 
 
-moves = {"corollary 4.1": moved(told_all["image"]), "corollary 4.2": moved(encoders["image"])}
+moves = {
+    "corollary 4.1": moved(told_all["image"]),
+    "corollary 4.2": moved(encoders["image"]),
+}
 medians = {name: distance.median().item() for name, distance in moves.items()}
 print("told all, it moves by more than half:", medians["corollary 4.1"] > 0.5)
-print("told the invariant ones, by less than a tenth:", medians["corollary 4.2"] < 0.1)
+print(
+    "told the invariant ones, by less than a tenth:",
+    medians["corollary 4.2"] < 0.1,
+)
 assert medians["corollary 4.1"] > 0.5 and medians["corollary 4.2"] < 0.1
 
 # %% mystnb={"figure": {"caption": "How far the representation of an image moves when the factors outside the invariant block are drawn anew from another distribution, in units of the root mean squared distance between two images. 4,000 images.", "name": "fig-moved"}, "image": {"alt": "Two histograms. One is a narrow peak next to 0; the other is broad, around 1."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
 labels = ("captions tell all", "captions tell the invariant factors")
-for (_, distance), color, text in zip(moves.items(), plots.SERIES, labels, strict=False):
-    ax.hist(distance, bins=80, range=(0, 2), color=color, alpha=0.8, label=text)
+for (_, distance), color, text in zip(
+    moves.items(), plots.SERIES, labels, strict=False
+):
+    ax.hist(
+        distance, bins=80, range=(0, 2), color=color, alpha=0.8, label=text
+    )
 ax.set(xlabel="distance moved", ylabel="images", yscale="log")
 ax.legend()
 plt.show()
@@ -621,11 +684,18 @@ guessed = r2(cause[8192:], probe.predict(z[8192:])).item()
 allowed = explained(lamp.sigma_s, (2,))[0].item()
 beyond = partial_r2(cause, z, effect, probe=deep)
 in_image = partial_r2(cause, batch.image, effect, probe=deep)
-print("the cause is guessed as well as the effect allows:", abs(guessed - allowed) < 0.05)
+print(
+    "the cause is guessed as well as the effect allows:",
+    abs(guessed - allowed) < 0.05,
+)
 print("beyond that, partial R2 below 0.05:", beyond < 0.05)
 print("though the image shows it, partial R2 above 0.8:", in_image > 0.8)
 assert abs(guessed - allowed) < 0.05 and beyond < 0.05 and in_image > 0.8
-for name, value in (("guessed", guessed), ("allowed", allowed), ("beyond", beyond)):
+for name, value in (
+    ("guessed", guessed),
+    ("allowed", allowed),
+    ("beyond", beyond),
+):
     glue(f"lamp-{name}", f"{value:.2f}", display=False)
 
 # %% mystnb={"figure": {"caption": "An omitted cause of a kept effect. Left: the cause against its best guess from the representation. Right: the same once the kept factor is taken into account: residuals of both, given the effect.", "name": "fig-lamp"}, "image": {"alt": "Two scatter plots. The left one is a tilted cloud; the right one is a round cloud without a slope."}} tags=["hide-input"]
@@ -651,7 +721,10 @@ print("points:", len(guess))
 
 # %%
 _, lamp_columns = norms(lamp, {"image": see}, "image")
-print("the effect above five times the cause:", bool(lamp_columns[1] > 5 * lamp_columns[0]))
+print(
+    "the effect above five times the cause:",
+    bool(lamp_columns[1] > 5 * lamp_columns[0]),
+)
 assert lamp_columns[1] > 5 * lamp_columns[0]
 
 # %% [markdown]

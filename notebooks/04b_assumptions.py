@@ -40,6 +40,7 @@ from misalign import Bias, NumericalWorld, Run, execute_all, plots
 from misalign.encoders import numerical_encoder
 from misalign.probes import MLPProbe, r2
 from misalign.streams import stream
+from misalign.studies import assumptions
 from misalign.sweep import Sweep
 from misalign.theory.information import retained_information
 from misalign.training import Recipe, train
@@ -65,8 +66,15 @@ record = ""  # folder to write records to; "": none
 
 # %%
 runs = Run.from_notebook(globals())
-live = runs == [Run(experiment="assumptions", latents="fourfold", bias="perturbation",
-                    setting=5, encoding_size=3)]
+live = runs == [
+    Run(
+        experiment="assumptions",
+        latents="fourfold",
+        bias="perturbation",
+        setting=5,
+        encoding_size=3,
+    )
+]
 
 # %% [markdown]
 # ## A factor comes back
@@ -76,7 +84,9 @@ live = runs == [Run(experiment="assumptions", latents="fourfold", bias="perturba
 
 # %%
 scores = pd.concat([one.scores for one in execute_all(runs, record=record)])
-nonlinear = scores.query("probe == 'nonlinear' and target == 'image' and modality == 'image'")
+nonlinear = scores.query(
+    "probe == 'nonlinear' and target == 'image' and modality == 'image'"
+)
 r2s = nonlinear.groupby("factor")["score"].mean()
 if live:
     print("kept by the image encoder:", *r2s[r2s > 0.5].index)
@@ -94,9 +104,16 @@ if live:
     generator = stream(run.seed, "batches")
     train(early.encoders, early.world, recipe, generator=generator)
     rows = run.study.score(run, early, "cpu")
-    chosen = rows.query("modality == 'image' and probe == 'nonlinear' and target == 'image'")
-    first, second = (chosen[chosen["factor"] == f]["score"].item() for f in ("s1", "s2"))
-    print("early on, s1 above 0.95 and s2 below 0.5:", first > 0.95 and second < 0.5)
+    chosen = rows.query(
+        "modality == 'image' and probe == 'nonlinear' and target == 'image'"
+    )
+    first, second = (
+        chosen[chosen["factor"] == f]["score"].item() for f in ("s1", "s2")
+    )
+    print(
+        "early on, s1 above 0.95 and s2 below 0.5:",
+        first > 0.95 and second < 0.5,
+    )
     assert first > 0.95 and second < 0.5
 
 # %% [markdown]
@@ -109,44 +126,61 @@ if live:
 # times in 10, and a listener who turns every word around is right as often.
 
 # %%
-bits = {kind: retained_information(2, 0.9, kind) for kind in ("uniform", "other")}
+bits = {
+    kind: retained_information(2, 0.9, kind) for kind in ("uniform", "other")
+}
 for kind, value in bits.items():
-    glue(f"bits-{kind}", f"{value:.3f}" if value < 0.1 else f"{value:.2f}", display=False)
+    glue(
+        f"bits-{kind}",
+        f"{value:.3f}" if value < 0.1 else f"{value:.2f}",
+        display=False,
+    )
 print("another value: more than half a bit left:", bits["other"] > 0.5)
-print("fresh draw: less than a hundredth of a bit left:", bits["uniform"] < 0.01)
+print(
+    "fresh draw: less than a hundredth of a bit left:", bits["uniform"] < 0.01
+)
 assert bits["other"] > 0.5 and bits["uniform"] < 0.01
 
 # %% [markdown]
 # A swap leaves {glue:text}`bits-other` bits of one, a fresh draw {glue:text}`bits-uniform`. Both are
-# more than none. {numref}`fig-bits` puts what is left in the captions beside what encoders of the
-# theorem's width made of it.
+# more than none. Do encoders use it? The records hold every probability, width and kind of factor, with
+# three seeds each.
+
+# %% tags=["recorded"]
+table = Sweep.named("assumptions").scores()
+table = table.query("probe == 'nonlinear' and target == 'image'")
+table = table.query("modality == 'image'")
+perturbed = table[table["factor"] == "s2"]
+at_one = perturbed[perturbed["encoding_size"] == 1]
+narrow = plots.over_seeds(at_one).sort_values("setting")
+print("runs:", perturbed["run"].nunique())
+print("of the theorem's width:", at_one["run"].nunique())
+
+# %% [markdown]
+# {numref}`fig-bits` puts what is left in the captions beside what encoders of the theorem's width made
+# of it.
 
 # %% mystnb={"figure": {"caption": "Discrete factors. Left: information that a caption holds about a perturbed factor of two or four values. Right: $R^2$ of that factor from the image representation at the theorem's width, 1. Means over 3 seeds at laptop scale, bands are standard deviations. Solid: a fresh draw; dashed: another value.", "name": "fig-bits"}, "image": {"alt": "Left: curves that fall from one and two bits to nearly none as the probability grows; the dashed ones rise again. Right: the binary factor stays at 1 until a probability of 0.7 and is lost at 0.9; with another value it is lost at 0.5 only. The four-valued factor and the continuous one are lost almost everywhere."}} tags=["recorded", "hide-input"]
-table = Sweep.named("assumptions").scores()
-table = table.query("probe == 'nonlinear' and target == 'image' and modality == 'image'")
-perturbed = table[table["factor"] == "s2"]
-chances = np.array([0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 kinds = {"perturbation": ("uniform", "-"), "alternative": ("other", "--")}
-colors = dict(zip(("binary", "fourfold", "continuous"), plots.SERIES, strict=False))
-figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.2), layout="constrained")
-grid = np.linspace(0, 1, 101)
-narrow = plots.over_seeds(perturbed[perturbed["encoding_size"] == 1])
+colors = dict(zip(assumptions.VALUES, plots.SERIES, strict=False))
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.2))
+grid, chances = np.linspace(0, 1, 101), assumptions.PROBABILITIES
 for (name, kind), line in narrow.groupby(["bias", "latents"]):
-    how, dash = kinds[name]
-    if kind != "continuous":
-        values = {"binary": 2, "fourfold": 4}[kind]
+    (how, dash), values = kinds[name], assumptions.VALUES[kind]
+    style = {"color": colors[kind], "ls": dash}
+    if values:
         kept = [retained_information(values, p, how) for p in grid]
-        left.plot(grid, kept, dash, color=colors[kind])
-    line = line.sort_values("setting")
+        left.plot(grid, kept, **style)
     low, high = (line["mean"] + sign * line["spread"] for sign in (-1, 1))
-    right.fill_between(chances, low, high, color=colors[kind], alpha=0.2, lw=0)
-    text = kind if dash == "-" else None
-    right.plot(chances, line["mean"], dash, marker="o", ms=3, color=colors[kind], label=text)
+    right.fill_between(chances, low, high, color=colors[kind], alpha=0.2)
+    style |= {"label": kind} if dash == "-" else {}
+    right.plot(chances, line["mean"], marker="o", ms=3, **style)
 left.set(xlabel="probability $p$", ylabel="bits left in the caption")
 right.set(xlabel="probability $p$", ylabel="$R^2$ of the perturbed factor")
 right.legend()
+figure.tight_layout()
 plt.show()
-print("runs drawn:", perturbed[perturbed["encoding_size"] == 1]["run"].nunique())
+print("lines drawn:", len(left.lines), len(right.lines))
 
 # %% [markdown]
 # The continuous factor obeys the theorem to the letter: it is lost at every probability. The binary
@@ -156,13 +190,18 @@ print("runs drawn:", perturbed[perturbed["encoding_size"] == 1]["run"].nunique()
 # neighbours.
 
 # %% tags=["recorded"]
-means = narrow.set_index(["bias", "latents", "setting"])["mean"]
+means = narrow.set_index(["bias", "latents", "setting"])["mean"].sort_index()
 swapped = means["alternative", "binary", 5]
 drawn = means["perturbation", "binary"].loc[[4, 5]]
-print("continuous factor at width 1, every R2 below 0.05:",
-      bool((means["perturbation", "continuous"] < 0.05).all()))
+print(
+    "continuous factor at width 1, every R2 below 0.05:",
+    bool((means["perturbation", "continuous"] < 0.05).all()),
+)
 print("binary, swapped 9 times in 10, R2 above 0.9:", bool(swapped > 0.9))
-print("binary, fresh draws, kept at 0.7 and lost at 0.9:", bool(drawn[4] > 0.9 and drawn[5] < 0.1))
+print(
+    "binary, fresh draws, kept at 0.7 and lost at 0.9:",
+    bool(drawn[4] > 0.9 and drawn[5] < 0.1),
+)
 assert (means["perturbation", "continuous"] < 0.05).all() and swapped > 0.9
 assert drawn[4] > 0.9 and drawn[5] < 0.1
 
@@ -179,13 +218,13 @@ assert drawn[4] > 0.9 and drawn[5] < 0.1
 
 # %% mystnb={"figure": {"caption": "$R^2$ of the perturbed factor from the image representation, by the probability that captions get it wrong and the width of the representation. The theorem speaks of the lowest width, and of the first panel alone. Mean and standard deviation over 3 seeds, laptop scale.", "name": "fig-phase"}, "image": {"alt": "Five heatmaps of width against probability. For continuous factors the bottom row is 0 and the score rises with width and falls with probability. For discrete factors nearly all of the map above the lowest width is 1, except at probability 1 and, for swapped binary factors, at one half."}} tags=["recorded", "hide-input"]
 titles = {
-    ("perturbation", "continuous"): "continuous,\nfresh draw",
-    ("perturbation", "fourfold"): "four values,\nfresh draw",
-    ("perturbation", "binary"): "two values,\nfresh draw",
-    ("alternative", "fourfold"): "four values,\nanother value",
-    ("alternative", "binary"): "two values,\nanother value",
+    ("perturbation", "continuous"): "continuous, fresh draw",
+    ("perturbation", "fourfold"): "four values, fresh draw",
+    ("perturbation", "binary"): "two values, fresh draw",
+    ("alternative", "fourfold"): "four values, another value",
+    ("alternative", "binary"): "two values, another value",
 }
-figure = plots.by_width(perturbed, titles, chances)
+figure = plots.by_width(perturbed, titles, assumptions.PROBABILITIES)
 figure.supxlabel("probability that the caption is wrong")
 plt.show()
 print("runs drawn:", perturbed["run"].nunique())
@@ -200,19 +239,29 @@ print("runs drawn:", perturbed["run"].nunique())
 
 
 # %% tags=["recorded"]
-phase = plots.over_seeds(perturbed).set_index(["bias", "latents", "encoding_size", "setting"])
-phase = phase["mean"]
+phase = plots.over_seeds(perturbed).set_index(
+    ["bias", "latents", "encoding_size", "setting"]
+)
+phase = phase["mean"].sort_index()
 fresh = phase["perturbation"]
 glue("spare-often", f"{fresh['continuous', 2, 1]:.2f}", display=False)
 glue("spare-seldom", f"{fresh['continuous', 2, 5]:.2f}", display=False)
 glue("spare-four", f"{fresh['fourfold', 3, 5]:.2f}", display=False)
 sound = table[table["factor"] == "s1"]["score"].min()
-print("with one spare dimension, wrong 1 time in 10: R2 above 0.9:",
-      bool(fresh["continuous", 2, 1] > 0.9))
-print("with two, four values, wrong 9 times in 10: R2 above 0.8:",
-      bool(fresh["fourfold", 3, 5] > 0.8))
+print(
+    "with one spare dimension, wrong 1 time in 10: R2 above 0.9:",
+    bool(fresh["continuous", 2, 1] > 0.9),
+)
+print(
+    "with two, four values, wrong 9 times in 10: R2 above 0.8:",
+    bool(fresh["fourfold", 3, 5] > 0.8),
+)
 print("the sound factor, in every run, R2 above 0.9:", bool(sound > 0.9))
-assert fresh["continuous", 2, 1] > 0.9 and fresh["fourfold", 3, 5] > 0.8 and sound > 0.9
+assert (
+    fresh["continuous", 2, 1] > 0.9
+    and fresh["fourfold", 3, 5] > 0.8
+    and sound > 0.9
+)
 
 # %% [markdown]
 # So *width is a second mechanism of forgetting*, beside the lie itself. With one spare dimension a
@@ -266,20 +315,35 @@ figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 states = ("unbiased", "unbiased", "perturbed", "omitted")
 for i, state in enumerate(states):
     style = {"color": plots.COLORS[state], "marker": "o", "ms": 4}
-    ax.plot(sizes, read[:, i], **style, ls="--" if i == 1 else "-",
-            label=f"{plots.label(f's{i + 1}')}, {state}")
+    ax.plot(
+        sizes,
+        read[:, i],
+        **style,
+        ls="--" if i == 1 else "-",
+        label=f"{plots.label(f's{i + 1}')}, {state}",
+    )
     ax.plot(16, longer[i], "x", color=plots.COLORS[state])
 ax.set(xscale="log", xlabel="pairs in a batch", ylabel="$R^2$")
 ax.set_xticks(sizes, sizes)
 ax.minorticks_off()
 ax.legend()
 plt.show()
+print("sizes drawn:", sizes)
+
+# %% [markdown]
+# In numbers:
+
+# %%
 kept, lost = read[:, :2].min(1).values, read[:, 2:].max(1).values
 print("batches of 4: an unbiased factor below 0.8:", bool(kept[0] < 0.8))
-print("batches of 256: unbiased above 0.95, others below 0.05:",
-      bool(kept[-1] > 0.95 and lost[-1] < 0.05))
-print("batches of 16, four times as long: the same:",
-      bool(longer[:2].min() > 0.95 and longer[2:].max() < 0.05))
+print(
+    "batches of 256: unbiased above 0.95, others below 0.05:",
+    bool(kept[-1] > 0.95 and lost[-1] < 0.05),
+)
+print(
+    "batches of 16, four times as long: the same:",
+    bool(longer[:2].min() > 0.95 and longer[2:].max() < 0.05),
+)
 assert kept[0] < 0.8 and kept[-1] > 0.95 and lost[-1] < 0.05
 assert longer[:2].min() > 0.95 and longer[2:].max() < 0.05
 

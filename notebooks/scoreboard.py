@@ -62,10 +62,19 @@ for verdict, count in counts.items():
 
 # %% mystnb={"figure": {"caption": "Every tested claim: how far its points are from what it says. Dots are the worst point, ticks the average. Left of the line is as claimed: a distance of at most 0.10, or for a gain of at least 0.05 that it is one.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot. Most rows have both left of the line; a few have the tick left and the dot right of it, and the last kind has both to the right."}} tags=["recorded", "hide-input"]
 figure, ax = plt.subplots(figsize=(7.4, 5.2), layout="constrained")
-palette = {"holds": "unbiased", "holds in part": "perturbed", "does not hold": "omitted"}
+palette = {
+    "holds": "unbiased",
+    "holds in part": "perturbed",
+    "does not hold": "omitted",
+}
 for row, found in enumerate(results.values()):
     color = plots.COLORS[palette[found.verdict]]
-    ax.plot([found.beyond(found.average), found.beyond(found.worst)], [row, row], color=color, lw=1)
+    ax.plot(
+        [found.beyond(found.average), found.beyond(found.worst)],
+        [row, row],
+        color=color,
+        lw=1,
+    )
     ax.plot(found.beyond(found.average), row, "|", ms=9, mew=2, color=color)
     ax.plot(found.beyond(found.worst), row, "o", ms=5, color=color)
 for verdict, state in palette.items():
@@ -84,7 +93,10 @@ print("claims drawn:", len(results))
 # The number is the worst point, and behind it the average. Names are those of {numref}`fig-scoreboard`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
-lines = ["| Claim | Refuted by | Measured | Verdict |", "| :-- | :-- | :-- | :-- |"]
+lines = [
+    "| Claim | Refuted by | Measured | Verdict |",
+    "| :-- | :-- | :-- | :-- |",
+]
 for claim in tested:
     found = results[claim.name]
     note = f": {claim.note}" if claim.note else ""
