@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
+from misalign.captions.tables import compose, table
 from misalign.captions.templates import contents, sentences, setting_of, settings, units
 from misalign.captions.values import chosen, columns
 from misalign.captions.vocabulary import Vocabulary, tokenize
 from misalign.captions.wording import Wording
 from misalign.errors import expect
-
-HOLE = -1  # in a table of tokens: nothing here, what follows moves up
 
 
 class Captioner:
@@ -88,9 +85,8 @@ class Captioner:
         self.vocabulary = Vocabulary(
             token for one in tokens for unit in one for string in unit for token in string
         )
-        self._tables = [[self._table(unit) for unit in one] for one in tokens]
-        # a unit's longest text is a row of its table without holes
-        self.length = 1 + max(sum(table.shape[1] for table in one) for one in self._tables)
+        self.length = 1 + max(sum(max(map(len, part)) for part in one) for one in tokens)
+        self._tables = [[table(part, self.vocabulary) for part in one] for one in tokens]
 
     @classmethod
     def mpi3d(
@@ -109,10 +105,6 @@ class Captioner:
     ) -> Captioner:
         """Captions of Causal3DIdent (section 5.3; Tables 9 to 11); arguments as for the class."""
         return cls("causal3dident", selected, printed=printed, distinct=distinct)
-
-    def _table(self, strings: list[list[str]]) -> Tensor:
-        rows = [torch.tensor(self.vocabulary.indices(tokens)) for tokens in strings]
-        return pad_sequence(rows, batch_first=True, padding_value=HOLE)
 
     def word_of(self, factor: str, values: Tensor) -> Tensor:
         """What the words say of a factor: the index of each value's word.
@@ -166,7 +158,7 @@ class Captioner:
         captions = [""] * len(template)
         for number, rows, places in self._by_template(words, template):
             texts = [
-                map(unit.strings.__getitem__, place)
+                map(unit.strings.__getitem__, place.tolist())
                 for unit, place in zip(self._units[number], places, strict=True)
             ]
             for row, parts in zip(rows.tolist(), zip(*texts, strict=True), strict=True):
@@ -192,22 +184,11 @@ class Captioner:
             As for `text`.
         """
         words, template = self._said(values, template)
-        place = torch.arange(self.length, device=template.device)
-        found = template.new_full((len(template), self.length), self.vocabulary.pad)
-        for number, tables in enumerate(self._tables):
-            rows = (template == number).nonzero()[:, 0]
-            parts = [
-                table.to(rows.device)[unit.place(words, rows)]
-                for unit, table in zip(self._units[number], tables, strict=True)
-            ]
-            whole = torch.cat(parts, 1)
-            there = whole != HOLE
-            count = there.sum(1, keepdim=True)
-            # the last column is for the end, so it is never among the words
-            block = found.new_full((len(rows), self.length), self.vocabulary.pad)
-            block[place < count] = whole[there]
-            block.scatter_(1, count, self.vocabulary.end)
-            found[rows] = block
+        found = template.new_empty((len(template), self.length))
+        for number, rows, places in self._by_template(words, template):
+            tables = zip(self._tables[number], places, strict=True)
+            parts = [one.to(place.device)[place] for one, place in tables]
+            found[rows] = compose(parts, self.length, self.vocabulary)
         return found
 
     def spans(
@@ -234,7 +215,8 @@ class Captioner:
         words, template = self._said(values, template)
         found: list[dict[str, tuple[int, int]]] = [{} for _ in template]
         for number, rows, places in self._by_template(words, template):
-            for row, *texts in zip(rows.tolist(), *places, strict=True):
+            indices = [place.tolist() for place in places]
+            for row, *texts in zip(rows.tolist(), *indices, strict=True):
                 offset = 0
                 for unit, place in zip(self._units[number], texts, strict=True):
                     for factor, (start, stop) in unit.spans[place].items():
@@ -244,11 +226,11 @@ class Captioner:
 
     def _by_template(
         self, words: dict[str, Tensor], template: Tensor
-    ) -> Iterator[tuple[int, Tensor, list[list[int]]]]:
+    ) -> Iterator[tuple[int, Tensor, list[Tensor]]]:
         """Each sentence, the captions that have it, and for each unit the text that they have."""
         for number, parts in enumerate(self._units):
             rows = (template == number).nonzero()[:, 0]
-            yield number, rows, [unit.place(words, rows).tolist() for unit in parts]
+            yield number, rows, [unit.place(words, rows) for unit in parts]
 
     def _said(
         self, values: dict[str, Tensor], template: Tensor

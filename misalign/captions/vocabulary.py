@@ -16,7 +16,7 @@ PAD, END, UNKNOWN = "{pad}", "{eos}", "{unk}"
 
 
 @cache
-def _tokenizer():  # noqa: ANN202
+def _tokenizer():
     # NLTK takes about a second to import, which whoever never meets a caption is spared
     from nltk.tokenize import NLTKWordTokenizer
 
