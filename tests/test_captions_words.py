@@ -36,9 +36,10 @@ def test_words_are_those_of_table_9():
     assert found["y_pos"].words == ("top", "mid", "bottom")
 
 
-def test_spotlight_direction_changes_at_every_fifth():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_spotlight_direction_changes_at_every_fifth_which_itself_has_the_next(dtype):
     s_pos = wordings()["s_pos"]
-    values = torch.tensor([0, 0.19, 0.2, 0.39, 0.4, 0.59, 0.6, 0.79, 0.8, 1])
+    values = torch.tensor([0, 0.19, 0.2, 0.39, 0.4, 0.59, 0.6, 0.79, 0.8, 1], dtype=dtype)
     said = [s_pos.words[i] for i in s_pos.word_of(values).tolist()]
     five = ("northwest", "northeast", "center", "southwest", "southeast")
     assert said == [word for word in five for _ in range(2)]
