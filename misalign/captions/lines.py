@@ -1,0 +1,49 @@
+"""Captions from a published text file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from misalign.errors import expect
+
+
+def read_lines(path: Path | str) -> list[str]:
+    r"""Read captions, one a line.
+
+    Lines end with "\n" or "\r\n", and with nothing else: any other character that Python takes
+    for a line's end, such as a lone "\r" or "\x85", stays in its caption and shifts no pair after
+    it. Nothing is split into sentences.
+
+    Parameters
+    ----------
+    path : Path or str
+        A UTF-8 file, with or without a byte order mark and a newline at its end.
+
+    Returns
+    -------
+    list of str
+        Captions without their line ends.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not UTF-8, is empty, has an empty line, or ends its lines with "\r" alone.
+    """
+    path = Path(path)
+    expect(path.is_file(), "path", "a text file, one caption a line", path, FileNotFoundError)
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        got = f"byte {data[error.start]:#04x} in line {line}"
+        raise ValueError(f"{path}: expected UTF-8, got {got}") from None
+    expect(text.strip(), str(path), "one caption a line", "an empty file")
+    only_returns = "\r" in text and "\n" not in text
+    expect(not only_returns, str(path), r"lines that end with \n or \r\n", r"\r alone")
+    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    empty = next((number for number, line in enumerate(lines, 1) if not line.strip()), None)
+    expect(empty is None, str(path), "one caption a line", f"an empty line {empty}")
+    return lines

@@ -1,0 +1,212 @@
+"""Sentences with slots, taken apart at their spaces (Tables 8 and 11)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from string import Formatter
+
+import yaml
+from torch import Tensor
+
+from misalign.captions.wording import Wording
+from misalign.errors import expect, expect_whole
+from misalign.paths import LIBRARY
+
+TABLES = {"mpi3d": (7, 8), "causal3dident": (10, 11)}  # of the settings, and of the sentences
+SOUNDS_OPEN = re.compile("[aeiou]|xkcd", re.IGNORECASE)  # "an orange", "an xkcd-blue"
+
+
+@cache
+def contents() -> dict:
+    """What ``misalign/data/captions.yml`` holds, by world."""
+    return yaml.safe_load((LIBRARY / "data" / "captions.yml").read_text(encoding="utf-8"))
+
+
+def settings(world: str) -> tuple[tuple[str, ...], ...]:
+    """The nested sets of factors that have sentences (Tables 7 and 10), setting 1 first.
+
+    Parameters
+    ----------
+    world : {"mpi3d", "causal3dident"}
+        Which of the image worlds.
+
+    Returns
+    -------
+    tuple of tuple of str
+
+    Raises
+    ------
+    ValueError
+        If the world is unknown.
+    """
+    expect(world in TABLES, "world", f"one of {', '.join(TABLES)}", repr(world))
+    factors = tuple(contents()[world]["words"])
+    return tuple(factors[:count] for count in range(1, len(factors) + 1))
+
+
+def setting_of(world: str, selected: int | Iterable[str] | None = None) -> int:
+    """Number of a selection setting.
+
+    Parameters
+    ----------
+    world : {"mpi3d", "causal3dident"}
+        Which of the image worlds.
+    selected : int or iterable of str, optional
+        A setting, or the factors that captions name, in any order; by default all of them.
+
+    Returns
+    -------
+    int
+        1-based, as in the paper.
+
+    Raises
+    ------
+    ValueError
+        If no setting selects just these factors; the message lists those that there are.
+    """
+    known = settings(world)
+    if selected is None:
+        return len(known)
+    if isinstance(selected, int):
+        expect_whole("selected", selected, 1, len(known), f"{world} (Table {TABLES[world][0]})")
+        return selected
+    selected = (selected,) if isinstance(selected, str) else tuple(selected)
+    found = [number for number, one in enumerate(known, 1) if set(one) == set(selected)]
+    listed = "; ".join(f"{number}: {', '.join(one)}" for number, one in enumerate(known, 1))
+    expected = f"a set that has sentences (Table {TABLES[world][0]}: {listed})"
+    expect(found, "selected", expected, ", ".join(map(str, selected)) or "none")
+    return found[0]
+
+
+def sentences(world: str, setting: int, printed: bool = False) -> tuple[str, ...]:
+    """Templates of a setting, complete or in the paper's wording (Tables 8 and 11).
+
+    Parameters
+    ----------
+    world : {"mpi3d", "causal3dident"}
+        Which of the image worlds.
+    setting : int
+        1-based number of the selection setting.
+    printed : bool, optional
+        The paper's wording, which from Causal3DIdent's setting 5 on leaves the position out of
+        some templates. One misprint is mended even then: the space after ``{size}`` in setting 4
+        of Table 8.
+
+    Returns
+    -------
+    tuple of str
+        With slots such as ``{shape}``.
+    """
+    entries = contents()[world]["templates"][setting]
+    return tuple(one.get("printed", one["text"]) if printed else one["text"] for one in entries)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A part of a sentence between two spaces: fixed text, or slots and what sticks to them.
+
+    Parameters
+    ----------
+    wordings : tuple of Wording
+        Of the factors in the slots, in their order.
+    strings : tuple of str
+        The text for every combination of words, those of the last slot changing fastest.
+    spans : tuple of dict
+        For every text, where in it each factor's words begin and end.
+    """
+
+    wordings: tuple[Wording, ...]
+    strings: tuple[str, ...]
+    spans: tuple[dict[str, tuple[int, int]], ...]
+
+    @classmethod
+    def fill(cls, pattern: str, wordings: dict[str, Wording], article: str = "") -> Unit:
+        """Fill a pattern such as ``{y_pos}-{x_pos},`` with all words that it may take.
+
+        Parameters
+        ----------
+        pattern : str
+            Text with slots.
+        wordings : dict of str to Wording
+            By factor.
+        article : {"", "a", "A"}, optional
+            Put before the text, with an n where the sound of the first word needs one.
+
+        Returns
+        -------
+        Unit
+        """
+        pieces = [(text, slot) for text, slot, _, _ in Formatter().parse(pattern)]
+        slots = [slot for _, slot in pieces if slot]
+        strings, spans = [], []
+        for words in product(*(wordings[slot].words for slot in slots)):
+            text = ""
+            if article:
+                text = f"{article}n " if SOUNDS_OPEN.match(words[0]) else f"{article} "
+            said = dict(zip(slots, words, strict=True))
+            where = {}
+            for before, slot in pieces:
+                text += before
+                if slot:
+                    where[slot] = (len(text), len(text) + len(said[slot]))
+                    text += said[slot]
+            strings.append(text)
+            spans.append(where)
+        return cls(tuple(wordings[slot] for slot in slots), tuple(strings), tuple(spans))
+
+    def place(self, words: dict[str, Tensor], rows: Tensor) -> Tensor:
+        """Which of the texts each caption has.
+
+        Parameters
+        ----------
+        words : dict of str to Tensor
+            By factor, each caption's index among the words, shape (n,).
+        rows : Tensor
+            The captions meant, shape (m,).
+
+        Returns
+        -------
+        Tensor
+            int64, shape (m,).
+        """
+        place = rows.new_zeros(len(rows))
+        for one in self.wordings:
+            place = place * len(one.words) + words[one.factor][rows]
+        return place
+
+
+def units(sentence: str, wordings: dict[str, Wording], agree: bool) -> tuple[Unit, ...]:
+    """Take a template apart at its spaces; text without slots stays in one piece.
+
+    Parameters
+    ----------
+    sentence : str
+        The template.
+    wordings : dict of str to Wording
+        By factor.
+    agree : bool
+        Whether an article right before a slot agrees with the word put there: "an armadillo".
+
+    Returns
+    -------
+    tuple of Unit
+        Joined by spaces, one text of each makes a caption.
+    """
+    parts: list[tuple[str, str]] = []  # article and pattern
+    article = ""
+    words = sentence.split(" ")
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if agree and word in ("a", "A") and following.startswith("{"):
+            article = word
+        elif "{" in word:
+            parts.append((article, word))
+            article = ""
+        elif parts and "{" not in parts[-1][1]:
+            parts[-1] = ("", f"{parts[-1][1]} {word}")
+        else:
+            parts.append(("", word))
+    return tuple(Unit.fill(pattern, wordings, article) for article, pattern in parts)

@@ -1,0 +1,133 @@
+"""Tokens of captions as NLTK cuts them, and their indices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from misalign.errors import expect
+
+# NLTK makes three tokens of a string in braces, so no word of a caption can be one of these
+PAD, END, UNKNOWN = "{pad}", "{eos}", "{unk}"
+
+
+@cache
+def _tokenizer():
+    # NLTK takes about a second to import, which whoever never meets a caption is spared
+    from nltk.tokenize import NLTKWordTokenizer
+
+    return NLTKWordTokenizer()
+
+
+def tokenize(caption: str) -> list[str]:
+    """Tokens of one caption by NLTK's word tokenizer, which needs no downloaded data.
+
+    App. D.1 names the Punkt tokenizer, which splits text into sentences; the authors' words come
+    from `nltk.word_tokenize`, that is, from this tokenizer on each sentence. A caption is never
+    split into sentences here: one caption, one sample. As in their code, case is kept.
+
+    Parameters
+    ----------
+    caption : str
+        Text of one sample.
+
+    Returns
+    -------
+    list of str
+    """
+    return _tokenizer().tokenize(caption)
+
+
+class Vocabulary:
+    """Indices of words: 0 pads, 1 ends a caption, 2 stands for unknown words, then sorted words.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Tokens, in any order; repeated ones count once.
+
+    Attributes
+    ----------
+    words : tuple of str
+        Every word by its index, the three special ones first.
+    pad, end, unknown : int
+        Indices of the special words.
+    """
+
+    pad, end, unknown = 0, 1, 2
+
+    def __init__(self, words: Iterable[str]) -> None:
+        special = (PAD, END, UNKNOWN)
+        self.words = (*special, *sorted(set(words) - set(special)))
+        self._index = {word: index for index, word in enumerate(self.words)}
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def indices(self, tokens: Iterable[str]) -> list[int]:
+        """Index of each token; that of `unknown` for a word that is not here."""
+        return [self._index.get(token, self.unknown) for token in tokens]
+
+    def encode(self, captions: Sequence[str], length: int | None = None) -> Tensor:
+        """Indices of whole captions, each cut into tokens by NLTK.
+
+        A caption that occurs twice is cut once.
+
+        Parameters
+        ----------
+        captions : sequence of str
+            One a sample.
+        length : int, optional
+            Columns of the result, by default those of the longest caption.
+
+        Returns
+        -------
+        Tensor
+            int64, shape (n, length): words, an end, then padding.
+
+        Raises
+        ------
+        ValueError
+            If there is no caption, or one that does not fit into the length.
+        """
+        expect(not isinstance(captions, str), "captions", "a list of strings", "one string")
+        expect(len(captions), "captions", "at least one", "none")
+        place: dict[str, int] = {}
+        rows = torch.tensor([place.setdefault(caption, len(place)) for caption in captions])
+        ids = [torch.tensor([*self.indices(tokenize(one)), self.end]) for one in place]
+        longest = max(map(len, ids))
+        length = longest if length is None else length
+        fits = f"at least {longest}, the tokens and the end of the longest caption"
+        expect(longest <= length, "length", fits, length)
+        padded = pad_sequence(ids, batch_first=True, padding_value=self.pad)
+        return torch.nn.functional.pad(padded, (0, length - longest), value=self.pad)[rows]
+
+    def decode(self, tokens: Tensor) -> list[str]:
+        """Words up to the end, a space between any two; `encode` brings them back.
+
+        Parameters
+        ----------
+        tokens : Tensor
+            Indices, shape (n, length).
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        ValueError
+            If an index is not of this vocabulary.
+        """
+        expect(tokens.ndim == 2, "tokens", "shape (n, length)", tuple(tokens.shape))
+        stray = tokens[(tokens < 0) | (tokens >= len(self))]
+        expect(not len(stray), "tokens", f"indices from 0 to {len(self) - 1}", stray[:3].tolist())
+        return [" ".join(map(self.words.__getitem__, self._said(row))) for row in tokens.tolist()]
+
+    def _said(self, row: list[int]) -> list[int]:
+        stop = next((i for i, index in enumerate(row) if index in (self.pad, self.end)), len(row))
+        return row[:stop]
