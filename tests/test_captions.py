@@ -206,7 +206,6 @@ def test_sentences_differ_from_table_11_only_where_it_leaves_something_out(setti
     assert [one == other for one, other in zip(ours, theirs, strict=True)] == complete
 
 
-@pytest.mark.skipif(not (REFERENCE / "table_11.csv").exists(), reason="no copy of Table 11")
 def test_printed_sentences_are_those_of_table_11():
     with (REFERENCE / "table_11.csv").open(encoding="utf-8", newline="") as file:
         lines = [(int(row["setting"]), row["text"]) for row in csv.DictReader(file)]
