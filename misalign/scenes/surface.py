@@ -1,0 +1,91 @@
+"""What a ray sees of the body that it meets: point and normal, both with derivatives."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from misalign.scenes.grids import SIDE, Atlas
+from misalign.scenes.trace import Bodies, Hits
+from misalign.scenes.vectors import dot, still, turned, unit
+
+STEEPEST = -0.1  # slope along the ray: near a silhouette Newton's step would be without bounds
+
+
+def surface(
+    atlas: Atlas, bodies: Bodies, hits: Hits, origin: Tensor, direction: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Points and unit normals where rays meet bodies.
+
+    The traced distance carries no derivatives. One Newton step along the ray both sharpens it and
+    gives it those of the implicit function: the step's level depends on the factors, its slope is
+    held still.
+
+    Parameters
+    ----------
+    atlas, bodies : Atlas, Bodies
+        The shapes, and where they are.
+    hits : Hits
+        The m meetings.
+    origin, direction : Tensor
+        Rays, shapes (3, n, 1) and (3, n, r).
+
+    Returns
+    -------
+    Tensor, Tensor
+        Shape (3, m) each, in the world.
+    """
+    at = (hits.scene, hits.body)
+    shape, scale = bodies.shape[at], bodies.scale[at]
+    ray = direction[:, hits.scene, hits.ray]
+    start = bodies.inward(at, origin[:, hits.scene, 0])
+    step = bodies.inward(at, ray, free=True)
+    centre, half = atlas.centre.T[:, shape], atlas.half.T[:, shape]
+    t = hits.distance / still(scale)
+    levels = atlas.volume.view(-1, 1)
+    level, slopes = interpolated(levels, shape, (start + t * step - centre) / half)
+    slope = still(dot(slopes[..., 0], step / half)).clamp(max=STEEPEST)
+    t = t - level[:, 0] / slope
+    inner = start + t * step
+    normals, _ = interpolated(atlas.normals, shape, (inner - centre) / half)
+    outer = turned(bodies.rotation[:, :, *at], unit(normals.T))
+    return origin[:, hits.scene, 0] + t * scale * ray, outer
+
+
+def interpolated(cells: Tensor, shape: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
+    """Trilinear interpolation and its slopes, differentiable in either mode.
+
+    Parameters
+    ----------
+    cells : Tensor
+        c numbers a grid point, shape (shapes * 64^3, c).
+    shape : Tensor
+        Which shape, shape (m,).
+    box : Tensor
+        Points in box coordinates, from -1 to 1, shape (3, m).
+
+    Returns
+    -------
+    Tensor, Tensor
+        Values of shape (m, c), and derivatives by box coordinates of shape (3, m, c).
+    """
+    place = (box + 1) * ((SIDE - 1) / 2)
+    corner = still(place).floor().clamp(0, SIDE - 2)
+    part = (place - corner)[..., None]
+    i, j, k = corner.long()
+    base = ((shape * SIDE + i) * SIDE + j) * SIDE + k
+    at = {d: cells[base + (d[0] * SIDE + d[1]) * SIDE + d[2]] for d in product((0, 1), repeat=3)}
+    x, y, z = ((1 - w, w) for w in part)
+    xs = {(q, r): at[0, q, r] * x[0] + at[1, q, r] * x[1] for q, r in product((0, 1), repeat=2)}
+    by_x = {(q, r): at[1, q, r] - at[0, q, r] for q, r in product((0, 1), repeat=2)}
+    ys = [xs[0, r] * y[0] + xs[1, r] * y[1] for r in (0, 1)]
+    slope_x = [by_x[0, r] * y[0] + by_x[1, r] * y[1] for r in (0, 1)]
+    slope_y = [xs[1, r] - xs[0, r] for r in (0, 1)]
+    slopes = [
+        slope_x[0] * z[0] + slope_x[1] * z[1],
+        slope_y[0] * z[0] + slope_y[1] * z[1],
+        ys[1] - ys[0],
+    ]
+    return ys[0] * z[0] + ys[1] * z[1], torch.stack(slopes) * ((SIDE - 1) / 2)
