@@ -27,12 +27,12 @@ COLUMNS = (
     *map(Column, ("s_pos", "color", "s_color", "b_color", "alpha", "beta", "gamma")),
 )
 ROWS = 8  # scenes at once
-RADIUS = 1.05  # of an object
-HEIGHT = 1.25  # of its middle over the ground
-APART = (1.3, 1.45)  # neighbouring positions along x and y
-EYE, TARGET, VIEW = (0.0, -6.4, 7.2), (0.0, 0.05, 0.75), 0.31
-LAMP = 4.2, 5.4  # the spotlight's arc: radius and height
-AIM = 0.9  # radius of the arc that it is aimed at
+RADIUS = 1.3  # of an object
+HEIGHT = 1.45  # of its middle over the ground
+APART = (1.4, 1.5)  # neighbouring positions along x and y
+EYE, TARGET, VIEW = (0.0, -6.4, 7.2), (0.0, 0.1, 1.0), 0.32
+LAMP = 3.4, 7.0  # the spotlight's arc: radius and height
+AIM = 1.1  # radius of the arc that it is aimed at
 ARC = math.radians(135)  # it reaches to either side of straight ahead
 
 
@@ -111,11 +111,11 @@ def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
     hues = {name: values[name] for name in ("s_color", "b_color")}
     if authors_hues:
         hues = {name: (hue - 0.5) / 2 for name, hue in hues.items()}
-    lamp, ground = (0.8, 0.6) if authors_hues else (0.5, 0.6)
+    lamp, ground = (0.8, 0.6) if authors_hues else (0.4, 0.6)
     return Scene(
         Camera(*fixed, VIEW),
         _object(values),
-        _light(values["s_pos"], rgb(hues["s_color"], lamp, 0.85).T),
+        _light(values["s_pos"], rgb(hues["s_color"], lamp, 0.9).T),
         Backdrop(rgb(hues["b_color"], ground, 0.75).T),
     )
 
@@ -132,7 +132,7 @@ def _object(values: dict[str, Tensor]) -> Bodies:
         rotation=rotation[..., None],
         position=position[..., None],
         scale=torch.full_like(like, RADIUS).detach()[:, None],
-        colour=rgb(values["color"], 0.85, 0.9).T[..., None],
+        colour=rgb(values["color"], 0.75, 0.95).T[..., None],
     )
 
 
@@ -146,7 +146,7 @@ def _light(s_pos: Tensor, colour: Tensor) -> Spotlight:
         position=radius * ahead + height * up,
         target=AIM * ahead + 0.2 * up,
         colour=colour,
-        full=math.cos(math.radians(13)),
-        none=math.cos(math.radians(25)),
-        ambient=(0.16, 0.2),
+        full=math.cos(math.radians(15)),
+        none=math.cos(math.radians(27)),
+        ambient=(0.26, 0.16),
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from misalign.errors import expect
 from misalign.scenes.shapes import SHAPES, Primitive, field
@@ -27,11 +28,14 @@ class Grid:
     ----------
     values : Tensor
         Distance at the grid points, negative inside, shape (64, 64, 64) by x, y, z.
+    normals : Tensor
+        Unit vectors along which it grows, shape (64, 64, 64, 3).
     centre, half : Tensor
         The box: its centre and half of its sides, shape (3,).
     """
 
     values: Tensor
+    normals: Tensor
     centre: Tensor
     half: Tensor
 
@@ -40,18 +44,12 @@ class Grid:
         """Sides of a cell, shape (3,)."""
         return 2 * self.half / (SIDE - 1)
 
-    @cached_property
-    def normals(self) -> Tensor:
-        """Unit normals at the grid points, shape (64, 64, 64, 3)."""
-        slopes = torch.gradient(self.values, spacing=self.spacing.tolist())
-        return torch.nn.functional.normalize(torch.stack(slopes, -1), dim=-1)
-
     def fitted(self) -> Grid:
         """Move and scale the shape so that it just fits into the unit sphere."""
         inside = points_of(self.centre, self.half)[self.values < self.spacing.max()]
         middle = (inside.amax(0) + inside.amin(0)) / 2
         scale = (inside - middle).norm(dim=-1).max() - self.spacing.max()
-        return Grid(self.values / scale, (self.centre - middle) / scale, self.half / scale)
+        return Grid(self.values / scale, self.normals, (self.centre - middle) / scale, self.half / scale)
 
 
 def points_of(centre: Tensor, half: Tensor, side: int = SIDE) -> Tensor:
@@ -105,10 +103,12 @@ def from_primitives(primitives: Sequence[Primitive]) -> Grid:
         centre, half = (low + high) / 2, (high - low) / 2
     half = half * (1 + 2 * MARGIN / SIDE)
     level = field(primitives, points_of(centre, half))
-    return Grid(distances(level, 2 * half / (SIDE - 1)), centre, half)
+    slopes = torch.stack(torch.gradient(level, spacing=(2 * half / (SIDE - 1)).tolist()), -1)
+    values = distances(level, slopes, 2 * half / (SIDE - 1))
+    return Grid(values, normalize(slopes, dim=-1), centre, half)
 
 
-def distances(level: Tensor, spacing: Tensor) -> Tensor:
+def distances(level: Tensor, slopes: Tensor, spacing: Tensor) -> Tensor:
     """Make signed distances of a level function.
 
     Beside the surface it is the level over its slope. Elsewhere it is the distance to the surface
@@ -116,8 +116,8 @@ def distances(level: Tensor, spacing: Tensor) -> Tensor:
 
     Parameters
     ----------
-    level : Tensor
-        Smooth near its zeros, shape (64, 64, 64).
+    level, slopes : Tensor
+        Values and gradients at the grid points, shapes (64, 64, 64) and (64, 64, 64, 3).
     spacing : Tensor
         Sides of a cell, shape (3,).
 
@@ -126,28 +126,21 @@ def distances(level: Tensor, spacing: Tensor) -> Tensor:
     Tensor
         Float32, shape (64, 64, 64).
     """
-    slopes = np.stack(np.gradient(level.double().numpy(), *spacing.tolist()))
-    level = level.double().numpy()
+    level, slopes = level.double().numpy(), slopes.double().movedim(-1, 0).numpy()
     steep = np.sqrt((slopes**2).sum(0)).clip(1e-6)
     near = _beside_surface(level < 0)
-    sides = spacing.double().numpy()[:, None, None, None]
-    points = np.indices(level.shape) * sides
+    sides = spacing.double().numpy()
+    points = np.indices(level.shape) * sides[:, None, None, None]
     feet = points - slopes * (level / steep**2)
-    nearest = distance_transform_edt(~near, spacing.tolist(), False, True)
+    nearest = distance_transform_edt(~near, sides, False, True)
     far = np.sqrt(((points - feet[:, *nearest]) ** 2).sum(0)) * np.sign(level)
     return torch.from_numpy(np.where(near, level / steep, far)).float()
 
 
 def _beside_surface(inside: np.ndarray) -> np.ndarray:
-    # grid points with a neighbour on the other side
-    near = np.zeros_like(inside)
-    for axis in range(3):
-        other = np.diff(inside, axis=axis)
-        before, after = ([slice(None)] * 3 for _ in "ba")
-        before[axis], after[axis] = slice(None, -1), slice(1, None)
-        near[tuple(before)] |= other
-        near[tuple(after)] |= other
-    return near
+    # corners of the cells that the surface crosses
+    block = np.ones((3, 3, 3), bool)
+    return binary_dilation(inside, block) & binary_dilation(~inside, block)
 
 
 @dataclass(frozen=True, eq=False)

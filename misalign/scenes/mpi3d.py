@@ -20,10 +20,10 @@ from misalign.scenes.vectors import about, composed, turned
 
 SHAPES = ("coffee-cup", "tennis-ball", "croissant", "beer-cup")
 ROBOT = ("robot-arm", "robot-stand")
-COLOURS = ((0.95, 0.8, 0.1), (0.1, 0.62, 0.2), (0.48, 0.5, 0.12), (0.85, 0.1, 0.1))
+COLOURS = ((0.95, 0.8, 0.1), (0.1, 0.62, 0.2), (0.52, 0.53, 0.14), (0.88, 0.1, 0.1))
 BACKS = ((0.5, 0.12, 0.55), (0.18, 0.55, 0.34), (0.98, 0.5, 0.45))
 METAL = (0.62, 0.65, 0.7)
-RADII = (0.34, 0.52)  # of a small and of a large object
+RADII = (0.4, 0.6)  # of a small and of a large object
 COLUMNS = (
     Column("color", len(COLOURS)),
     Column("shape", len(SHAPES)),
@@ -35,11 +35,12 @@ COLUMNS = (
 )
 ROWS = 32  # scenes at once
 SHOULDER = (0.0, 1.1, 1.05)
-REACH = 1.42  # from the shoulder to where the object begins
-SWING = math.radians(55)  # of the base to either side
+ARM = 0.78  # scale of the arm
+REACH = 1.42 * ARM  # from the shoulder to where the object begins
+SWING = math.radians(50)  # of the base to either side
 LIFT = math.radians(-13), math.radians(38)  # of the arm
-EYES = ((0.0, -3.6, 3.6), (0.0, -4.6, 1.9), (0.0, -4.75, 0.45))
-TARGET, VIEW = (0.0, 0.1, 1.0), 0.42
+EYES = ((0.0, -3.6, 3.7), (0.0, -4.6, 1.9), (0.0, -4.75, 0.4))
+TARGET, VIEW = (0.0, 0.1, 1.1), 0.4
 DTYPE = torch.float32
 
 
@@ -108,7 +109,7 @@ def _scene(values: dict[str, Tensor], dtype: torch.dtype) -> Scene:
     n = len(values["shape"])
 
     def of(table: tuple, name: str) -> Tensor:
-        return torch.tensor(table, **like)[values[name]].T
+        return torch.tensor(table, **like)[values[name]].movedim(-1, 0)
 
     def same(row: tuple) -> Tensor:
         return torch.tensor(row, **like)[:, None].expand(3, n)
@@ -117,12 +118,12 @@ def _scene(values: dict[str, Tensor], dtype: torch.dtype) -> Scene:
         position=same((1.6, -2.8, 4.6)),
         target=same((0.0, 0.3, 0.8)),
         colour=same((0.8, 0.8, 0.78)),
-        full=math.cos(math.radians(18)),
-        none=math.cos(math.radians(34)),
+        full=math.cos(math.radians(24)),
+        none=math.cos(math.radians(46)),
         ambient=(0.3, 0.14),
     )
     backdrop = Backdrop(
-        same((0.42, 0.42, 0.44)), of(BACKS, "back"), same((0.2, 0.2, 0.23)), 3.0, (0.0, 1.5)
+        same((0.42, 0.42, 0.44)), of(BACKS, "back"), same((0.3, 0.3, 0.33)), 3.0, (0.0, 1.7)
     )
     camera = Camera(of(EYES, "cam"), same(TARGET), VIEW)
     return Scene(camera, _bodies(values, of, same), light, backdrop)
@@ -146,6 +147,6 @@ def _bodies(values: dict[str, Tensor], of, same) -> Bodies:
         shape=torch.cat([shape[:, None], robot.expand(len(shape), 2)], 1),
         rotation=torch.stack([yaw, arm, still], -1),
         position=torch.stack([held, shoulder, shoulder], -1),
-        scale=torch.stack([radius, one, one], -1),
+        scale=torch.stack([radius, ARM * one, one], -1),
         colour=torch.stack([of(COLOURS, "color"), same(METAL), same(METAL)], -1),
     )

@@ -13,7 +13,7 @@ from misalign.scenes.surface import surface
 from misalign.scenes.trace import Bodies, cast
 from misalign.scenes.vectors import cross, dot, still, unit
 
-LIFT = 0.02  # of a shadow ray's start above its surface, in world units
+LIFT = 0.035  # of a shadow ray's start above its surface, in world units
 GLOSS = 0.25  # strength of the highlight
 
 

@@ -12,7 +12,7 @@ from misalign.scenes.grids import SIDE, Atlas
 from misalign.scenes.vectors import dot, still, turned
 
 STEPS = 40  # after which a ray has missed
-CLOSE = 0.006  # distance that counts as a hit, in the shape's own unit
+CLOSE = 0.004  # distance that counts as a hit, in the shape's own unit
 SHORTEST = 0.012  # step, likewise: grazing rays get on
 TOGETHER = 4  # steps between two clearings of finished rays
 SPLIT = 4096  # rays from which two threads share a lookup
