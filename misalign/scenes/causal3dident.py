@@ -27,13 +27,13 @@ COLUMNS = (
     *map(Column, ("s_pos", "color", "s_color", "b_color", "alpha", "beta", "gamma")),
 )
 ROWS = 8  # scenes at once
-RADIUS = 1.3  # of an object
-HEIGHT = 1.45  # of its middle over the ground
-APART = (1.4, 1.5)  # neighbouring positions along x and y
-EYE, TARGET, VIEW = (0.0, -6.4, 7.2), (0.0, 0.1, 1.0), 0.32
+RADIUS = 1.4  # of an object
+HEIGHT = 1.5  # of its middle over the ground
+APART = (1.2, 1.35)  # neighbouring positions along x and y
+EYE, TARGET, VIEW = (0.0, -6.4, 7.2), (0.0, 0.1, 1.1), 0.295
 LAMP = 3.4, 7.0  # the spotlight's arc: radius and height
 AIM = 1.1  # radius of the arc that it is aimed at
-ARC = math.radians(135)  # it reaches to either side of straight ahead
+ARC = math.radians(130), math.radians(320)  # from the northwest by the camera's side to southeast
 
 
 def picture(
@@ -137,16 +137,16 @@ def _object(values: dict[str, Tensor]) -> Bodies:
 
 
 def _light(s_pos: Tensor, colour: Tensor) -> Spotlight:
-    turn = about(2, (0.5 - s_pos) * 2 * ARC)
-    # straight ahead is away from the camera
-    ahead = turn[:, 1]
+    first, last = ARC
+    # where the arc is at s_pos, counted from x (east) to y (north, away from the camera)
+    aside = about(2, first + s_pos * (last - first))[:, 0]
     radius, height = LAMP
     up = s_pos.new_tensor([[0.0], [0.0], [1.0]])
     return Spotlight(
-        position=radius * ahead + height * up,
-        target=AIM * ahead + 0.2 * up,
+        position=radius * aside + height * up,
+        target=AIM * aside + 0.2 * up,
         colour=colour,
         full=math.cos(math.radians(15)),
         none=math.cos(math.radians(27)),
-        ambient=(0.26, 0.16),
+        ambient=(0.28, 0.18),
     )

@@ -32,12 +32,15 @@ class Grid:
         Unit vectors along which it grows, shape (64, 64, 64, 3).
     centre, half : Tensor
         The box: its centre and half of its sides, shape (3,).
+    reach : Tensor
+        Radius of the sphere about the box's centre that holds the shape, shape ().
     """
 
     values: Tensor
     normals: Tensor
     centre: Tensor
     half: Tensor
+    reach: Tensor
 
     @property
     def spacing(self) -> Tensor:
@@ -45,11 +48,10 @@ class Grid:
         return 2 * self.half / (SIDE - 1)
 
     def fitted(self) -> Grid:
-        """Move and scale the shape so that it just fits into the unit sphere."""
-        inside = points_of(self.centre, self.half)[self.values < self.spacing.max()]
-        middle = (inside.amax(0) + inside.amin(0)) / 2
-        scale = (inside - middle).norm(dim=-1).max() - self.spacing.max()
-        return Grid(self.values / scale, self.normals, (self.centre - middle) / scale, self.half / scale)
+        """Move and scale the shape so that it just fits the unit sphere about its box's centre."""
+        scaled = (value / self.reach for value in (self.values, self.half, self.reach))
+        values, half, reach = scaled
+        return Grid(values, self.normals, torch.zeros_like(self.centre), half, reach)
 
 
 def points_of(centre: Tensor, half: Tensor, side: int = SIDE) -> Tensor:
@@ -105,7 +107,13 @@ def from_primitives(primitives: Sequence[Primitive]) -> Grid:
     level = field(primitives, points_of(centre, half))
     slopes = torch.stack(torch.gradient(level, spacing=(2 * half / (SIDE - 1)).tolist()), -1)
     values = distances(level, slopes, 2 * half / (SIDE - 1))
-    return Grid(values, normalize(slopes, dim=-1), centre, half)
+    return Grid(values, normalize(slopes, dim=-1), centre, half, reach(values, half))
+
+
+def reach(values: Tensor, half: Tensor) -> Tensor:
+    # the surface is no farther than a cell from the grid points within
+    inside = points_of(torch.zeros_like(half), half)[values < 0]
+    return inside.norm(dim=-1).max() + 2 * half.norm() / (SIDE - 1)
 
 
 def distances(level: Tensor, slopes: Tensor, spacing: Tensor) -> Tensor:
@@ -155,12 +163,15 @@ class Atlas:
         Unit normals of the grid points, shape (shapes * 64^3, 3).
     centre, half : Tensor
         The boxes, shape (shapes, 3).
+    reach : Tensor
+        Radii of the spheres about the boxes' centres that hold the shapes, shape (shapes,).
     """
 
     volume: Tensor
     normals: Tensor
     centre: Tensor
     half: Tensor
+    reach: Tensor
 
     @classmethod
     def of(cls, grids: Sequence[Grid]) -> Atlas:
@@ -170,16 +181,12 @@ class Atlas:
             normals=torch.cat([grid.normals for grid in grids]).reshape(-1, 3),
             centre=torch.stack([grid.centre for grid in grids]),
             half=torch.stack([grid.half for grid in grids]),
+            reach=torch.stack([grid.reach for grid in grids]),
         )
 
     def to(self, *to: torch.device | torch.dtype) -> Atlas:
         """Move to a device or a type of number."""
         return replace(self, **{name: value.to(*to) for name, value in vars(self).items()})
-
-    @property
-    def reach(self) -> Tensor:
-        """Radius about the shape's origin that holds its box, shape (shapes,)."""
-        return (self.centre.abs() + self.half).norm(dim=-1)
 
 
 @cache

@@ -159,38 +159,39 @@ def draw(scene: Scene, atlas: Atlas, size: int, supersample: int = 1) -> Tensor:
     fine = size * supersample
     origin, direction = scene.camera.eye[:, :, None], scene.camera.rays(fine)
     distance, points, normals, colours = scene.backdrop.met(origin, direction)
-    rays = still(origin), still(direction)
     bodies = scene.bodies.still()
-    hits = cast(atlas, bodies, *rays).nearest(distance.shape)
-    hits = hits.where(hits.distance < still(distance)[hits.scene, hits.ray])
+    hits = cast(atlas, bodies, still(origin), still(direction)).before(still(distance))
     seen, outward = surface(atlas, scene.bodies, hits, origin, direction)
-    at = (hits.scene, hits.ray)
-    points, normals = _with(points, at, seen), _with(normals, at, outward)
-    colours = _with(colours, at, scene.bodies.colour[:, hits.scene, hits.body])
-
+    paint = scene.bodies.colour.flatten(1).index_select(1, hits.pair)
+    points, normals, colours = (
+        _with(back, hits.ray, front)
+        for back, front in ((points, seen), (normals, outward), (colours, paint))
+    )
     toward = scene.light.toward(points)
     strength = scene.light.strength(toward, normals)
     above = still(points + LIFT * normals)
-    blocks = cast(atlas, bodies, above, still(toward), still(strength) > 0)
-    open_sky = torch.ones_like(strength)
-    open_sky[blocks.scene, blocks.ray] = 0.0
-    strength = strength * open_sky
+    blocked = cast(atlas, bodies, above, still(toward), still(strength) > 0)
+    strength = strength.flatten().index_fill(0, blocked.ray, 0.0).view_as(strength)
 
     base, top = scene.light.ambient
     lamp = scene.light.colour[:, :, None]
-    light = base + top * normals[2] + lamp * strength
-    shine = unit(toward[:, *at] - direction[:, *at])
-    shine = _power_32(dot(shine, outward).clamp(min=0)) * strength[at]
-    picture = colours * light
-    glint = picture[:, *at] + GLOSS * shine * scene.light.colour[:, hits.scene]
-    picture = _with(picture, at, glint).clamp(0, 1).transpose(0, 1)
-    picture = picture.reshape(-1, 3, fine, fine)
+    picture = colours * (base + top * normals[2] + lamp * strength)
+    glints = _glints(toward, direction, outward, hits.ray)
+    glints = _with(torch.zeros_like(strength)[None], hits.ray, glints[None])
+    picture = picture + lamp * (strength * glints)
+    picture = picture.clamp(0, 1).transpose(0, 1).reshape(-1, 3, fine, fine)
     return avg_pool2d(picture, supersample) if supersample > 1 else picture
 
 
-def _with(rows: Tensor, at: tuple[Tensor, Tensor], values: Tensor) -> Tensor:
-    # index_put has no form that leaves the first dimension out and still takes derivatives
-    return torch.stack([row.index_put(at, value) for row, value in zip(rows, values, strict=True)])
+def _with(rows: Tensor, at: Tensor, values: Tensor) -> Tensor:
+    # rows of shape (c, n, r) with other values, shape (c, m), at some of its n * r places
+    return rows.flatten(1).index_copy(1, at, values).view(rows.shape)
+
+
+def _glints(toward: Tensor, direction: Tensor, normals: Tensor, at: Tensor) -> Tensor:
+    # highlights by the angle between normal and half vector; only bodies have them
+    toward, direction = (rays.flatten(1).index_select(1, at) for rays in (toward, direction))
+    return GLOSS * _power_32(dot(unit(toward - direction), normals).clamp(min=0))
 
 
 def _power_32(x: Tensor) -> Tensor:

@@ -37,21 +37,21 @@ def surface(
     Tensor, Tensor
         Shape (3, m) each, in the world.
     """
-    at = (hits.scene, hits.body)
-    shape, scale = bodies.shape[at], bodies.scale[at]
-    ray = direction[:, hits.scene, hits.ray]
-    start = bodies.inward(at, origin[:, hits.scene, 0])
-    step = bodies.inward(at, ray, free=True)
-    centre, half = atlas.centre.T[:, shape], atlas.half.T[:, shape]
+    pair, scale = hits.pair, bodies.scale.flatten().index_select(0, hits.pair)
+    shape = bodies.shape.flatten().index_select(0, pair)
+    ray = direction.flatten(1).index_select(1, hits.ray)
+    eye = origin.expand_as(direction).flatten(1).index_select(1, hits.ray)
+    start = bodies.inward(pair, eye)
+    step = bodies.inward(pair, ray, free=True)
+    centre, half = (box.T.index_select(1, shape) for box in (atlas.centre, atlas.half))
     t = hits.distance / still(scale)
-    levels = atlas.volume.view(-1, 1)
-    level, slopes = interpolated(levels, shape, (start + t * step - centre) / half)
+    level, slopes = interpolated(atlas.volume.view(-1, 1), shape, (start + t * step - centre) / half)
     slope = still(dot(slopes[..., 0], step / half)).clamp(max=STEEPEST)
     t = t - level[:, 0] / slope
-    inner = start + t * step
-    normals, _ = interpolated(atlas.normals, shape, (inner - centre) / half)
-    outer = turned(bodies.rotation[:, :, *at], unit(normals.T))
-    return origin[:, hits.scene, 0] + t * scale * ray, outer
+    normals, _ = interpolated(atlas.normals, shape, (start + t * step - centre) / half)
+    rotation = bodies.rotation.flatten(2)
+    rotation = torch.stack([row.index_select(1, pair) for row in rotation])
+    return eye + t * scale * ray, turned(rotation, unit(normals.T))
 
 
 def interpolated(cells: Tensor, shape: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,7 +76,10 @@ def interpolated(cells: Tensor, shape: Tensor, box: Tensor) -> tuple[Tensor, Ten
     part = (place - corner)[..., None]
     i, j, k = corner.long()
     base = ((shape * SIDE + i) * SIDE + j) * SIDE + k
-    at = {d: cells[base + (d[0] * SIDE + d[1]) * SIDE + d[2]] for d in product((0, 1), repeat=3)}
+    at = {
+        d: cells.index_select(0, base + (d[0] * SIDE + d[1]) * SIDE + d[2])
+        for d in product((0, 1), repeat=3)
+    }
     x, y, z = ((1 - w, w) for w in part)
     xs = {(q, r): at[0, q, r] * x[0] + at[1, q, r] * x[1] for q, r in product((0, 1), repeat=2)}
     by_x = {(q, r): at[1, q, r] - at[0, q, r] for q, r in product((0, 1), repeat=2)}

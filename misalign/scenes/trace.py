@@ -14,7 +14,7 @@ from misalign.scenes.vectors import dot, still, turned
 STEPS = 40  # after which a ray has missed
 CLOSE = 0.004  # distance that counts as a hit, in the shape's own unit
 SHORTEST = 0.012  # step, likewise: grazing rays get on
-TOGETHER = 4  # steps between two clearings of finished rays
+CLEARINGS = {2, 4, 6, 9, 13, 18, 24, 32, STEPS}  # steps after which finished rays leave
 SPLIT = 4096  # rays from which two threads share a lookup
 
 
@@ -46,40 +46,43 @@ class Bodies:
         """Drop derivatives."""
         return Bodies(**{name: still(value) for name, value in vars(self).items()})
 
-    def inward(self, at: tuple[Tensor, Tensor], points: Tensor, free: bool = False) -> Tensor:
-        """World points (or directions, if `free`), shape (3, m), in the axes of bodies `at`."""
-        offset = points if free else points - self.position[:, *at]
-        turned_back = turned(self.rotation[:, :, *at].transpose(0, 1), offset)
-        return turned_back if free else turned_back / self.scale[at]
+    def inward(self, pair: Tensor, points: Tensor, free: bool = False) -> Tensor:
+        """World points (or directions, if `free`), shape (3, m), in the axes of bodies `pair`."""
+        position, scale = self.position.flatten(1), self.scale.flatten()
+        offset = points if free else points - position.index_select(1, pair)
+        back = self.rotation.transpose(0, 1).flatten(2)
+        turned_back = turned(torch.stack([row.index_select(1, pair) for row in back]), offset)
+        return turned_back if free else turned_back / scale.index_select(0, pair)
 
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Where rays met bodies: scene, body and ray of each meeting, and how far along the ray.
+    """Where rays met bodies, and how far along the ray.
 
     Parameters
     ----------
-    scene, body, ray : Tensor
-        Shape (m,).
+    pair : Tensor
+        Number of the body: scene * k + body, shape (m,).
+    ray : Tensor
+        Number of the ray: scene * r + ray, shape (m,).
     distance : Tensor
         In world units, without derivatives, shape (m,).
     """
 
-    scene: Tensor
-    body: Tensor
+    pair: Tensor
     ray: Tensor
     distance: Tensor
 
     def where(self, keep: Tensor) -> Hits:
         """Some of them, by a mask of shape (m,)."""
-        return Hits(*(value[keep] for value in vars(self).values()))
+        on = keep.nonzero()[:, 0]
+        return Hits(*(value.index_select(0, on) for value in vars(self).values()))
 
-    def nearest(self, shape: tuple[int, int]) -> Hits:
-        """Keep each ray's first; `shape` is (scenes, rays a scene)."""
-        flat = self.scene * shape[1] + self.ray
-        far = self.distance.new_full((shape[0] * shape[1],), torch.inf)
-        first = far.scatter_reduce(0, flat, self.distance, "amin")
-        return self.where(self.distance == first[flat])
+    def before(self, limit: Tensor) -> Hits:
+        """Keep each ray's first, if it is nearer than a limit of shape (n, r)."""
+        first = limit.flatten().scatter_reduce(0, self.ray, self.distance, "amin")
+        nearest = self.distance == first.index_select(0, self.ray)
+        return self.where(nearest & (self.distance < limit.flatten().index_select(0, self.ray)))
 
 
 def cast(
@@ -105,32 +108,41 @@ def cast(
     Hits
         All meetings, up to k a ray.
     """
-    radius = atlas.reach[bodies.shape] * bodies.scale
+    pair, ray = _candidates(atlas, bodies, origin, direction, wanted)
+    shape, scale = (value.flatten().index_select(0, pair) for value in (bodies.shape, bodies.scale))
+    start = origin.expand_as(direction).flatten(1).index_select(1, ray)
+    step = direction.flatten(1).index_select(1, ray)
+    centre, half = (box.T.index_select(1, shape) for box in (atlas.centre, atlas.half))
+    start = (bodies.inward(pair, start) - centre) / half
+    step = bodies.inward(pair, step, free=True) / half
+    enter, leave = _box(start, step)
+    on = (leave > enter).nonzero()[:, 0]
+    shape, enter, leave = (value.index_select(0, on) for value in (shape, enter, leave))
+    start, step = (value.index_select(1, on) for value in (start, step))
+    distance = march(atlas, shape, start, step, enter, leave)
+    pair, ray, scale = (value.index_select(0, on) for value in (pair, ray, scale))
+    return Hits(pair, ray, distance * scale).where(distance < torch.inf)
+
+
+def _candidates(
+    atlas: Atlas, bodies: Bodies, origin: Tensor, direction: Tensor, wanted: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    # numbers of body and ray for all rays that meet the sphere about a body
+    rays, count = direction.shape[2], bodies.shape.shape[1]
+    middle = turned(bodies.rotation, atlas.centre.T[:, bodies.shape] * bodies.scale)
+    middle, radius = middle + bodies.position, atlas.reach[bodies.shape] * bodies.scale
     met = []
-    for k in range(bodies.shape.shape[1]):
-        toward = bodies.position[:, :, k, None] - origin
+    for k in range(count):
+        toward = middle[:, :, k, None] - origin
         along = dot(toward, direction)
         reach = radius[:, k, None]
         close = dot(toward, toward) - reach * reach <= along * along
         close &= along > -reach
         met.append(close if wanted is None else close & wanted)
-    scene, body, ray = torch.stack(met, 1).nonzero().unbind(1)
-    at, shape = (scene, body), bodies.shape[scene, body]
-    shared = origin.shape[2] == 1
-    start = bodies.inward(at, origin[:, scene, 0] if shared else origin[:, scene, ray])
-    step = bodies.inward(at, direction[:, scene, ray], free=True)
-    start = (start - atlas.centre.T[:, shape]) / atlas.half.T[:, shape]
-    step = step / atlas.half.T[:, shape]
-    enter, leave = _box(start, step)
-    inside = (leave > enter).nonzero()[:, 0]
-    distance = march(
-        atlas, shape[inside], start[:, inside], step[:, inside], enter[inside], leave[inside]
-    )
-    hits = Hits(scene[inside], body[inside], ray[inside], distance)
-    hits = hits.where(distance < torch.inf)
-    return Hits(
-        hits.scene, hits.body, hits.ray, hits.distance * bodies.scale[hits.scene, hits.body]
-    )
+    flat = torch.stack(met, 1).flatten().nonzero()[:, 0]
+    pair = flat.div(rays, rounding_mode="floor")
+    scene = pair if count == 1 else pair.div(count, rounding_mode="floor")
+    return pair, flat - (pair - scene) * rays
 
 
 def _box(start: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
@@ -166,16 +178,16 @@ def march(
     found = torch.full_like(enter, torch.inf)
     start, step = _packed(atlas, start, shape, 1.0), _packed(atlas, step, shape, 0.0)
     alive, t = torch.arange(len(enter), device=enter.device), enter
-    for i in range(STEPS):
+    for i in range(1, STEPS + 1):
         level = _lookup(atlas.volume, start + t[:, None] * step)
         reached = level < CLOSE
-        found[alive[reached]] = t[reached]
-        t = torch.where(reached, torch.inf, t + level.clamp(min=SHORTEST))
-        if i % TOGETHER == TOGETHER - 1 or i < TOGETHER:
-            on = (t < leave).nonzero()[:, 0]
-            alive, t, start, step, leave = alive[on], t[on], start[on], step[on], leave[on]
-        else:
-            t = torch.minimum(t, leave)
+        t = torch.where(reached, t, torch.minimum(t + level.clamp(min=SHORTEST), leave))
+        if i in CLEARINGS:
+            found = found.index_copy(0, alive, torch.where(reached, t, torch.inf))
+            on = (~reached & (t < leave)).nonzero()[:, 0]
+            alive, t, leave, start, step = (
+                value.index_select(0, on) for value in (alive, t, leave, start, step)
+            )
     return found
 
 
