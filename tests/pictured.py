@@ -39,8 +39,6 @@ class Teller:
 def paint(factors: dict[str, Tensor], *, size: int = 4) -> Tensor:
     """Pictures of one color each, whose three bytes tell the first three factors."""
     columns = [values for values in factors.values()][:3]
-    bytes_ = [
-        values * 255 if values.is_floating_point() else values for values in columns
-    ]
+    bytes_ = [values * 255 if values.is_floating_point() else values for values in columns]
     flat = torch.stack([column.to(torch.uint8) for column in bytes_], 1)
     return flat[:, :, None, None].expand(-1, -1, size, size).contiguous()

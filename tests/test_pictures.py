@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 from pictured import paint
+from PIL import Image
 
 from misalign.pictures import Folder, Rendered, Stored, npz, split
 from misalign.pictures.layout import picture_name
@@ -179,9 +179,11 @@ def sparse_npz(path, shape):
     big = 0xFFFFFFFF
     common = (45, 0, 0, 0, 0x21, 0, big, big, len(name))
     local = struct.pack("<4s5H3L2H", b"PK\3\4", *common, len(sizes)) + name + sizes
-    central = struct.pack(
-        "<4sH5H3L5H2L", b"PK\1\2", 45, *common, len(sizes), 0, 0, 0, 0, 0
-    ) + name + sizes
+    central = (
+        struct.pack("<4sH5H3L5H2L", b"PK\1\2", 45, *common, len(sizes), 0, 0, 0, 0, 0)
+        + name
+        + sizes
+    )
     start = len(local) + size
     end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(central), start)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, start + len(central), 1)
@@ -334,7 +336,9 @@ def test_a_missing_column_is_named(folder, complains, column):
 def test_a_missing_picture_is_named(folder, complains):
     (folder / "images" / "07.png").unlink()
     expected = "12 pictures, one a row of latents_image.csv"
-    with complains(str(folder / "images"), expected, "11 pictures and no 07.png", FileNotFoundError):
+    with complains(
+        str(folder / "images"), expected, "11 pictures and no 07.png", FileNotFoundError
+    ):
         source(folder)
 
 

@@ -194,9 +194,7 @@ def test_a_part_of_the_pictures_is_drawn_from_alone_and_evenly():
 
 def test_templates_and_perturbations_are_drawn_afresh_for_a_picture_met_again():
     pictures = pool(1)
-    world = PicturedWorld(
-        mpi3d.FACTORS, pictures, captions(mpi3d.setting("perturbation", 5))
-    )
+    world = PicturedWorld(mpi3d.FACTORS, pictures, captions(mpi3d.setting("perturbation", 5)))
     batch = world.sample(30_000, generator=stream(0, "pairs"))
     for value in range(3):
         assert_share(batch.factors["phrase"] == value, 1 / 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,11 +196,15 @@ def composed(bias: Bias, captioner: Captioner | None = None) -> Composed:
     -------
     Composed
     """
-    if captioner is None:
-        from misalign.captions import Captioner
+    return Composed(SEMANTIC, bias, captioner or _captioner(bias.selected))
 
-        captioner = Captioner.causal3dident([SEMANTIC[i - 1].name for i in bias.selected])
-    return Composed(SEMANTIC, bias, captioner)
+
+@cache
+def _captioner(selected: tuple[int, ...]) -> Captioner:
+    # its tables take a while, and all perturbation settings share them
+    from misalign.captions import Captioner
+
+    return Captioner.causal3dident([SEMANTIC[i - 1].name for i in selected])
 
 
 def world(

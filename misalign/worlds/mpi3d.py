@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,9 +157,13 @@ def world(
     -------
     PicturedWorld
     """
-    if captioner is None:
-        from misalign.captions import Captioner
-
-        captioner = Captioner.mpi3d([SEMANTIC[i - 1].name for i in bias.selected])
-    captions = Composed(SEMANTIC, bias, captioner)
+    captions = Composed(SEMANTIC, bias, captioner or _captioner(bias.selected))
     return PicturedWorld(FACTORS, pictures, captions, part)
+
+
+@cache
+def _captioner(selected: tuple[int, ...]) -> Captioner:
+    # its tables take a while, and all perturbation settings share them
+    from misalign.captions import Captioner
+
+    return Captioner.mpi3d([SEMANTIC[i - 1].name for i in selected])
