@@ -258,6 +258,15 @@ def test_row_i_of_pictures_factors_and_captions_is_one_pair(published):
     assert world.factors[-1].size == 5
 
 
+def test_tokens_of_a_file_are_those_of_its_lines(published):
+    captions = pytest.importorskip("misalign.captions")
+    written = causal3dident.written(published, "selection", 2)
+    lines = captions.read_lines(published / "text" / "selections_1" / "text_raw.txt")
+    assert torch.equal(written.tokens, written.vocabulary.encode(lines))
+    words = {token for line in lines for token in captions.tokenize(line)}
+    assert words < set(written.vocabulary.words)
+
+
 def test_captions_of_the_ancestor_name_shape_position_and_color(tmp_path):
     pytest.importorskip("misalign.captions")
     words = {"object_color_index": [700 + i % 2 for i in range(11)], "object_ypos": [0] * 11}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -80,7 +81,14 @@ class Stored:
         # in the file's order, which spares the disk
         wanted, places = np.unique(indices.cpu().numpy(), return_inverse=True)
         rows = torch.from_numpy(np.asarray(self.array[wanted]))
+        self._release()
         return rows.movedim(-1, 1)[torch.from_numpy(places)]
+
+    def _release(self) -> None:
+        """Let go of the pages just read: the system may keep them, this process need not."""
+        # only Unix has it; elsewhere the system takes pages back when it is short of them
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.array.base.madvise(mmap.MADV_DONTNEED)
 
     def to(self, device: torch.device | str) -> Stored:
         """Move the factors to a device; pictures stay on disk."""

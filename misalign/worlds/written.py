@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
 
 from misalign.bias import Bias
 from misalign.errors import expect
@@ -82,7 +85,7 @@ class Written:
         ValueError
             If the table lacks a column, or table and text differ in length.
         """
-        from misalign.captions import Vocabulary, read_lines, tokenize
+        from misalign.captions import read_lines
 
         text, latents = (folder / name for name in captions_paths(*(which or (None, None))))
         selected = [semantic[i - 1] for i in bias.selected]
@@ -94,18 +97,9 @@ class Written:
         lines = read_lines(text)
         counts = f"{len(lines)} lines"
         expect(len(lines) == len(rows), str(text), f"{len(rows)}, one a row of {latents}", counts)
-        table, said = {}, []
-        for factor in selected:
-            discrete = is_hue(factor) or factor.kind == "discrete"
-            values = as_factor(rows[columns[factor.name]], discrete)
-            if is_hue(factor):
-                known, values = values.unique(return_inverse=True)
-                factor = replace(factor, kind="discrete", size=len(known))  # noqa: PLW2901
-            table[factor.name] = values
-            said.append(factor)
-        vocabulary = Vocabulary(token for line in set(lines) for token in tokenize(line))
-        tokens, template = vocabulary.encode(lines), as_factor(rows[PHRASE], True)
-        return cls(bias, tuple(said), tokens, table, template, vocabulary)
+        table, said = _said(rows, columns, selected)
+        tokens, vocabulary = _cut(lines)
+        return cls(bias, said, tokens, table, as_factor(rows[PHRASE], True), vocabulary)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -132,3 +126,34 @@ class Written:
         table = {name: column.to(device) for name, column in self.table.items()}
         tokens, template = self.tokens.to(device), self.template.to(device)
         return replace(self, tokens=tokens, table=table, template=template)
+
+
+def _said(
+    rows: pd.DataFrame, columns: dict[str, str], selected: list[Factor]
+) -> tuple[dict[str, Tensor], tuple[Factor, ...]]:
+    """What captions say of factors, and what kind of factors that makes them."""
+    table, said = {}, []
+    for factor in selected:
+        discrete = is_hue(factor) or factor.kind == "discrete"
+        values = as_factor(rows[columns[factor.name]], discrete)
+        if is_hue(factor):
+            known, values = values.unique(return_inverse=True)
+            said.append(replace(factor, kind="discrete", size=len(known)))
+        else:
+            said.append(factor)
+        table[factor.name] = values
+    return table, tuple(said)
+
+
+def _cut(lines: list[str]) -> tuple[Tensor, Vocabulary]:
+    """Tokens of captions, each distinct one cut once, and their vocabulary."""
+    from misalign.captions import Vocabulary, tokenize
+
+    distinct = tqdm(dict.fromkeys(lines), "captions", unit="caption", disable=None)
+    cut = {line: tokenize(line) for line in distinct}
+    vocabulary = Vocabulary(token for tokens in cut.values() for token in tokens)
+    ids = {
+        line: torch.tensor([*vocabulary.indices(tokens), vocabulary.end])
+        for line, tokens in cut.items()
+    }
+    return pad_sequence([ids[line] for line in lines], True, vocabulary.pad), vocabulary
