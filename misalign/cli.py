@@ -54,6 +54,26 @@ def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> No
     context.exit(1 if failed else 0)
 
 
+@main.command()
+@click.argument("world", type=click.Choice(["causal3dident"]))
+@click.option("--n", type=COUNT, default=100_000, show_default=True, help="Number of pictures.")
+@click.option("--out", type=FOLDER, required=True, help="Folder to write to, or to complete.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of factors and captions.")
+@click.option("--size", type=COUNT, default=128, show_default=True, help="Pixels a side.")
+@click.option("--batch", type=COUNT, default=64, show_default=True, help="Pictures at a time.")
+@click.option("--device", default="cpu", show_default=True, help="Where to render.")
+def render(world: str, n: int, out: Path, device: str, **options: Any) -> None:
+    """Write a WORLD's pictures, factors and captions in the layout of the published files."""
+    from misalign.worlds import publish
+
+    _expect_device(device)
+    try:
+        publish.publish(out, n, device=device, **options)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{world}: {n:,} pictures and {len(publish.SETTINGS)} sets of captions in {out}")
+
+
 def _check(options: dict[str, Any]) -> None:
     """Refuse options that do not go together, and a device that is not there."""
     for name, other, reason in (
@@ -67,15 +87,18 @@ def _check(options: dict[str, Any]) -> None:
         if options[name] and not options["notebooks"]:
             raise click.UsageError(f"--{name} does not go with --no-notebooks, which runs here")
     if options["device"]:
-        import torch
+        _expect_device(options["device"])
 
-        try:
-            torch.empty(0, device=options["device"])
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).partition("\n")[0]
-            raise click.UsageError(
-                f"--device: expected one of this machine, got {reason}"
-            ) from None
+
+def _expect_device(name: str) -> None:
+    """Refuse a device that is not there."""
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise click.UsageError(f"--device: expected one of this machine, got {reason}") from None
 
 
 def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:

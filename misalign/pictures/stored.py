@@ -1,0 +1,98 @@
+"""Pictures in one big array on disk, read by rows as they are asked for."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from misalign.errors import expect
+from misalign.pictures.npz import mapped
+
+
+class Stored:
+    """Pictures of an .npz file, mapped into memory and never loaded whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    factors : mapping of str to Tensor
+        Factors of all pictures in the file's order, each of shape (N,).
+    shape : tuple of int
+        What the array must be, (N, H, W, 3).
+    name : str, optional
+        Of the array.
+    page : str, optional
+        Where the file can be had, for complaints.
+
+    Attributes
+    ----------
+    array : memmap
+        The pictures as stored, uint8, shape (N, H, W, 3).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged or holds something else.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        factors: Mapping[str, Tensor],
+        shape: tuple[int, ...],
+        *,
+        name: str = "images",
+        page: str = "",
+    ) -> None:
+        source = f" (from {page})" if page else ""
+        there = path.is_file()
+        expect(there, str(path), f"an .npz file{source}", "nothing there", FileNotFoundError)
+        self.array = mapped(path, name)
+        came = self.array.shape
+        expect(came == shape, str(path), f"{name} of shape {shape}{source}", f"shape {came}")
+        dtype = self.array.dtype
+        expect(dtype == np.uint8, str(path), f"{name} of dtype uint8{source}", f"dtype {dtype}")
+        self.factors = dict(factors)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Read pictures from the file.
+
+        Parameters
+        ----------
+        indices : Tensor
+            Int64, shape (n,).
+
+        Returns
+        -------
+        Tensor
+            Uint8, shape (n, 3, H, W), on the CPU.
+        """
+        # in the file's order, which spares the disk
+        wanted, places = np.unique(indices.cpu().numpy(), return_inverse=True)
+        rows = torch.from_numpy(np.asarray(self.array[wanted]))
+        self._release()
+        return rows.movedim(-1, 1)[torch.from_numpy(places)]
+
+    def _release(self) -> None:
+        """Let go of the pages just read: the system may keep them, this process need not."""
+        # only Unix has it; elsewhere the system takes pages back when it is short of them
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.array.base.madvise(mmap.MADV_DONTNEED)
+
+    def to(self, device: torch.device | str) -> Stored:
+        """Move the factors to a device; pictures stay on disk."""
+        moved = object.__new__(Stored)
+        moved.array = self.array
+        moved.factors = {name: values.to(device) for name, values in self.factors.items()}
+        return moved

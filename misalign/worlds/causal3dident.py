@@ -1,0 +1,237 @@
+"""Causal3DIdent: ten factors, seven of them on a causal graph (section 5.3, App. E.1)."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from misalign.bias import Bias
+from misalign.errors import expect, expect_whole
+from misalign.pictures import Folder, Pictures, Rendered
+from misalign.streams import stream
+from misalign.worlds.base import Factor
+from misalign.worlds.captioned import Captions, Composed
+from misalign.worlds.pictured import PicturedWorld, staircase
+from misalign.worlds.written import Written
+
+if TYPE_CHECKING:
+    from misalign.captions import Captioner
+
+SEMANTIC = (
+    Factor("shape", "discrete", 7),
+    Factor("x_pos", "discrete", 3),
+    Factor("y_pos", "discrete", 3),
+    Factor("s_pos"),
+    Factor("color"),
+    Factor("s_color"),
+    Factor("b_color"),
+)
+SPECIFIC = tuple(Factor(name, side="image") for name in ("alpha", "beta", "gamma"))
+FACTORS = SEMANTIC + SPECIFIC
+DISCRETE = tuple(factor.name for factor in FACTORS if factor.kind == "discrete")
+SHARES = (80_000, 10_000, 10_000)
+# what captions of Multimodal3DIdent name: shape, position and the object's color
+PLAIN = Bias(len(SEMANTIC), (1, 2, 3, 5), kind="uniform")
+
+
+def setting(bias: str, number: int, *, probability: float = 1.0) -> Bias:
+    """One of the settings of Table 10, its perturbations in the order that E.1's sizes need.
+
+    Parameters
+    ----------
+    bias : {"selection", "perturbation"}
+        ``selection``: the first `number` of shape, x_pos, y_pos, s_pos, color, s_color, b_color.
+        ``perturbation``: all selected, the last `number` - 1 perturbed, so setting 1 perturbs
+        nothing and 7 all but shape (the table prints them the other way round).
+    number : int
+        1 to 7.
+    probability : float, optional
+        Of a perturbation (App. E.1: always).
+
+    Returns
+    -------
+    Bias
+
+    Raises
+    ------
+    ValueError
+        If the bias is unknown or the setting is outside the table.
+    """
+    return staircase(len(SEMANTIC), bias, number, 10, probability=probability, kind="uniform")
+
+
+def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draw factors from the graph (Table 9, Figure 15).
+
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+    generator : torch.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Each of shape (n,), on the generator's device: int64 for shape, x_pos and y_pos, else
+        float32 in [0, 1].
+    """
+    where = {"generator": generator, "device": generator.device}
+    shape = torch.randint(7, (n,), **where)
+    x_pos, y_pos = torch.randint(3, (2, n), **where)
+    s_pos, color, s_color, b_color, alpha, beta, gamma = torch.rand(7, n, **where)
+    # sums before quotients: rounding never takes a hue above 1
+    color = ((x_pos + y_pos) / 2 + color) / 3
+    s_color = (s_pos + s_color) / 2
+    b_color = (s_pos + s_color + b_color) / 3
+    columns = (shape, x_pos, y_pos, s_pos, color, s_color, b_color, alpha, beta, gamma)
+    return {factor.name: column for factor, column in zip(FACTORS, columns, strict=True)}
+
+
+def latents(n: int, seed: int) -> dict[str, Tensor]:
+    """Factors of the n pictures of a seed, on the CPU: `draw` from the seed's own stream."""
+    expect_whole("n", n, 1)
+    return draw(n, generator=stream(seed, "causal3dident latents"))
+
+
+def rendered(
+    n: int = sum(SHARES),
+    *,
+    seed: int = 0,
+    size: int = 128,
+    supersample: int = 1,
+    authors_hues: bool = False,
+    keep: bool = True,
+) -> Rendered:
+    """Pictures that `misalign.scenes` renders.
+
+    Parameters
+    ----------
+    n : int, optional
+        Number of pictures (the paper: 100,000).
+    seed : int, optional
+        Of their factors.
+    size, supersample : int, optional
+        Pixels a side; rays a pixel and direction.
+    authors_hues : bool, optional
+        Light and ground in other hues than captions name, as the authors' pictures have them.
+    keep : bool, optional
+        Keep pictures in memory once they are rendered, n x size x size x 3 bytes in the end.
+
+    Returns
+    -------
+    Rendered
+    """
+    # a renderer is loaded by those who render
+    from misalign.scenes import causal3dident as scenes
+
+    options = {"size": size, "supersample": supersample, "authors_hues": authors_hues}
+    return Rendered(partial(scenes.render, **options), latents(n, seed), keep=keep)
+
+
+def folder(path: Path) -> Folder:
+    """Pictures of a folder in the published layout, of Causal3DIdent or Multimodal3DIdent.
+
+    Parameters
+    ----------
+    path : Path
+        Where ``images/`` and ``latents_image.csv`` are.
+
+    Returns
+    -------
+    Folder
+
+    Raises
+    ------
+    FileNotFoundError
+        If a picture or the table is missing.
+    ValueError
+        If the table lacks a column.
+    """
+    return Folder(Path(path), tuple(factor.name for factor in FACTORS), DISCRETE)
+
+
+def written(path: Path, bias: str | None = None, number: int | None = None) -> Written:
+    """Captions of a folder in the published layout.
+
+    Parameters
+    ----------
+    path : Path
+        Where ``text/`` is.
+    bias, number : str, int, optional
+        A `setting`. Without them, those of Multimodal3DIdent (Zenodo record 7678231), which has
+        one set of captions, in each of its folders ``train``, ``val`` and ``test``.
+
+    Returns
+    -------
+    Written
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a table lacks a column, or files differ in length.
+    """
+    if bias is None:
+        return Written.read(Path(path), SEMANTIC, PLAIN, None)
+    return Written.read(Path(path), SEMANTIC, setting(bias, number), (bias, number))
+
+
+def composed(bias: Bias, captioner: Captioner | None = None) -> Composed:
+    """Captions composed afresh for every pair.
+
+    Parameters
+    ----------
+    bias : Bias
+        Such as a `setting`.
+    captioner : Captioner, optional
+        By default the one whose sentences name what the bias selects.
+
+    Returns
+    -------
+    Composed
+    """
+    return Composed(SEMANTIC, bias, captioner or _captioner(bias.selected))
+
+
+@cache
+def _captioner(selected: tuple[int, ...]) -> Captioner:
+    # its tables take a while, and all perturbation settings share them
+    from misalign.captions import Captioner
+
+    return Captioner.causal3dident([SEMANTIC[i - 1].name for i in selected])
+
+
+def world(
+    pictures: Pictures, captions: Captions | Bias, *, part: Tensor | None = None
+) -> PicturedWorld:
+    """Pairs of pictures and captions.
+
+    Parameters
+    ----------
+    pictures : Pictures
+        Of a `folder`, or `rendered` ones.
+    captions : Captions or Bias
+        `written` ones of the same folder, or `composed` ones; a bias stands for the latter.
+    part : Tensor, optional
+        Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
+
+    Returns
+    -------
+    PicturedWorld
+
+    Raises
+    ------
+    ValueError
+        If there are not as many written captions as pictures.
+    """
+    captions = composed(captions) if isinstance(captions, Bias) else captions
+    if isinstance(captions, Written):
+        n = len(pictures)
+        expect(len(captions) == n, "captions", f"{n}, one a picture", len(captions))
+    return PicturedWorld(FACTORS, pictures, captions, part)

@@ -1,0 +1,169 @@
+"""MPI3D-Complex: seven independent discrete factors (section 5.2, App. D.1)."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from misalign.bias import Bias
+from misalign.errors import expect_whole
+from misalign.pictures import Pictures, Rendered, Stored
+from misalign.streams import stream
+from misalign.worlds.base import Factor
+from misalign.worlds.captioned import Composed, fresh
+from misalign.worlds.pictured import PicturedWorld, staircase
+
+if TYPE_CHECKING:
+    from misalign.captions import Captioner
+
+SEMANTIC = (
+    Factor("color", "discrete", 4),
+    Factor("shape", "discrete", 4),
+    Factor("size", "discrete", 2),
+    Factor("cam", "discrete", 3),
+    Factor("back", "discrete", 3),
+)
+SPECIFIC = (Factor("hori", "discrete", 40, "image"), Factor("vert", "discrete", 40, "image"))
+FACTORS = SEMANTIC + SPECIFIC  # in the order of the published file
+COUNT = 460_800  # of all combinations
+SHAPE = (COUNT, 64, 64, 3)
+PAGE = "https://github.com/rr-learning/disentanglement_dataset"
+# App. D.1 prints 44,720, which has lost a digit: the three sum to the number of pictures
+SHARES = (414_720, 23_040, 23_040)
+
+
+def setting(bias: str, number: int, *, probability: float = 0.9, kind: str = "uniform") -> Bias:
+    """One of the settings of Table 7.
+
+    Parameters
+    ----------
+    bias : {"selection", "perturbation"}
+        ``selection``: the first `number` of color, shape, size, cam, back. ``perturbation``: all
+        selected, the last `number` - 1 perturbed.
+    number : int
+        1 to 5.
+    probability : float, optional
+        Of a perturbation (App. D.1: 0.9).
+    kind : {"uniform", "other"}, optional
+        A perturbed value is any value, as in the authors' code, or an alternative only.
+
+    Returns
+    -------
+    Bias
+
+    Raises
+    ------
+    ValueError
+        If the bias is unknown or the setting is outside the table.
+    """
+    return staircase(len(SEMANTIC), bias, number, 7, probability=probability, kind=kind)
+
+
+def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draw factors as Table 6 has them: uniform and independent, int64, each of shape (n,)."""
+    return {factor.name: fresh(factor, n, generator=generator) for factor in FACTORS}
+
+
+def combinations() -> dict[str, Tensor]:
+    """Every combination of factors in the published file's order: the last varies fastest."""
+    shape = tuple(factor.size for factor in FACTORS)
+    columns = torch.unravel_index(torch.arange(COUNT), shape)
+    return {factor.name: column for factor, column in zip(FACTORS, columns, strict=True)}
+
+
+def stored(path: Path) -> Stored:
+    """Photographs of the published file, ``real3d_complicated_shapes_ordered.npz``.
+
+    Parameters
+    ----------
+    path : Path
+        Where it has been downloaded to, from `PAGE`. Its 5.7 GB are mapped, not loaded.
+
+    Returns
+    -------
+    Stored
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    ValueError
+        If it is damaged or another file.
+    """
+    return Stored(Path(path), combinations(), SHAPE, page=PAGE)
+
+
+def rendered(
+    n: int | None = None, *, seed: int = 0, size: int = 64, supersample: int = 1, keep: bool = True
+) -> Rendered:
+    """Pictures that `misalign.scenes` renders in place of the photographs.
+
+    Parameters
+    ----------
+    n : int, optional
+        Size of a pool of combinations drawn without repetition; by default all 460,800.
+    seed : int, optional
+        Of the pool.
+    size, supersample : int, optional
+        Pixels a side; rays a pixel and direction.
+    keep : bool, optional
+        Keep pictures in memory once they are rendered, n x size x size x 3 bytes in the end.
+
+    Returns
+    -------
+    Rendered
+
+    Raises
+    ------
+    ValueError
+        If the pool would be larger than the number of combinations.
+    """
+    # a renderer is loaded by those who render
+    from misalign.scenes import mpi3d as scenes
+
+    n = COUNT if n is None else n
+    expect_whole("n", n, 1, COUNT)
+    chosen = torch.randperm(COUNT, generator=stream(seed, "mpi3d pool"))[:n]
+    chosen = torch.arange(COUNT) if n == COUNT else chosen
+    factors = {name: values[chosen] for name, values in combinations().items()}
+    return Rendered(partial(scenes.render, size=size, supersample=supersample), factors, keep=keep)
+
+
+def world(
+    pictures: Pictures,
+    bias: Bias,
+    *,
+    part: Tensor | None = None,
+    captioner: Captioner | None = None,
+) -> PicturedWorld:
+    """Pairs of pictures and captions composed for them.
+
+    Parameters
+    ----------
+    pictures : Pictures
+        `stored` or `rendered` ones.
+    bias : Bias
+        Such as a `setting`.
+    part : Tensor, optional
+        Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
+    captioner : Captioner, optional
+        By default the one whose sentences name what the bias selects.
+
+    Returns
+    -------
+    PicturedWorld
+    """
+    captions = Composed(SEMANTIC, bias, captioner or _captioner(bias.selected))
+    return PicturedWorld(FACTORS, pictures, captions, part)
+
+
+@cache
+def _captioner(selected: tuple[int, ...]) -> Captioner:
+    # its tables take a while, and all perturbation settings share them
+    from misalign.captions import Captioner
+
+    return Captioner.mpi3d([SEMANTIC[i - 1].name for i in selected])

@@ -1,0 +1,213 @@
+"""`misalign render`: the published layout, completed after a kill, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from pictured import paint
+from PIL import Image
+
+from misalign.cli import main
+from misalign.pictures.folder import read_picture
+from misalign.pictures.layout import COLUMNS, HUES, captions_paths
+from misalign.worlds import causal3dident, publish
+
+N = 12
+
+
+@pytest.fixture(autouse=True, scope="module")
+def painted():
+    """A renderer that takes no time; the number of pictures of each of its calls."""
+    pytest.importorskip("misalign.captions")
+    scenes = pytest.importorskip("misalign.scenes.causal3dident")
+    calls = []
+
+    def render(factors, *, size):
+        calls.append(len(factors["shape"]))
+        return paint({name: factors[name] for name in HUES}, size=size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenes, "render", render)
+        yield calls
+
+
+def invoke(folder, *words):
+    sizes = ("--n", N, "--size", 4, "--batch", 5)
+    words = ("render", "causal3dident", "--out", folder, *sizes, *words)
+    return CliRunner().invoke(main, list(map(str, words)))
+
+
+def contents(folder):
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder): file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("render") / "whole"
+    outcome = invoke(folder)
+    assert outcome.exit_code == 0, outcome.output
+    return folder
+
+
+@pytest.fixture
+def whole(finished, tmp_path):
+    """A folder that the command has written, to read or to spoil."""
+    return shutil.copytree(finished, tmp_path / "whole")
+
+
+def refused(outcome, *words):
+    (line,) = outcome.output.strip().splitlines()
+    assert outcome.exit_code == 1
+    for word in words:
+        assert word in line
+
+
+def test_pictures_are_those_of_the_table_of_factors(whole):
+    table = pd.read_csv(whole / "latents_image.csv")
+    latents = causal3dident.latents(N, 0)
+    for name, values in latents.items():
+        written = torch.tensor(table[COLUMNS[name]].tolist(), dtype=values.dtype)
+        assert torch.equal(written, values)
+    assert (table["object_zpos"] == 0).all()
+    names = sorted(file.name for file in (whole / "images").iterdir())
+    assert names == [f"{i:02d}.png" for i in range(N)]
+    hues = {name: latents[name] for name in HUES}
+    for name, picture in zip(names, paint(hues), strict=True):
+        assert np.array_equal(read_picture(whole / "images" / name), picture.movedim(0, -1))
+
+
+def test_all_fourteen_settings_are_there_and_nothing_else(whole):
+    expected = {whole / "latents_image.csv", whole / "render.json"}
+    for bias in ("selection", "perturbation"):
+        for number in range(1, 8):
+            expected |= {whole / name for name in captions_paths(bias, number)}
+    expected |= {whole / "images" / f"{i:02d}.png" for i in range(N)}
+    assert {file for file in whole.rglob("*") if file.is_file()} == expected
+
+
+@pytest.mark.parametrize(("bias", "number"), publish.SETTINGS)
+def test_captions_say_what_their_table_says(whole, bias, number):
+    text, latents = (whole / name for name in captions_paths(bias, number))
+    table, lines = pd.read_csv(latents), text.read_text().split("\n")
+    told = causal3dident.setting(bias, number)
+    captioner = causal3dident.composed(told).captioner
+    assert len(table) == len(lines) == N
+    images = pd.read_csv(whole / "latents_image.csv")
+    for i, factor in enumerate(causal3dident.SEMANTIC, 1):
+        name, column = factor.name, COLUMNS[factor.name]
+        if i not in told.selected:
+            assert column not in table and f"{HUES.get(name, name)}_index" not in table
+        elif name in HUES:
+            words = np.array(captioner.wordings[name].words)
+            place = table[f"{HUES[name]}_index"].to_numpy()
+            assert (words[place] == table[f"{HUES[name]}_name"]).all()
+            assert all(word in line for word, line in zip(words[place], lines, strict=True))
+            hue = torch.tensor(images[column].to_numpy(), dtype=torch.float32)
+            same = (captioner.word_of(name, hue).numpy() == place).all()
+            assert same == (i not in told.perturbed)
+        else:
+            assert (table[column] == images[column]).all() == (i not in told.perturbed)
+    shapes = captioner.wordings["shape"].words
+    assert all(
+        shapes[shape] in line for shape, line in zip(table["object_shape"], lines, strict=True)
+    )
+
+
+def test_what_is_written_can_be_read_as_a_world(whole):
+    written = causal3dident.written(whole, "perturbation", 3)
+    world = causal3dident.world(causal3dident.folder(whole), written)
+    batch = world.sample(8, generator=torch.Generator().manual_seed(0))
+    assert batch.image.shape == (8, 3, 4, 4)
+    shapes = ("teapot", "hare", "dragon", "cow", "armadillo", "horse", "head")
+    lines = written.vocabulary.decode(batch.text)
+    for line, shape in zip(lines, batch.factors["shape"].flatten().tolist(), strict=True):
+        assert shapes[shape] in line.split()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7])
+def test_a_killed_run_is_completed_without_redoing_pictures(whole, tmp_path, painted, kept):
+    folder, stop = tmp_path / "killed", []
+    painted.clear()
+
+    class Killed(BaseException):
+        pass
+
+    def save(picture, *args, **kwargs):
+        if len(stop) == kept:
+            raise Killed
+        stop.append(1)
+        return original(picture, *args, **kwargs)
+
+    original = Image.Image.save
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Image, "save", save)
+        with pytest.raises(Killed):
+            publish.publish(folder, N, size=4, batch=5)
+    (folder / "images").mkdir(exist_ok=True)
+    (folder / "images" / ".07.4711.png").write_bytes(b"half a picture")
+    before = {path: file for path, file in contents(folder).items() if path.name[0] != "."}
+    times = {path: (folder / path).stat().st_mtime_ns for path in before}
+    painted.clear()
+    assert invoke(folder).exit_code == 0
+    assert sum(painted) == N - kept
+    assert contents(folder) == contents(whole)
+    assert all((folder / path).stat().st_mtime_ns == then for path, then in times.items())
+
+
+def test_a_finished_folder_is_left_as_it_is(whole, painted):
+    before = {file: file.stat().st_mtime_ns for file in whole.rglob("*") if file.is_file()}
+    painted.clear()
+    assert invoke(whole).exit_code == 0
+    assert not painted
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_batches_have_no_influence(whole, tmp_path):
+    assert invoke(tmp_path / "other", "--batch", 3).exit_code == 0
+    assert contents(tmp_path / "other") == contents(whole)
+
+
+def test_seeds_differ_in_factors_and_captions(whole, tmp_path):
+    other = tmp_path / "other"
+    assert invoke(other, "--seed", 1).exit_code == 0
+    for name in ("latents_image.csv", *captions_paths("selection", 1)):
+        assert (other / name).read_bytes() != (whole / name).read_bytes()
+
+
+@pytest.mark.parametrize(("option", "value"), [("n", 13), ("seed", 1), ("size", 8)])
+def test_a_folder_of_something_else_is_refused(whole, option, value):
+    before = contents(whole)
+    there = json.loads((whole / "render.json").read_text())
+    outcome = invoke(whole, f"--{option}", value)
+    refused(outcome, f"{option} {value}", f"got one made of world causal3dident, n {N}")
+    assert f"{option} {there[option]}" in outcome.output.partition("got")[2]
+    assert contents(whole) == before
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    refused(invoke(tmp_path), "expected an empty folder, or one with render.json", "thesis.tex")
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_unreadable_note_is_refused(whole):
+    (whole / "render.json").write_text("{")
+    refused(invoke(whole), "got one made of something unreadable")
+
+
+def test_a_file_in_the_folders_place_is_refused_by_click(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("")
+    assert invoke(path).exit_code == 2
+
+
+def test_another_world_or_device_is_refused(tmp_path):
+    outcome = CliRunner().invoke(main, ["render", "mars", "--out", str(tmp_path)])
+    assert outcome.exit_code == 2 and "causal3dident" in outcome.output
+    outcome = invoke(tmp_path, "--device", "nowhere")
+    assert outcome.exit_code == 2 and "--device: expected one of this machine" in outcome.output
