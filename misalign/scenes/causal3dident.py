@@ -7,12 +7,13 @@ shapes are made of capsules and ellipsoids.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from misalign.scenes.columns import Column, expect_sizes, in_chunks, read
+from misalign.scenes.columns import Column, expect_sizes, in_chunks, listed, read
 from misalign.scenes.grids import atlas
 from misalign.scenes.hues import rgb
 from misalign.scenes.scene import Backdrop, Camera, Scene, Spotlight, draw
@@ -42,6 +43,7 @@ def picture(
     size: int = 128,
     supersample: int = 1,
     authors_hues: bool = False,
+    shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
     """Render scenes, differentiably.
 
@@ -57,6 +59,9 @@ def picture(
         Rays along either side of a pixel.
     authors_hues : bool, optional
         Light and ground in the authors' hue (h - 1/2) / 2 in place of h, which captions name.
+    shapes : sequence of str, optional
+        Names in the table of shapes or paths of watertight meshes (looking to +x, up is +z), in
+        the order of the factor's values.
 
     Returns
     -------
@@ -72,8 +77,8 @@ def picture(
     expect_sizes(size, supersample)
     values = read(COLUMNS, factors)
     like = values["color"]
-    shapes = atlas(SHAPES, (), like.device, like.dtype)
-    return draw(_scene(values, authors_hues), shapes, size, supersample)
+    packed = atlas(listed(shapes, COLUMNS[0]), (), like.device, like.dtype)
+    return draw(_scene(values, authors_hues), packed, size, supersample)
 
 
 def render(
@@ -82,12 +87,13 @@ def render(
     size: int = 128,
     supersample: int = 1,
     authors_hues: bool = False,
+    shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
     """Render scenes to bytes, a few at a time: `picture` rounded.
 
     Parameters
     ----------
-    factors, size, supersample, authors_hues
+    factors, size, supersample, authors_hues, shapes
         As for `picture`.
 
     Returns
@@ -102,7 +108,8 @@ def render(
     """
     expect_sizes(size, supersample)
     how = {"size": size, "supersample": supersample, "authors_hues": authors_hues}
-    return in_chunks(partial(picture, **how), read(COLUMNS, factors), ROWS)
+    draw_rows = partial(picture, **how, shapes=shapes)
+    return in_chunks(draw_rows, read(COLUMNS, factors), ROWS)
 
 
 def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
