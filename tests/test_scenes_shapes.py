@@ -38,7 +38,7 @@ def test_table_has_the_shapes_of_both_worlds():
 def test_capsule_and_sphere_have_their_distances():
     points = torch.tensor([[0.0, 0, 2], [3, 0, 0], [0, 0.5, 0]])
     capsule = Primitive("chain", ((-1.0, 0, 0, 0.5), (1.0, 0, 0, 0.5)))
-    sphere = Primitive("ellipsoid", (0.0, 0, 0, 1, 1, 1)[:0] or ((0.0, 0, 0, 1, 1, 1),))
+    sphere = Primitive("ellipsoid", ((0.0, 0, 0, 1, 1, 1),))
     assert_close(capsule.distance(points), torch.tensor([1.5, 1.5, 0.0]))
     assert_close(sphere.distance(points), torch.tensor([1.0, 2.0, -0.5]))
 
@@ -49,11 +49,8 @@ def test_cut_takes_away_mirror_doubles_and_blend_only_adds():
     inside = torch.tensor([[0.0, 0, 0], [0.7, 0, 0]])
     assert (field((ball, hole), inside) > 0).tolist() == [True, False]
     ears = Primitive("chain", ((0.0, 2, 0, 0.3),), mirror=True)
-    assert (field((ball, ears), torch.tensor([[0.0, 2, 0], [0, -2, 0], [0, 1.5, 0]])) < 0).tolist() == [
-        True,
-        True,
-        False,
-    ]
+    sides = torch.tensor([[0.0, 2, 0], [0, -2, 0], [0, 1.5, 0]])
+    assert (field((ball, ears), sides) < 0).tolist() == [True, True, False]
     points = torch.randn(200, 3, generator=stream(0, "points"))
     blended = Primitive("chain", ((1.0, 0, 0, 0.5),), blend=0.3)
     plain = Primitive("chain", ((1.0, 0, 0, 0.5),))
@@ -77,18 +74,27 @@ def test_baked_capsule_is_its_distance():
     true = Primitive("chain", ((-1.0, 0, 0, 0.5), (1.0, 0, 0, 0.5))).distance(points)
     assert (grid.values - true).abs().max() < 0.5 * grid.spacing.max()
     near = true.abs() < grid.spacing.max()
-    assert (grid.values - true)[near].abs().max() < 0.02 * grid.spacing.max()
+    assert (grid.values - true)[near].abs().max() < 0.2 * grid.spacing.max()
 
 
 @pytest.mark.parametrize("name", ["cow", "coffee-cup"])
 def test_baked_shapes_never_promise_more_than_the_distance(name):
-    # sphere tracing passes through a surface where values grow faster than points move
+    # sphere tracing would pass through a surface that is nearer than the grid says; edges may be
+    # off by a cell
     grid = grids.bake(name)
+    points = grids.points_of(grid.centre, grid.half)
+    crossings = []
     for axis in range(3):
-        steps = grid.values.diff(dim=axis).abs() / grid.spacing[axis]
-        assert steps.quantile(0.999) < 1.1 if steps.numel() < 2**24 else True
-    assert 0.9 < grid.reach <= 1
+        n = grids.SIDE - 1
+        before, after = (grid.values.narrow(axis, start, n) for start in (0, 1))
+        part = (before / (before - after))[..., None]
+        start, end = (points.narrow(axis, first, n) for first in (0, 1))
+        crossings.append((start + part * (end - start))[before * after < 0])
+    some = torch.randperm(grids.SIDE**3, generator=stream(0, "points"))[:1500]
+    true = torch.cdist(points.reshape(-1, 3)[some], torch.cat(crossings)).amin(1)
+    assert (grid.values.abs().flatten()[some] - true).max() < grid.spacing.max()
     assert (grid.values[0] > 0).all() and (grid.values[-1] > 0).all()
+    assert grid.reach == 1
 
 
 def test_interpolation_is_grid_samples_and_its_slopes():

@@ -17,6 +17,7 @@ from misalign.errors import expect
 from misalign.scenes.shapes import SHAPES, Primitive, field
 
 SIDE = 64  # grid points an axis
+FLATTEST = 0.7  # slope of a shape's level: at a ridge differences between points see none
 MARGIN = 2  # cells between the surface and the grid's border
 
 
@@ -136,12 +137,12 @@ def distances(level: Tensor, slopes: Tensor, spacing: Tensor) -> Tensor:
         Float32, shape (64, 64, 64).
     """
     level, slopes = level.double(), slopes.double()
-    steep = slopes.norm(dim=-1).clamp(min=1e-6)
+    beside = level / slopes.norm(dim=-1).clamp(min=FLATTEST)
     points = points_of(torch.zeros(3).double(), spacing.double() * (SIDE - 1) / 2)
-    feet = points - slopes * (level / steep**2)[..., None]
+    feet = points - beside[..., None] * normalize(slopes, dim=-1)
     near = beside_surface((level < 0).numpy())
     far = spread(points.numpy(), feet.numpy(), near, spacing)
-    return torch.where(torch.from_numpy(near), level / steep, level.sign() * far).float()
+    return torch.where(torch.from_numpy(near), beside, level.sign() * far).float()
 
 
 def beside_surface(inside: np.ndarray, cells: int = 1) -> np.ndarray:

@@ -38,10 +38,10 @@ ROWS = 32  # scenes at once
 SHOULDER = (0.0, 1.1, 1.05)
 ARM = 0.78  # scale of the arm
 REACH = 1.42 * ARM  # from the shoulder to where the object begins
-SWING = math.radians(50)  # of the base to either side
+SWING = math.radians(48)  # of the base to either side
 LIFT = math.radians(-13), math.radians(38)  # of the arm
-EYES = ((0.0, -3.6, 3.7), (0.0, -4.6, 1.9), (0.0, -4.75, 0.4))
-TARGET, VIEW = (0.0, 0.1, 1.1), 0.4
+EYES = ((0.0, -3.9, 4.0), (0.0, -4.6, 1.9), (0.0, -4.75, 0.4))
+TARGET, VIEW = (0.0, 0.1, 1.1), 0.41
 DTYPE = torch.float32
 
 
