@@ -30,7 +30,8 @@ COLUMNS = (
 ROWS = 8  # scenes at once
 RADIUS = 1.4  # of an object
 HEIGHT = 1.5  # of its middle over the ground
-APART = (1.2, 1.35)  # neighbouring positions along x and y
+FACING = math.radians(-50)  # without a turn an object looks to the right of the camera
+APART = (1.15, 1.35)  # neighbouring positions along x and y
 EYE, TARGET, VIEW = (0.0, -6.4, 7.2), (0.0, 0.1, 1.1), 0.295
 LAMP = 3.4, 7.0  # the spotlight's arc: radius and height
 AIM = 1.1  # radius of the arc that it is aimed at
@@ -122,7 +123,7 @@ def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
     return Scene(
         Camera(*fixed, VIEW),
         _object(values),
-        _light(values["s_pos"], rgb(hues["s_color"], lamp, 0.9).T),
+        _light(values["s_pos"], rgb(hues["s_color"], lamp, 0.8).T),
         Backdrop(rgb(hues["b_color"], ground, 0.75).T),
     )
 
@@ -130,7 +131,8 @@ def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
 def _object(values: dict[str, Tensor]) -> Bodies:
     like = values["color"]
     alpha, beta, gamma = ((values[k] - 0.5) * math.pi for k in ("alpha", "beta", "gamma"))
-    rotation = composed(composed(about(0, alpha), about(1, beta)), about(2, gamma))
+    rest = about(2, torch.full_like(gamma, FACING))
+    rotation = composed(composed(composed(rest, about(0, alpha)), about(1, beta)), about(2, gamma))
     across = (values["x_pos"] - 1).to(like.dtype) * APART[0]
     back = (1 - values["y_pos"]).to(like.dtype) * APART[1]
     position = torch.stack([across, back, torch.full_like(across, HEIGHT)])
@@ -139,7 +141,7 @@ def _object(values: dict[str, Tensor]) -> Bodies:
         rotation=rotation[..., None],
         position=position[..., None],
         scale=torch.full_like(like, RADIUS).detach()[:, None],
-        colour=rgb(values["color"], 0.75, 0.95).T[..., None],
+        colour=rgb(values["color"], 0.75, 0.92).T[..., None],
     )
 
 
