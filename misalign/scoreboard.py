@@ -78,6 +78,8 @@ class Claim:
     verdict: str = OPEN
 
     def __post_init__(self) -> None:
+        listed = isinstance(self.sweeps, list | tuple)
+        expect(listed, f"{self.name}: sweeps", "a list of names", repr(self.sweeps))
         object.__setattr__(self, "sweeps", tuple(self.sweeps))
         said = [bool(part) for part in (self.chapter, self.sweeps, self.rows, self.says)]
         whole = "chapter, sweeps, rows and says, or none of them"
@@ -87,7 +89,14 @@ class Claim:
         expect(self.value in VALUES, f"{self.name}: value", " or ".join(VALUES), self.value)
         if self.tested:
             form = "'at least X' or 'within X'"
-            expect(SAYS.fullmatch(self.says), f"{self.name}: says", form, repr(self.says))
+            expect(SAYS.fullmatch(str(self.says)), f"{self.name}: says", form, repr(self.says))
+        if self.apart is not None:
+            pairs = self.apart.items() if isinstance(self.apart, dict) else ()
+            right = len(pairs) == 1 and all(
+                column in POINT and isinstance(two, list) and len(two) == 2 for column, two in pairs
+            )
+            form = f"one of {', '.join(POINT)}, with two values"
+            expect(right, f"{self.name}: apart", form, self.apart)
 
     @property
     def tested(self) -> bool:
@@ -209,13 +218,18 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
     Raises
     ------
     ValueError
-        If a run is not recorded, or the query chooses nothing.
+        If a run is not recorded, or the query is none or chooses nothing.
     """
     expect(claim.tested, claim.name, "a claim with sweeps that test it", OPEN)
     chosen = []
     for sweep in map(Sweep.named, claim.sweeps):
         (experiment,) = {run.experiment for run in sweep.runs}
-        chosen.append(with_status(sweep.scores(folder), study(experiment).bias).query(claim.rows))
+        scores = with_status(sweep.scores(folder), study(experiment).bias)
+        try:
+            chosen.append(scores.query(claim.rows))
+        except (NameError, SyntaxError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"{claim.name}: rows: expected a query, got {reason}") from None
     table = pd.concat(chosen)
     expect(len(table), f"{claim.name}: rows", "a query that chooses scores", claim.rows)
     if claim.value == "miss":
@@ -226,5 +240,7 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
         ((column, (first, second)),) = claim.apart.items()
         # a representation's width follows from the setting, so it is no difference of its own
         points = points.droplevel("encoding_size").unstack(column)
+        lacking = [value for value in (first, second) if value not in points]
+        expect(not lacking, f"{claim.name}: apart", f"values of {column} that rows has", lacking)
         points = (points[first] - points[second]).dropna()
     return Result(claim, points, table["run"].nunique())

@@ -202,7 +202,7 @@ noise = torch.rand(2, m, generator=stream(seed, "noise"), dtype=torch.float64)
 candidates = {
     "Darmois": (d, d),
     "each factor's own rank": (rank(s), rank(s)),
-    "Darmois, on half the square": (d / 2, d / 2),
+    "Darmois, on a quarter of the square": (d / 2, d / 2),
     "private noise for the second": [
         torch.stack([d[:, 0], part], 1) for part in noise
     ],
@@ -213,7 +213,7 @@ candidates = {
 
 # %% [markdown]
 # The losses are known exactly. Ranks taken one factor at a time leave the dependence in, and the
-# loss is their mutual information, $-\tfrac12\log(1 - 0.8^2)$. Half of the square costs
+# loss is their mutual information, $-\tfrac12\log(1 - 0.8^2)$. A quarter of the square costs
 # $2 \log 2$. Private noise has the right entropy and pays in alignment, $1/6$; a perturbed factor
 # pays three quarters of that.
 
@@ -312,16 +312,47 @@ print(
 #
 # Let $\mathbf{u}$ have a continuous density $p$ that is positive everywhere on an open, connected
 # set $\mathcal{U}$, let $\mathcal{V}$ be open and simply connected, and let $\mathbf{h}$ from
-# $\mathcal{U}$ to $\mathcal{V}$ be smooth and *proper*: only points near the edge of $\mathcal{U}$
-# are mapped near the edge of $\mathcal{V}$. If $\mathbf{h}(\mathbf{u})$ is uniform with density
-# $C$, then $\mathbf{h}$ is invertible, and $|\det J| = p / C$.
+# $\mathcal{U}$ to $\mathcal{V}$ be smooth and *proper*: points that approach the edge of
+# $\mathcal{U}$ are mapped to points that approach the edge of $\mathcal{V}$. If
+# $\mathbf{h}(\mathbf{u})$ is uniform with density $C$, then $\mathbf{h}$ is invertible, and
+# $|\det J| = p / C$.
 # ```
 #
-# The second word is for two dimensions and more, where a map can be locally invertible everywhere
-# and still overlap itself. For the theorem this costs little: read {prf:ref}`asm-density` as
-# positive everywhere, which Gaussian factors are, and let encoders reach the edge of the cube
-# only at infinity. The repair can be measured. The Darmois construction has $|\det J| = p$;
-# the folded map has $|h'| \ge p$, and more where it folds.
+# The first word costs little: read {prf:ref}`asm-density` as positive everywhere, which Gaussian
+# factors are. The second is for two dimensions and more, where a map can be invertible around every
+# point and still overlap itself. Take a ribbon that is a bit longer than a full turn and lay it into a
+# disc. The targets under the overlap are shared by both of its ends, and the shares add up.
+
+# %%
+overlap, m = 1.0, 20_000
+start = torch.rand(m, generator=stream(seed, "turn")) * 2 * math.pi
+early = start < overlap  # the targets that both ends reach
+chance = torch.rand(m, generator=stream(seed, "ends"))
+angle = start + 2 * math.pi * (early & (chance < start / overlap))
+radius = torch.rand(m, generator=stream(seed, "radius")).sqrt()
+disc = radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
+turned = torch.atan2(disc[:, 1], disc[:, 0]) / (2 * math.pi) % 1
+ring = torch.stack([disc.square().sum(1), turned], 1)
+twice = early.double().mean().item()
+flat = uniformity(ring.clamp(0, 1), 10) > 0.01
+print("the disc is covered evenly:", flat)
+print(
+    "two preimages, a share of overlap / 2 pi:",
+    abs(twice - overlap / (2 * math.pi)) < 0.01,
+)
+assert flat and abs(twice - overlap / (2 * math.pi)) < 0.01
+
+# %% [markdown]
+# The ribbon's coordinates are the squared radius and the angle, so $|\det J| = \tfrac12$ everywhere:
+# nothing is flattened, no density vanishes, the image is uniform, and some targets have two preimages.
+# What gives it away are its ends, which are mapped into the middle of the disc. The map is not proper.
+#
+# So the second word is an assumption about *encoders*, one that loss 0 alone does not grant. It touches
+# one half of the theorem only. That nothing *but* the unbiased block is kept follows from
+# alignment, without this lemma. That *all* of the block is kept needs encoders which send what is extreme
+# in the block to the edge of the cube. Whether trained encoders do is a question to measurements, and Step 5
+# below puts it. The repaired equality can be measured, too: the Darmois construction has
+# $|\det J| = p$; the folded map has $|h'| \ge p$, and more where it folds.
 
 # %%
 points = gaussian(1_000, "determinants")
@@ -342,21 +373,29 @@ assert (ratio - 1).abs().max() < 1e-6 and shares.min() > 1 - 1e-4
 
 # %% [markdown]
 # The other half of the lemma needs no repair. A map that drops a coordinate has a thin image, and
-# no thin set is uniform, even if each output looks uniform by itself. For this to be worth
-# something the test must have power, so we give it the hardest case, 200 times: two outputs,
-# both exactly uniform, both functions of one variable.
+# no thin set is uniform, even if each output looks uniform by itself. Does our test see it? We give it
+# 200 times two outputs, both exactly uniform, both functions of one variable: a line that crosses the
+# square three times. It is found every time. A line that crosses as often as the test has cells is
+# hardly ever found: no finite sample tells a fine enough fold from a plane.
 
 # %%
-uniform, dropped = [], []
+tests = {"both kept": [], "three folds": [], "seven folds": []}
 for i in range(200):
     both = torch.rand(500, 2, generator=stream(seed, "power", i))
     one = both[:, 0]
-    uniform.append(uniformity(both, 7))
-    dropped.append(uniformity(torch.stack([one, (3 * one) % 1], 1), 7))
-alarms = sum(p < 0.01 for p in uniform)
-print("every dropped coordinate found at the 1 % level:", max(dropped) < 0.01)
-print("false alarms in at most 4 % of uniform samples:", alarms <= 8)
-assert max(dropped) < 0.01 and alarms <= 8
+    tests["both kept"].append(uniformity(both, 7))
+    for name, folds in (("three folds", 3), ("seven folds", 7)):
+        line = torch.stack([one, (folds * one) % 1], 1)
+        tests[name].append(uniformity(line, 7))
+found = {name: sum(p < 0.01 for p in ps) for name, ps in tests.items()}
+print("three folds are found every time:", found["three folds"] == 200)
+print("at most 4 % false alarms:", found["both kept"] <= 8)
+print(
+    "as many folds as cells, found at most 1 time in 10:",
+    found["seven folds"] <= 20,
+)
+assert found["three folds"] == 200
+assert found["both kept"] <= 8 and found["seven folds"] <= 20
 
 # %% [markdown]
 # ## The five steps, on a trained encoder
@@ -381,8 +420,9 @@ print(" omitted:", *claimed.omitted)
 # %% [markdown]
 # Outputs live in $\mathbb{R}^n$ with mean 0 and variance 1, as in all experiments of this book, and
 # not in the cube: at the temperature of training the cube's best points are its corners
-# ({doc}`03_objective`). An invertible map leads from one to the other, so what is
-# identified stays the same. The next cell also holds two ways to break the world.
+# ({doc}`03_objective`). Steps 1 to 4 ask for nothing but alignment, so they do not mind. Step 5 asks for
+# a uniform image, which is not what this training aims at; here it is a measurement, not a consequence.
+# The next cell also holds two ways to break the world.
 
 
 # %% tags=["steps"]
@@ -450,12 +490,12 @@ def rows_of(batch, world, modality):
     factors = batch.factors if modality == "image" else batch.text_factors
     semantic = [factors[name] for name in factors if name[0] == "s"]
     specific = batch.factors["m_x" if modality == "image" else "m_t"]
-    return torch.cat([*semantic, specific], 1), len(semantic)
+    return torch.cat([*semantic, specific], 1)
 
 
 def norms(world, encoders, modality, m=500):
     batch = world.sample(m, generator=stream(seed, "points"))
-    z, count = rows_of(batch, world, modality)
+    z = rows_of(batch, world, modality)
     g = world.g_x if modality == "image" else world.g_t
     d = z.shape[1]
     if broken == "specific" and modality == "text":
@@ -467,13 +507,17 @@ def norms(world, encoders, modality, m=500):
         z,
     )
     noise = world.sigma_m_x if modality == "image" else world.sigma_m_t
-    covariance = torch.block_diag(world.sigma_s[:count, :count], noise)
+    said = range(world.bias.n)
+    if modality == "text":
+        said = [i - 1 for i in world.bias.selected]
+    sigma = world.sigma_s[list(said)][:, list(said)]
+    covariance = torch.block_diag(sigma, noise)
     return jacobian, profile(jacobian[:, :, :d], covariance)
 
 
 # %% tags=["steps"]
 jacobian, columns = norms(world, encoders, "image")
-_, columns_t = norms(world, encoders, "text")
+jacobian_t, columns_t = norms(world, encoders, "text")
 largest = max(columns.max(), columns_t.max())
 print("latents of an image:", len(columns), " of a caption:", len(columns_t))
 
@@ -539,26 +583,32 @@ assert largest > 5 * distorted, "step 4: perturbed factors"
 
 # %% [markdown]
 # **Step 5: nothing unbiased is lost.** What is left is a function of the unbiased block, as wide as
-# the block, with a uniform image. {prf:ref}`lem-uniform` says it is invertible. Globally: a
-# regression must lead back from the representation to every unbiased factor. Locally: no direction
-# of the block may be flattened, so the smallest singular value of its columns stays away
-# from 0 at every point.
+# the block, with a uniform image. {prf:ref}`lem-uniform` says that a proper one is invertible. Globally: a
+# regression must lead back from either representation to every unbiased factor.
 
 # %% tags=["steps"]
 many = Tampered().sample(16_384, generator=stream(seed, "inverse"))
-z = encoders["image"](many.image)
 block = torch.cat([many.factors[f"s{i}"] for i in claimed.unbiased], 1)
-probe = MLPProbe(600, generator=stream(seed, "inverse probe"))
-probe.fit(z[:8192], block[:8192])
-back = r2(block[8192:], probe.predict(z[8192:]))
-print(
-    "each unbiased factor is recovered, R2 above 0.95:",
-    bool((back > 0.95).all()),
+back = []
+for name, observed in (("image", many.image), ("text", many.text)):
+    z = encoders[name](observed)
+    probe = MLPProbe(600, generator=stream(seed, "inverse probe"))
+    probe.fit(z[:8192], block[:8192])
+    back.append(r2(block[8192:], probe.predict(z[8192:])).min())
+print("each unbiased factor is recovered, R2 above 0.95:", min(back) > 0.95)
+assert min(back) > 0.95, "step 5: nothing is lost"
+
+# %% [markdown]
+# Locally: no direction of the block may be flattened, so the smallest singular value of its columns
+# stays away from 0 at every point.
+
+# %% tags=["steps"]
+stretch = min(
+    smallest_stretch(one, claimed.unbiased).min()
+    for one in (jacobian, jacobian_t)
 )
-assert (back > 0.95).all(), "step 5: nothing is lost"
-stretch = smallest_stretch(jacobian, claimed.unbiased)
-print("no direction is flattened below 0.1:", bool(stretch.min() > 0.1))
-assert stretch.min() > 0.1, "step 5: locally invertible"
+print("no direction is flattened below 0.1:", bool(stretch > 0.1))
+assert stretch > 0.1, "step 5: locally invertible"
 
 # %% [markdown]
 # Steps 2 to 5 in one number: the smallest unbiased column against the largest of all others.
@@ -574,8 +624,8 @@ assert ratio > 5, "all steps"
 glue("least-ratio", f"{ratio:.1f}", display=False)
 
 # %% [markdown]
-# That ratio is {glue:text}`least-ratio`, and that is the theorem. Five numbers of one encoder, and each would have come out differently had its
-# step been false: set `broken` at the top and see which assert stops the page.
+# That ratio is {glue:text}`least-ratio`, and that is the theorem. Each step has
+# a number of this pair of encoders, which would have come out differently had the step been false: set `broken` at the top and see which assert stops the page.
 #
 # ## The corollaries, as two runs
 #
@@ -730,8 +780,9 @@ assert lamp_columns[1] > 5 * lamp_columns[0]
 # %% [markdown]
 # ## What we saw
 #
-# The proof holds up. One lemma needs two more words, and with them every step has a number that
-# agrees. Two things are worth carrying on. *How often* a factor is perturbed never entered: a single
+# The proof holds up, but for one lemma, which needs two more words. One of them is about encoders, so
+# that *all* of the block is kept is in part an assumption; on trained encoders the numbers agree with
+# it. Two things are worth carrying on. *How often* a factor is perturbed never entered: a single
 # possible lie is enough, in the limit. And everything rests on *densities* and on encoders
 # *exactly as wide* as the unbiased block. {doc}`04b_assumptions` takes both away.
 #

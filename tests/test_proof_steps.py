@@ -4,6 +4,7 @@ from functools import cache
 
 import jupytext
 import pytest
+import torch
 
 from misalign.paths import NOTEBOOKS
 
@@ -21,13 +22,65 @@ def source() -> tuple[str, str]:
     return first, "\n".join(steps)
 
 
-def test_steps_hold_after_short_training():
+def cell(start: str) -> str:
+    """Source of the one code cell with a line that begins so."""
+    cells = [one.source for one in jupytext.read(CHAPTER).cells if one.cell_type == "code"]
+    (found,) = (one for one in cells if f"\n{start}" in f"\n{one}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def healthy() -> dict[str, object]:
+    """What the five steps leave behind when no hypothesis is broken."""
     first, steps = source()
     names: dict[str, object] = {}
     exec(first, names)
     names["steps"] = STEPS
     exec(steps, names)
-    assert names["ratio"] > 5
+    return names
+
+
+def test_steps_hold_after_short_training(healthy):
+    assert healthy["ratio"] > 5
+
+
+@pytest.mark.parametrize("which", ["jacobian", "jacobian_t"])
+def test_step_fails_where_a_direction_is_flattened(healthy, which):
+    flat = healthy[which].clone()
+    flat[0, :, 1] = flat[0, :, 0]  # at one point, s2 moves the representation as s1 does
+    with pytest.raises(AssertionError, match="step 5: locally invertible"):
+        exec(cell("stretch = min("), healthy | {which: flat})
+
+
+def test_step_fails_where_only_the_text_loses_a_factor(healthy):
+    text = healthy["encoders"]["text"]
+    encoders = {"image": healthy["encoders"]["image"], "text": lambda t: text(t)[:, :1]}
+    with pytest.raises(AssertionError, match="step 5: nothing is lost"):
+        exec(cell("many = "), healthy | {"encoders": encoders})
+
+
+def test_all_steps_fail_if_one_column_is_small(healthy):
+    columns = healthy["columns"].clone()
+    columns[0] = healthy["private"]
+    with pytest.raises(AssertionError, match="all steps"):
+        exec(cell("least = "), healthy | {"columns": columns})
+
+
+def test_corollaries_fail_for_each_other_s_encoder(healthy):
+    move = cell("def moved(")
+    swapped = {"told_all": healthy["encoders"], "encoders": healthy["encoders"]}
+    with pytest.raises(AssertionError):
+        exec(move, healthy | swapped)
+
+
+def test_a_copy_of_the_cause_is_seen_beyond_the_effect():
+    first, _ = source()
+    names: dict[str, object] = {}
+    exec(first, names)
+    chain = names["torch"].randn(16_384, 2, generator=names["stream"](0, "chain"))
+    cause, effect = chain[:, :1], chain @ torch.tensor([[0.8], [0.6]])
+    told = names["partial_r2"](cause, cause + 0.1 * effect, effect)
+    assert told > 0.9
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,8 @@ def entropy_after(h: Callable[[Tensor], Tensor], s: Tensor, entropy: float) -> f
 def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
     """Differential entropy of a sample by distances to neighbours (Kozachenko and Leonenko).
 
-    Unlike the training loss it has no kernel width: two samples on the same points say minus
-    infinity, a uniform one says 0 up to sampling error.
+    Unlike the training loss it has no kernel width: a uniform sample says 0 up to sampling error,
+    and one with more than `neighbour` members on every point says minus infinity.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Is a sample uniform on the unit cube? And Lemma B.2's exception, a map that folds.
 
-A map that drops a coordinate cannot be uniform, and a test of uniformity sees it. A map that folds
-can be: `Folded` is one.
+A map that drops a coordinate cannot be uniform, and a test of uniformity sees it, unless the map is
+folded more finely than the test's cells. A map that folds can be uniform: `Folded` is one.
 """
 
 from __future__ import annotations
