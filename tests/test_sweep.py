@@ -293,6 +293,7 @@ def test_a_dry_run_measures_a_scale_that_nobody_recorded_once(folder, monkeypatc
     outcome = invoke(path, "--results", folder / "kept", "--dry-run", "--scale", "paper")
     assert outcome.output.splitlines() == [
         "grid: 100 of 100 runs to do",
+        "timing a few steps of paper ...",
         "paper: 9.6 s a step of one run here, so 267 hours a run and 26,667 hours in all",
     ]
     assert len(measured) == 1

@@ -285,7 +285,7 @@ def test_partial_r2_needs_an_open_question(complains):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: GaussianDarmois(torch.tensor([[1.0, 0.9], [0.0, 1.0]])), "covariance: expected a sy"),
+        (lambda: GaussianDarmois(torch.ones(2, 2).triu()), "covariance: expected a symmetric"),
         (lambda: HistogramDarmois(noise(100, 1), 4)(noise(5, 2)), "s: expected shape \\(m, 1\\)"),
         (lambda: nearest_neighbour_entropy(torch.rand(9)), "v: expected shape \\(m, n\\)"),
         (lambda: uniformity(torch.rand(0, 2)), "v: expected at least 500 rows"),
