@@ -10,6 +10,7 @@ import click
 from tqdm import tqdm
 
 from misalign import __version__
+from misalign.errors import expect
 from misalign.paths import EXECUTED, RESULTS, SWEEPS, expect_writable
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from misalign.sweep import Sweep
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
 
 
@@ -45,10 +46,14 @@ def main() -> None:
 @click.option("--device", help="Where to train, with --no-notebooks [default: cpu].")
 @click.pass_context
 def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> None:
-    """Record every run of sweep FILES that is not recorded yet (default: all of sweeps/)."""
+    """Record every run of sweep FILES that is not recorded yet (default: all of sweeps/).
+
+    A sweep of the project's own may also be called by its name, such as figure_03.
+    """
     _check(options)
     try:
-        failed = _sweep(files or tuple(sorted(SWEEPS.glob("*.yml"))), options)
+        known = tuple(sorted(SWEEPS.glob("*.yml")))
+        failed = _sweep(tuple(_found(file, known) for file in files) or known, options)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
     context.exit(1 if failed else 0)
@@ -72,6 +77,16 @@ def render(world: str, n: int, out: Path, device: str, **options: Any) -> None:
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{world}: {n:,} pictures and {len(publish.SETTINGS)} sets of captions in {out}")
+
+
+def _found(file: Path, known: tuple[Path, ...]) -> Path:
+    """Where a sweep file is: as given, or one of the project's own by its name."""
+    if file.exists():
+        return file
+    by_name = {path.stem: path for path in known}
+    expected = f"a file, or one of {', '.join(by_name)}"
+    expect(str(file) in by_name, "FILES", expected, file)
+    return by_name[str(file)]
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -169,8 +184,12 @@ def _summary(plan: Sweep, runs: list[Run], folder: Path, workers: int) -> str:
 
 def _say_measured(runs: list[Run], folder: Path, device: str) -> None:
     """Say how long runs of scales take that nobody ever recorded, by a short training."""
-    from misalign.sweep import measured
+    from misalign.sweep import measured, recorded_seconds
 
+    kinds = {(run.experiment, run.scale) for run in runs if run.trains}
+    unknown = [scale for name, scale in kinds if recorded_seconds(name, scale, folder) is None]
+    if unknown:
+        click.echo(f"timing a few steps of {', '.join(sorted(unknown))} ...", err=True)
     for scale, step, seconds, count in measured(runs, folder, device):
         # measured on the whole machine, so workers side by side would not be faster
         total = _duration(count * seconds)

@@ -74,6 +74,16 @@ def test_a_bad_grid_is_one_line_and_nothing_runs(folder, axes, words):
     assert not kept.exists()
 
 
+def test_the_project_s_own_sweeps_go_by_their_names(tmp_path):
+    outcome = invoke("table_05", "--dry-run", "--results", tmp_path / "kept")
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.output.startswith("table_05: 10 of 10 runs to do")
+
+
+def test_a_sweep_that_is_not_there_is_one_line_with_the_known_names():
+    refused(invoke("figure_99", "--dry-run"), "FILES: expected a file, or one of assumptions, ")
+
+
 def test_a_file_that_is_no_sweep_is_refused(folder):
     path = folder / "grid.yml"
     path.write_text("- 1\n")
@@ -283,6 +293,7 @@ def test_a_dry_run_measures_a_scale_that_nobody_recorded_once(folder, monkeypatc
     outcome = invoke(path, "--results", folder / "kept", "--dry-run", "--scale", "paper")
     assert outcome.output.splitlines() == [
         "grid: 100 of 100 runs to do",
+        "timing a few steps of paper ...",
         "paper: 9.6 s a step of one run here, so 267 hours a run and 26,667 hours in all",
     ]
     assert len(measured) == 1

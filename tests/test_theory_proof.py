@@ -34,6 +34,10 @@ def skewed(m: int, name: str = "skewed") -> torch.Tensor:
     return torch.stack([first, -(1 - rows[:, 1]).log() * (0.5 + first)], 1)
 
 
+def noise(m: int, n: int) -> torch.Tensor:
+    return torch.randn(m, n, generator=stream(0, "noise", m, n))
+
+
 # ---- Darmois
 
 
@@ -276,3 +280,19 @@ def test_partial_r2_needs_an_open_question(complains):
         partial_r2(s[:, :1], s[:, 1:], s)
     with complains("z", "100 rows", "50"):
         partial_r2(s[:, :1], s[:50, 1:], s)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: GaussianDarmois(torch.ones(2, 2).triu()), "covariance: expected a symmetric"),
+        (lambda: HistogramDarmois(noise(100, 1), 4)(noise(5, 2)), "s: expected shape \\(m, 1\\)"),
+        (lambda: nearest_neighbour_entropy(torch.rand(9)), "v: expected shape \\(m, n\\)"),
+        (lambda: uniformity(torch.rand(0, 2)), "v: expected at least 500 rows"),
+        (lambda: partial_r2(noise(1, 1), noise(1, 1), noise(1, 1)), "target: expected at least 20"),
+        (lambda: partial_r2(noise(50, 2), noise(50, 1), noise(50, 1)), "target: expected shape"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_the_argument(call, words):
+    with pytest.raises(ValueError, match=f"^{words}[^\\n]*$"):
+        call()

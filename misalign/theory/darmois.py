@@ -31,7 +31,8 @@ class GaussianDarmois:
 
     def __init__(self, covariance: Tensor) -> None:
         root, flaw = torch.linalg.cholesky_ex(covariance.double())
-        expect(not flaw, "covariance", "a positive definite matrix", "another")
+        sound = not flaw and bool(torch.allclose(covariance, covariance.mT))
+        expect(sound, "covariance", "a symmetric, positive definite matrix", "another")
         self.root = root
 
     def __call__(self, s: Tensor) -> Tensor:
@@ -83,6 +84,8 @@ class HistogramDarmois:
 
     def __call__(self, s: Tensor) -> Tensor:
         """Map rows s of shape (m, n) into (0, 1)^n; what lies outside the sample, onto its edge."""
+        shape = f"shape (m, {len(self.quantiles)})"
+        expect(s.ndim == 2 and s.shape[1] == len(self.quantiles), "s", shape, tuple(s.shape))
         rows = s.double().cpu().numpy()
         place = np.zeros(len(rows), dtype=np.int64)
         columns = []
@@ -150,6 +153,7 @@ def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
     float
         In nats.
     """
+    expect(v.ndim == 2, "v", "shape (m, n)", tuple(v.shape))
     m, n = v.shape
     expect_whole("neighbour", neighbour, 1, m - 1)
     rows = v.double().cpu().numpy()

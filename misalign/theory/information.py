@@ -76,6 +76,8 @@ def partial_r2(
     """
     rows = {len(part) for part in (target, z, given)}
     expect(len(rows) == 1, "z", f"{len(target)} rows, like target", len(z))
+    expect(target.ndim == 2 and target.shape[1] == 1, "target", "shape (n, 1)", tuple(target.shape))
+    expect(len(target) >= 20, "target", "at least 20 rows", len(target))
     half = len(target) // 2
     left = []
     for known in (given, torch.cat([given, z], 1)):

@@ -37,10 +37,10 @@ def uniformity(v: Tensor, cells: int = 10) -> float:
     """
     expect(v.ndim == 2, "v", "shape (m, n)", tuple(v.shape))
     expect_whole("cells", cells, 2)
-    inside = bool(((v >= 0) & (v <= 1)).all())
-    expect(inside, "v", "points of the unit cube", f"{v.min():.3g} to {v.max():.3g}")
     grid = cells ** v.shape[1]
     expect(len(v) >= 5 * grid, "v", f"at least {5 * grid} rows for {grid} cells", len(v))
+    inside = bool(((v >= 0) & (v <= 1)).all())
+    expect(inside, "v", "points of the unit cube", f"{v.min():.3g} to {v.max():.3g}")
     places = (v * cells).long().clamp(0, cells - 1)
     digits = cells ** torch.arange(v.shape[1], device=v.device)
     counts = torch.bincount((places * digits).sum(1), minlength=grid)
