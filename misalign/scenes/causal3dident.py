@@ -73,7 +73,7 @@ def picture(
     values = read(COLUMNS, factors)
     like = values["color"]
     shapes = atlas(SHAPES, (), like.device, like.dtype)
-    return draw(_scene(values, authors_hues), shapes, size, supersample)
+    return draw(assembled(values, authors_hues), shapes, size, supersample)
 
 
 def render(
@@ -105,7 +105,7 @@ def render(
     return in_chunks(partial(picture, **how), read(COLUMNS, factors), ROWS)
 
 
-def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
+def assembled(values: dict[str, Tensor], authors_hues: bool) -> Scene:
     like, n = values["color"], len(values["color"])
     fixed = (like.new_tensor(v)[:, None].expand(3, n) for v in (EYE, TARGET))
     hues = {name: values[name] for name in ("s_color", "b_color")}
