@@ -82,7 +82,8 @@ def render(
         for i, picture in enumerate(pictures):
             file = Path(folder) / f"{i}.png"
             set_up.shoot(i, file)
-            picture[:] = torch.from_numpy(np.asarray(Image.open(file))).movedim(-1, 0)
+            with Image.open(file) as read_back:
+                picture[:] = torch.from_numpy(np.array(read_back)).movedim(-1, 0)
     return pictures
 
 

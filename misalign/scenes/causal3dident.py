@@ -106,6 +106,20 @@ def render(
 
 
 def assembled(values: dict[str, Tensor], authors_hues: bool) -> Scene:
+    """Put scenes together, for any renderer.
+
+    Parameters
+    ----------
+    values : dict of Tensor
+        Of `COLUMNS`, as `misalign.scenes.columns.read` gives them.
+    authors_hues : bool
+        As for `picture`.
+
+    Returns
+    -------
+    Scene
+        Shapes' numbers are places in `SHAPES`.
+    """
     like, n = values["color"], len(values["color"])
     fixed = (like.new_tensor(v)[:, None].expand(3, n) for v in (EYE, TARGET))
     hues = {name: values[name] for name in ("s_color", "b_color")}

@@ -74,5 +74,5 @@ def zero_level(
 
     level = field(primitives, points_of(centre, half, side)).numpy()
     spacing = (2 * half / (side - 1)).tolist()
-    vertices, faces, *_ = marching_cubes(level, 0.0, spacing=spacing, gradient_direction="ascent")
+    vertices, faces, *_ = marching_cubes(level, 0.0, spacing=spacing, gradient_direction="descent")
     return (vertices + (centre - half).numpy()).astype(np.float32), faces.astype(np.int32)

@@ -200,9 +200,7 @@ def _material(
     return material, matt.inputs["Color"]
 
 
-def _bulb(
-    data: bpy.types.BlendData, scene: Scene
-) -> tuple[bpy.types.Light, bpy.types.NodeSocket]:
+def _bulb(data: bpy.types.BlendData, scene: Scene) -> tuple[bpy.types.Light, bpy.types.NodeSocket]:
     """A spotlight as strong at all distances, and where its colour goes."""
     full, none = scene.light.full, scene.light.none
     bulb = data.lights.new("misalign", "SPOT")
