@@ -26,7 +26,7 @@ from misalign.scenes.causal3dident import COLUMNS, SHAPES, assembled
 from misalign.scenes.columns import expect_sizes, read
 from misalign.scenes.stage import stage
 
-SAMPLES = 32  # paths a pixel, before denoising
+SAMPLES = 16  # paths a pixel, before denoising
 INSTALL = "the package bpy (pip install --no-deps bpy==5.0.1, on Python 3.11) to render by Blender"
 
 
