@@ -67,14 +67,23 @@ def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> No
 @click.option("--size", type=COUNT, default=128, show_default=True, help="Pixels a side.")
 @click.option("--batch", type=COUNT, default=64, show_default=True, help="Pictures at a time.")
 @click.option("--device", default="cpu", show_default=True, help="Where to render.")
+@click.option(
+    "--renderer",
+    type=click.Choice(["torch", "blender"]),
+    default="torch",
+    show_default=True,
+    help="This library's own, or Cycles by the package bpy, which is there for Python 3.11 alone.",
+)
 def render(world: str, n: int, out: Path, device: str, **options: Any) -> None:
     """Write a WORLD's pictures, factors and captions in the layout of the published files."""
     from misalign.worlds import publish
 
     _expect_device(device)
+    if options["renderer"] == "blender" and device != "cpu":
+        raise click.UsageError("--device does not go with --renderer blender: it uses the CPU")
     try:
         publish.publish(out, n, device=device, **options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{world}: {n:,} pictures and {len(publish.SETTINGS)} sets of captions in {out}")
 

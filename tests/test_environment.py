@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from misalign.paths import ROOT
 
 NOT_PIP = {"python", "pip"}
+OWN = {"blender"}  # extras at odds with a pin: bpy asks for numpy 1
 
 
 def _constraints() -> dict[str, str]:
@@ -65,9 +66,9 @@ def test_conda_has_the_core_in_the_pinned_releases() -> None:
     assert f"torch=={pins['torch']}" in pip
 
 
-def test_conda_installs_the_project_with_every_extra() -> None:
+def test_conda_installs_the_project_with_every_extra_that_fits() -> None:
     conda, pip = _conda()
     assert "-c constraints.txt" in pip
-    extras = ",".join(_project()["optional-dependencies"])
+    extras = ",".join(name for name in _project()["optional-dependencies"] if name not in OWN)
     assert f"-e .[{extras}]" in pip
     assert conda["python"] == _project()["requires-python"].removeprefix(">=")

@@ -79,7 +79,7 @@ def picture(
     values = read(COLUMNS, factors)
     like = values["color"]
     packed = atlas(listed(shapes, COLUMNS[0]), (), like.device, like.dtype)
-    return draw(_scene(values, authors_hues), packed, size, supersample)
+    return draw(assembled(values, authors_hues), packed, size, supersample)
 
 
 def render(
@@ -113,7 +113,21 @@ def render(
     return in_chunks(draw_rows, read(COLUMNS, factors), ROWS)
 
 
-def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
+def assembled(values: dict[str, Tensor], authors_hues: bool) -> Scene:
+    """Put scenes together, for any renderer.
+
+    Parameters
+    ----------
+    values : dict of Tensor
+        Of `COLUMNS`, as `misalign.scenes.columns.read` gives them.
+    authors_hues : bool
+        As for `picture`.
+
+    Returns
+    -------
+    Scene
+        Shapes' numbers are places in `SHAPES`.
+    """
     like, n = values["color"], len(values["color"])
     fixed = (like.new_tensor(v)[:, None].expand(3, n) for v in (EYE, TARGET))
     hues = {name: values[name] for name in ("s_color", "b_color")}

@@ -32,6 +32,7 @@ from misalign.worlds.causal3dident import SEMANTIC, composed, latents, setting
 from misalign.worlds.pictured import BIASES
 
 SETTINGS = [(bias, number) for bias in BIASES for number in range(1, len(SEMANTIC) + 1)]
+RENDERERS = ("torch", "blender")
 MADE_OF = "render.json"  # what the folder's files were made of
 PARTIAL = re.compile(r"\..+\.\d+\.(png|csv|txt|json)")  # what a killed `replacing` leaves behind
 # of the published table, in its order; the depth is constant
@@ -49,7 +50,7 @@ def publish(
     size: int = 128,
     batch: int = 64,
     device: torch.device | str = "cpu",
-    render: Callable[..., Tensor] | None = None,
+    renderer: str = "torch",
 ) -> None:
     """Write pictures, factors, and captions of all 14 settings of Table 10.
 
@@ -70,27 +71,41 @@ def publish(
         Pictures a call of the renderer.
     device : torch.device or str, optional
         Where to render.
-    render : callable, optional
-        By default `misalign.scenes.causal3dident.render`.
+    renderer : {"torch", "blender"}, optional
+        `misalign.scenes.causal3dident` or `misalign.scenes.blender`.
 
     Raises
     ------
+    ModuleNotFoundError
+        Without what the renderer needs, before anything is written.
     ValueError
-        If the folder holds something else.
+        If the folder holds something else, or the renderer is unknown.
     """
     for name, value in {"n": n, "size": size, "batch": batch}.items():
         expect_whole(name, value, 1)
-    if render is None:
-        # a renderer is loaded by those who render
-        from misalign.scenes.causal3dident import render
+    render = _renderer(renderer)
     made_of = {"world": "causal3dident", "n": n, "seed": seed, "size": size}
-    _claim(folder, made_of | {"device": torch.device(device).type})
+    made_of["device"] = torch.device(device).type
+    # the default goes without saying, so that folders begun before there was a choice go on
+    _claim(folder, made_of if renderer == "torch" else made_of | {"renderer": renderer})
     factors = latents(n, seed)
     _write_table(folder / LATENTS, _latents_table(factors))
     moved = {name: values.to(device) for name, values in factors.items()}
     _write_pictures(folder / IMAGES, moved, lambda part: render(part, size=size), batch)
     for bias, number in tqdm(SETTINGS, "captions", unit="setting", disable=None):
         _write_captions(folder, factors, bias, number, seed)
+
+
+def _renderer(name: str) -> Callable[..., Tensor]:
+    """A renderer is loaded by those who render, and they hear at once what it lacks."""
+    expect(name in RENDERERS, "renderer", " or ".join(RENDERERS), repr(name))
+    if name == "torch":
+        from misalign.scenes.causal3dident import render
+    else:
+        from misalign.scenes.blender import expect_installed, render
+
+        expect_installed()
+    return render
 
 
 def _claim(folder: Path, made_of: dict[str, object]) -> None:
