@@ -7,12 +7,13 @@ shapes are made of capsules and ellipsoids.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from misalign.scenes.columns import Column, expect_sizes, in_chunks, read
+from misalign.scenes.columns import Column, expect_sizes, in_chunks, listed, read
 from misalign.scenes.grids import atlas
 from misalign.scenes.hues import rgb
 from misalign.scenes.scene import Backdrop, Camera, Scene, Spotlight, draw
@@ -29,7 +30,8 @@ COLUMNS = (
 ROWS = 8  # scenes at once
 RADIUS = 1.4  # of an object
 HEIGHT = 1.5  # of its middle over the ground
-APART = (1.2, 1.35)  # neighbouring positions along x and y
+FACING = math.radians(-50)  # without a turn an object looks to the right of the camera
+APART = (1.15, 1.35)  # neighbouring positions along x and y
 EYE, TARGET, VIEW = (0.0, -6.4, 7.2), (0.0, 0.1, 1.1), 0.295
 LAMP = 3.4, 7.0  # the spotlight's arc: radius and height
 AIM = 1.1  # radius of the arc that it is aimed at
@@ -42,6 +44,7 @@ def picture(
     size: int = 128,
     supersample: int = 1,
     authors_hues: bool = False,
+    shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
     """Render scenes, differentiably.
 
@@ -57,6 +60,9 @@ def picture(
         Rays along either side of a pixel.
     authors_hues : bool, optional
         Light and ground in the authors' hue (h - 1/2) / 2 in place of h, which captions name.
+    shapes : sequence of str, optional
+        Names in the table of shapes or paths of watertight meshes (looking to +x, up is +z), in
+        the order of the factor's values.
 
     Returns
     -------
@@ -72,8 +78,8 @@ def picture(
     expect_sizes(size, supersample)
     values = read(COLUMNS, factors)
     like = values["color"]
-    shapes = atlas(SHAPES, (), like.device, like.dtype)
-    return draw(_scene(values, authors_hues), shapes, size, supersample)
+    packed = atlas(listed(shapes, COLUMNS[0]), (), like.device, like.dtype)
+    return draw(_scene(values, authors_hues), packed, size, supersample)
 
 
 def render(
@@ -82,12 +88,13 @@ def render(
     size: int = 128,
     supersample: int = 1,
     authors_hues: bool = False,
+    shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
     """Render scenes to bytes, a few at a time: `picture` rounded.
 
     Parameters
     ----------
-    factors, size, supersample, authors_hues
+    factors, size, supersample, authors_hues, shapes
         As for `picture`.
 
     Returns
@@ -102,7 +109,8 @@ def render(
     """
     expect_sizes(size, supersample)
     how = {"size": size, "supersample": supersample, "authors_hues": authors_hues}
-    return in_chunks(partial(picture, **how), read(COLUMNS, factors), ROWS)
+    draw_rows = partial(picture, **how, shapes=shapes)
+    return in_chunks(draw_rows, read(COLUMNS, factors), ROWS)
 
 
 def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
@@ -115,7 +123,7 @@ def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
     return Scene(
         Camera(*fixed, VIEW),
         _object(values),
-        _light(values["s_pos"], rgb(hues["s_color"], lamp, 0.9).T),
+        _light(values["s_pos"], rgb(hues["s_color"], lamp, 0.8).T),
         Backdrop(rgb(hues["b_color"], ground, 0.75).T),
     )
 
@@ -123,7 +131,8 @@ def _scene(values: dict[str, Tensor], authors_hues: bool) -> Scene:
 def _object(values: dict[str, Tensor]) -> Bodies:
     like = values["color"]
     alpha, beta, gamma = ((values[k] - 0.5) * math.pi for k in ("alpha", "beta", "gamma"))
-    rotation = composed(composed(about(0, alpha), about(1, beta)), about(2, gamma))
+    rest = about(2, torch.full_like(gamma, FACING))
+    rotation = composed(composed(composed(rest, about(0, alpha)), about(1, beta)), about(2, gamma))
     across = (values["x_pos"] - 1).to(like.dtype) * APART[0]
     back = (1 - values["y_pos"]).to(like.dtype) * APART[1]
     position = torch.stack([across, back, torch.full_like(across, HEIGHT)])
@@ -132,7 +141,7 @@ def _object(values: dict[str, Tensor]) -> Bodies:
         rotation=rotation[..., None],
         position=position[..., None],
         scale=torch.full_like(like, RADIUS).detach()[:, None],
-        colour=rgb(values["color"], 0.75, 0.95).T[..., None],
+        colour=rgb(values["color"], 0.75, 0.92).T[..., None],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -105,3 +105,10 @@ def expect_sizes(size: int, supersample: int) -> None:
     """Raise a one-line error unless a picture's side and its rays a pixel are whole numbers."""
     expect_whole("size", size, 1)
     expect_whole("supersample", supersample, 1)
+
+
+def listed(shapes: Sequence[str], column: Column) -> tuple[str, ...]:
+    """Shapes as a tuple of strings, or a one-line error unless there is one a value."""
+    expect(not isinstance(shapes, str), "shapes", "a sequence of names or paths", repr(shapes))
+    expect(len(shapes) == column.values, "shapes", f"{column.values} names or paths", len(shapes))
+    return tuple(map(str, shapes))

@@ -17,6 +17,7 @@ from misalign.errors import expect
 from misalign.scenes.shapes import SHAPES, Primitive, field
 
 SIDE = 64  # grid points an axis
+FLATTEST = 0.7  # slope of a shape's level: at a ridge differences between points see none
 MARGIN = 2  # cells between the surface and the grid's border
 
 
@@ -111,6 +112,7 @@ def from_primitives(primitives: Sequence[Primitive]) -> Grid:
 
 
 def reach(values: Tensor, half: Tensor) -> Tensor:
+    """Radius about the box's centre that holds the surface, from above by at most two cells."""
     # the surface is no farther than a cell from the grid points within
     inside = points_of(torch.zeros_like(half), half)[values < 0]
     return inside.norm(dim=-1).max() + 2 * half.norm() / (SIDE - 1)
@@ -134,21 +136,40 @@ def distances(level: Tensor, slopes: Tensor, spacing: Tensor) -> Tensor:
     Tensor
         Float32, shape (64, 64, 64).
     """
-    level, slopes = level.double().numpy(), slopes.double().movedim(-1, 0).numpy()
-    steep = np.sqrt((slopes**2).sum(0)).clip(1e-6)
-    near = _beside_surface(level < 0)
-    sides = spacing.double().numpy()
-    points = np.indices(level.shape) * sides[:, None, None, None]
-    feet = points - slopes * (level / steep**2)
-    nearest = distance_transform_edt(~near, sides, False, True)
-    far = np.sqrt(((points - feet[:, *nearest]) ** 2).sum(0)) * np.sign(level)
-    return torch.from_numpy(np.where(near, level / steep, far)).float()
+    level, slopes = level.double(), slopes.double()
+    beside = level / slopes.norm(dim=-1).clamp(min=FLATTEST)
+    points = points_of(torch.zeros(3).double(), spacing.double() * (SIDE - 1) / 2)
+    feet = points - beside[..., None] * normalize(slopes, dim=-1)
+    near = beside_surface((level < 0).numpy())
+    far = spread(points.numpy(), feet.numpy(), near, spacing)
+    return torch.where(torch.from_numpy(near), beside, level.sign() * far).float()
 
 
-def _beside_surface(inside: np.ndarray) -> np.ndarray:
-    # corners of the cells that the surface crosses
-    block = np.ones((3, 3, 3), bool)
+def beside_surface(inside: np.ndarray, cells: int = 1) -> np.ndarray:
+    """Mask of the grid points that have both sides of the surface within so many cells."""
+    block = np.ones((2 * cells + 1,) * 3, bool)
     return binary_dilation(inside, block) & binary_dilation(~inside, block)
+
+
+def spread(points: np.ndarray, feet: np.ndarray, near: np.ndarray, spacing: Tensor) -> Tensor:
+    """Distance from every grid point to the foot of the nearest one near the surface.
+
+    Parameters
+    ----------
+    points, feet : ndarray
+        Grid points, and the surface points below those that are near, shape (64, 64, 64, 3).
+    near : ndarray
+        Mask of the latter, shape (64, 64, 64).
+    spacing : Tensor
+        Sides of a cell, shape (3,).
+
+    Returns
+    -------
+    Tensor
+        Float64, shape (64, 64, 64).
+    """
+    nearest = distance_transform_edt(~near, spacing.tolist(), False, True)
+    return torch.from_numpy(np.linalg.norm(points - feet[tuple(nearest)], axis=-1))
 
 
 @dataclass(frozen=True, eq=False)

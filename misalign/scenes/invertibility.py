@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -40,10 +41,17 @@ def jacobian(
         real = name in factors and factors[name].is_floating_point()
         expect(real, "names", "floating factors", repr(name))
         with forward_ad.dual_level():
-            dual = forward_ad.make_dual(factors[name], torch.ones_like(factors[name]))
+            dual = _dual(factors[name])
             tangent = forward_ad.unpack_dual(picture({**factors, name: dual})).tangent
             columns.append(tangent.flatten(1))
     return torch.stack(columns, -1)
+
+
+def _dual(factor: Tensor) -> Tensor:
+    # torch's first dual number sets off torch's own warning of torch.jit.script
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return forward_ad.make_dual(factor, torch.ones_like(factor))
 
 
 def smallest_singular_value(slopes: Tensor) -> Tensor:

@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
-from torch import Tensor
 from torch.nn.functional import normalize
 
 from misalign.errors import expect
-from misalign.scenes.grids import MARGIN, SIDE, Grid, points_of, reach
+from misalign.scenes.grids import MARGIN, SIDE, Grid, beside_surface, points_of, reach, spread
 
 SUFFIXES = (".ply", ".obj", ".stl")
 FINE = 0.75  # spacing of samples of the surface, in cells
-BAND = 3.0  # cells from the surface within which distances are to triangles, not to samples
+BAND = 2  # cells from the surface within which distances are to triangles
 ASIDE = 1e-5, 1.7e-5  # of a cell: columns miss the edges of triangles, which would count twice
 
 
@@ -54,29 +53,25 @@ def from_mesh(path: Path) -> Grid:
     low, high = corners.min((0, 1)), corners.max((0, 1))
     centre, half = torch.tensor((low + high) / 2), torch.tensor((high - low) / 2)
     half = half * (SIDE - 1) / (SIDE - 1 - 2 * MARGIN)
-    spacing = (2 * half / (SIDE - 1)).numpy()
-    outside = points_of(centre, half).numpy()
-    signed = np.where(_inside(corners, outside), -1.0, 1.0) * _far(corners, outside, spacing)
-    values = torch.from_numpy(signed)
+    spacing = 2 * half / (SIDE - 1)
+    points = points_of(centre, half).numpy()
+    inside = _inside(corners, points)
+    near = beside_surface(inside, BAND)
+    feet = np.zeros_like(points)
+    feet[near] = _feet(corners, points[near], FINE * float(spacing.max()))
+    values = torch.from_numpy(np.where(inside, -1.0, 1.0)) * spread(points, feet, near, spacing)
     slopes = torch.stack(torch.gradient(values, spacing=spacing.tolist()), -1)
-    size = reach(values, half)
-    parts = (values, normalize(slopes, dim=-1), centre, half, size)
+    parts = (values, normalize(slopes, dim=-1), centre, half, reach(values, half))
     return Grid(*(part.float() for part in parts))
 
 
-def _far(corners: np.ndarray, points: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Distance of grid points to the triangles, shapes (f, 3, 3) and (64, 64, 64, 3)."""
+def _feet(corners: np.ndarray, points: np.ndarray, apart: float) -> np.ndarray:
+    """Nearest surface points, of the triangle whose sample is nearest; shape (m, 3)."""
     from trimesh.triangles import closest_point
 
-    cell = spacing.max()
-    samples, owners = _samples(corners, FINE * cell)
-    far, nearest = cKDTree(samples).query(points.reshape(-1, 3))
-    near = far < BAND * cell
-    # the nearest sample's triangle may not be the nearest triangle, but touches it nearby
-    close = points.reshape(-1, 3)[near]
-    feet = closest_point(corners[owners[nearest[near]]], close)
-    far[near] = np.minimum(far[near], np.linalg.norm(close - feet, axis=1))
-    return far.reshape(points.shape[:3])
+    samples, owners = _samples(corners, apart)
+    _, nearest = cKDTree(samples).query(points)
+    return closest_point(corners[owners[nearest]], points)
 
 
 def _samples(corners: np.ndarray, apart: float) -> tuple[np.ndarray, np.ndarray]:
@@ -99,23 +94,25 @@ def _inside(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     ticks = [points[:, 0, 0, 0], points[0, :, 0, 1], points[0, 0, :, 2]]
     cells = [axis[1] - axis[0] for axis in ticks]
     columns = [ticks[i] + ASIDE[i] * cells[i] for i in (0, 1)]
+    spans = [
+        np.searchsorted(columns[i], [corners.min(1)[:, i], corners.max(1)[:, i]]) for i in (0, 1)
+    ]
+    (x, x_end), (y, y_end) = spans
+    count = (x_end - x) * (y_end - y)
+    owner = np.repeat(np.arange(len(corners)), count)
+    place = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
+    deep = (y_end - y)[owner]
+    x, y = x[owner] + place // deep, y[owner] + place % deep
+    start, *edges = (corners[:, i] - (corners[:, 0] if i else 0) for i in range(3))
+    first, second = (edge[owner] for edge in edges)
+    across, along = columns[0][x] - start[owner, 0], columns[1][y] - start[owner, 1]
+    area = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    flat = area == 0
+    area = np.where(flat, 1.0, area)
+    u = (across * second[:, 1] - along * second[:, 0]) / area
+    v = (first[:, 0] * along - first[:, 1] * across) / area
+    met = ~flat & (u >= 0) & (v >= 0) & (u + v <= 1)
+    height = (start[owner, 2] + u * first[:, 2] + v * second[:, 2])[met]
     crossings = np.zeros(points.shape[:3], int)
-    for triangle in corners:
-        spans = [
-            np.searchsorted(columns[i], [triangle[:, i].min(), triangle[:, i].max()])
-            for i in (0, 1)
-        ]
-        x, y = np.meshgrid(*(np.arange(*span) for span in spans), indexing="ij")
-        at = np.stack([columns[0][x], columns[1][y]], -1)
-        edges = (triangle[1:] - triangle[0])[:, :2]
-        area = edges[0, 0] * edges[1, 1] - edges[0, 1] * edges[1, 0]
-        if area == 0 or x.size == 0:
-            continue
-        to = at - triangle[0, :2]
-        u = (to[..., 0] * edges[1, 1] - to[..., 1] * edges[1, 0]) / area
-        v = (edges[0, 0] * to[..., 1] - edges[0, 1] * to[..., 0]) / area
-        met = (u >= 0) & (v >= 0) & (u + v <= 1)
-        rise = triangle[1:, 2] - triangle[0, 2]
-        height = (triangle[0, 2] + u * rise[0] + v * rise[1])[met]
-        np.add.at(crossings, (x[met], y[met], np.searchsorted(ticks[2], height).clip(max=SIDE - 1)), 1)
+    np.add.at(crossings, (x[met], y[met], np.searchsorted(ticks[2], height)), 1)
     return np.cumsum(crossings, axis=2) % 2 == 1

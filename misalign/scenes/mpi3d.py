@@ -7,16 +7,17 @@ capsules and ellipsoids.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from misalign.scenes.columns import Column, expect_sizes, in_chunks, read
+from misalign.scenes.columns import Column, expect_sizes, in_chunks, listed, read
 from misalign.scenes.grids import atlas
 from misalign.scenes.scene import Backdrop, Camera, Scene, Spotlight, draw
 from misalign.scenes.trace import Bodies
-from misalign.scenes.vectors import about, composed, turned
+from misalign.scenes.vectors import about, composed
 
 SHAPES = ("coffee-cup", "tennis-ball", "croissant", "beer-cup")
 ROBOT = ("robot-arm", "robot-stand")
@@ -37,10 +38,10 @@ ROWS = 32  # scenes at once
 SHOULDER = (0.0, 1.1, 1.05)
 ARM = 0.78  # scale of the arm
 REACH = 1.42 * ARM  # from the shoulder to where the object begins
-SWING = math.radians(50)  # of the base to either side
+SWING = math.radians(48)  # of the base to either side
 LIFT = math.radians(-13), math.radians(38)  # of the arm
-EYES = ((0.0, -3.6, 3.7), (0.0, -4.6, 1.9), (0.0, -4.75, 0.4))
-TARGET, VIEW = (0.0, 0.1, 1.1), 0.4
+EYES = ((0.0, -3.9, 4.0), (0.0, -4.6, 1.9), (0.0, -4.75, 0.4))
+TARGET, VIEW = (0.0, 0.1, 1.1), 0.41
 DTYPE = torch.float32
 
 
@@ -49,6 +50,7 @@ def picture(
     *,
     size: int = 64,
     supersample: int = 1,
+    shapes: Sequence[str] = SHAPES,
     dtype: torch.dtype = DTYPE,
 ) -> Tensor:
     """Render scenes, without rounding.
@@ -62,6 +64,9 @@ def picture(
         Side of a picture in pixels.
     supersample : int, optional
         Rays along either side of a pixel.
+    shapes : sequence of str, optional
+        Names in the table of shapes or paths of watertight meshes (looking to +x, up is +z), in
+        the order of the factor's values.
     dtype : torch.dtype, optional
         Type of the numbers to compute with.
 
@@ -77,16 +82,22 @@ def picture(
     """
     expect_sizes(size, supersample)
     values = read(COLUMNS, factors)
-    shapes = atlas(SHAPES, ROBOT, values["shape"].device, dtype)
-    return draw(_scene(values, dtype), shapes, size, supersample)
+    packed = atlas(listed(shapes, COLUMNS[1]), ROBOT, values["shape"].device, dtype)
+    return draw(_scene(values, dtype), packed, size, supersample)
 
 
-def render(factors: dict[str, Tensor], *, size: int = 64, supersample: int = 1) -> Tensor:
+def render(
+    factors: dict[str, Tensor],
+    *,
+    size: int = 64,
+    supersample: int = 1,
+    shapes: Sequence[str] = SHAPES,
+) -> Tensor:
     """Render scenes to bytes, a few at a time: `picture` rounded.
 
     Parameters
     ----------
-    factors, size, supersample
+    factors, size, supersample, shapes
         As for `picture`.
 
     Returns
@@ -100,7 +111,7 @@ def render(factors: dict[str, Tensor], *, size: int = 64, supersample: int = 1) 
         As `picture`.
     """
     expect_sizes(size, supersample)
-    how = {"size": size, "supersample": supersample}
+    how = {"size": size, "supersample": supersample, "shapes": shapes}
     return in_chunks(partial(picture, **how), read(COLUMNS, factors), ROWS)
 
 
@@ -129,7 +140,9 @@ def _scene(values: dict[str, Tensor], dtype: torch.dtype) -> Scene:
     return Scene(camera, _bodies(values, of, same), light, backdrop)
 
 
-def _bodies(values: dict[str, Tensor], of, same) -> Bodies:
+def _bodies(
+    values: dict[str, Tensor], of: Callable[[tuple, str], Tensor], same: Callable[[tuple], Tensor]
+) -> Bodies:
     shoulder = same(SHOULDER)
     like = shoulder[0]
     radius = of(RADII, "size")

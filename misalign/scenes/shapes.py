@@ -71,11 +71,11 @@ WIDTHS = {"ellipsoid": 6, "chain": 4}
 
 
 def _ellipsoid(points: Tensor, centre: Tensor, radii: Tensor) -> Tensor:
-    # first-order distance: exact on the surface and for spheres
+    # first-order distance: exact on the surface and for spheres, finite at the centre
     scaled = (points - centre) / radii
-    level = scaled.norm(dim=-1)
+    level = scaled.norm(dim=-1).clamp(min=1e-6)
     slope = (scaled / radii).norm(dim=-1)
-    return level * (level - 1) / slope.clamp(min=1e-6)
+    return (level - 1) * (level / slope.clamp(min=1e-6)).clamp(min=radii.min())
 
 
 def _capsule(points: Tensor, start: Tensor, end: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from misalign.scenes.grids import SIDE, Atlas
 from misalign.scenes.trace import Bodies, Hits
 from misalign.scenes.vectors import dot, still, turned, unit
 
-STEEPEST = -0.1  # slope along the ray: near a silhouette Newton's step would be without bounds
+STEEPEST = -0.1  # slope along a ray: at a silhouette Newton's step has no bounds
 
 
 def surface(
@@ -19,9 +19,9 @@ def surface(
 ) -> tuple[Tensor, Tensor]:
     """Points and unit normals where rays meet bodies.
 
-    The traced distance carries no derivatives. One Newton step along the ray both sharpens it and
-    gives it those of the implicit function: the step's level depends on the factors, its slope is
-    held still.
+    The traced distance carries no derivatives. A Newton step along the ray puts the point on the
+    surface; a second one gives it the derivatives of the implicit function: its level depends on
+    the factors, its slope is held still.
 
     Parameters
     ----------
@@ -45,13 +45,19 @@ def surface(
     step = bodies.inward(pair, ray, free=True)
     centre, half = (box.T.index_select(1, shape) for box in (atlas.centre, atlas.half))
     t = hits.distance / still(scale)
-    level, slopes = interpolated(atlas.volume.view(-1, 1), shape, (start + t * step - centre) / half)
-    slope = still(dot(slopes[..., 0], step / half)).clamp(max=STEEPEST)
-    t = t - level[:, 0] / slope
-    normals, _ = interpolated(atlas.normals, shape, (start + t * step - centre) / half)
+    start, step = (start - centre) / half, step / half
+    t = still(_newton(atlas, shape, t, start, step))
+    t = _newton(atlas, shape, t, start, step)
+    normals, _ = interpolated(atlas.normals, shape, start + t * step)
     rotation = bodies.rotation.flatten(2)
     rotation = torch.stack([row.index_select(1, pair) for row in rotation])
     return eye + t * scale * ray, turned(rotation, unit(normals.T))
+
+
+def _newton(atlas: Atlas, shape: Tensor, t: Tensor, start: Tensor, step: Tensor) -> Tensor:
+    # one step along rays in box coordinates
+    level, slopes = interpolated(atlas.volume.view(-1, 1), shape, start + t * step)
+    return t - level[:, 0] / still(dot(slopes[..., 0], step)).clamp(max=STEEPEST)
 
 
 def interpolated(cells: Tensor, shape: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:

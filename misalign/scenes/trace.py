@@ -15,7 +15,7 @@ STEPS = 40  # after which a ray has missed
 CLOSE = 0.004  # distance that counts as a hit, in the shape's own unit
 SHORTEST = 0.012  # step, likewise: grazing rays get on
 CLEARINGS = {2, 4, 6, 9, 13, 18, 24, 32, STEPS}  # steps after which finished rays leave
-SPLIT = 4096  # rays from which two threads share a lookup
+SPLIT = 4096  # rays from which threads share a lookup
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +179,8 @@ def march(
     start, step = _packed(atlas, start, shape, 1.0), _packed(atlas, step, shape, 0.0)
     alive, t = torch.arange(len(enter), device=enter.device), enter
     for i in range(1, STEPS + 1):
+        if len(alive) == 0:
+            break
         level = _lookup(atlas.volume, start + t[:, None] * step)
         reached = level < CLOSE
         t = torch.where(reached, t, torch.minimum(t + level.clamp(min=SHORTEST), leave))
@@ -200,8 +202,9 @@ def _packed(atlas: Atlas, box: Tensor, shape: Tensor, point: float) -> Tensor:
 
 
 def _lookup(volume: Tensor, points: Tensor) -> Tensor:
-    parts = 2 if len(points) >= SPLIT else 1
-    spare = len(points) % parts
+    # grid_sample shares out whole batches among threads, so it gets one a thread
+    parts = torch.get_num_threads() if len(points) >= SPLIT else 1
+    spare = -len(points) % parts
     padded = torch.cat([points, points[:spare]]) if spare else points
     levels = grid_sample(
         volume.expand(parts, -1, -1, -1, -1),
