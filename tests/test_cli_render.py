@@ -14,6 +14,7 @@ from PIL import Image
 from misalign.cli import main
 from misalign.pictures.folder import read_picture
 from misalign.pictures.layout import COLUMNS, HUES, captions_paths
+from misalign.scenes import causal3dident as scenes
 from misalign.worlds import causal3dident, publish
 
 N = 12
@@ -22,8 +23,6 @@ N = 12
 @pytest.fixture(autouse=True, scope="module")
 def painted():
     """A renderer that takes no time; the number of pictures of each of its calls."""
-    pytest.importorskip("misalign.captions")
-    scenes = pytest.importorskip("misalign.scenes.causal3dident")
     calls = []
 
     def render(factors, *, size):

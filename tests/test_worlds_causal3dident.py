@@ -7,6 +7,7 @@ from pictured import Teller, paint
 from PIL import Image
 
 from misalign.bias import Bias
+from misalign.captions import read_lines, tokenize
 from misalign.pictures import Rendered
 from misalign.pictures.layout import COLUMNS
 from misalign.streams import stream
@@ -196,7 +197,6 @@ def test_text_says_a_hue_by_a_word_and_the_spotlight_by_a_number():
 
 
 def test_the_template_has_five_values_in_captions_of_this_world():
-    pytest.importorskip("misalign.captions")
     world = causal3dident.world(pool(), causal3dident.setting("perturbation", 7))
     batch = world.sample(100, generator=stream(0, "pairs"))
     assert world.factors[-1].size == 5
@@ -235,7 +235,6 @@ def publish(folder, text="text/selections_1", latents="latents_text_selections_1
 
 @pytest.fixture
 def published(tmp_path):
-    pytest.importorskip("misalign.captions")
     return publish(tmp_path / "data")
 
 
@@ -259,16 +258,14 @@ def test_row_i_of_pictures_factors_and_captions_is_one_pair(published):
 
 
 def test_tokens_of_a_file_are_those_of_its_lines(published):
-    captions = pytest.importorskip("misalign.captions")
     written = causal3dident.written(published, "selection", 2)
-    lines = captions.read_lines(published / "text" / "selections_1" / "text_raw.txt")
+    lines = read_lines(published / "text" / "selections_1" / "text_raw.txt")
     assert torch.equal(written.tokens, written.vocabulary.encode(lines))
-    words = {token for line in lines for token in captions.tokenize(line)}
+    words = {token for line in lines for token in tokenize(line)}
     assert words < set(written.vocabulary.words)
 
 
 def test_captions_of_the_ancestor_name_shape_position_and_color(tmp_path):
-    pytest.importorskip("misalign.captions")
     words = {"object_color_index": [700 + i % 2 for i in range(11)], "object_ypos": [0] * 11}
     folder = publish(tmp_path / "train", "text", "latents_text.csv", **words)
     world = causal3dident.world(causal3dident.folder(folder), causal3dident.written(folder))

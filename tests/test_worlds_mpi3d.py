@@ -5,7 +5,7 @@ import torch
 from pictured import Teller, paint
 
 from misalign.bias import Bias
-from misalign.pictures import Rendered, split
+from misalign.pictures import Kept, Rendered, split
 from misalign.streams import stream
 from misalign.worlds import Composed, PicturedWorld, mpi3d
 
@@ -26,7 +26,7 @@ def captions(bias):
 
 def pool(n=50):
     columns = mpi3d.draw(n, generator=stream(0, "pool"))
-    return Rendered(paint, columns)
+    return Kept(Rendered(paint, columns))
 
 
 def perturbed(bias, n=SAMPLES):
@@ -248,7 +248,6 @@ def test_a_moved_world_draws_the_same():
 
 
 def test_a_pool_is_of_different_combinations_and_of_the_seed():
-    pytest.importorskip("misalign.scenes")
     one, same, other = (mpi3d.rendered(500, seed=seed).factors for seed in (0, 0, 1))
     rows = torch.stack(list(one.values()), 1)
     assert len(rows.unique(dim=0)) == 500
@@ -258,14 +257,12 @@ def test_a_pool_is_of_different_combinations_and_of_the_seed():
 
 
 def test_a_pool_is_no_larger_than_the_combinations(complains):
-    pytest.importorskip("misalign.scenes")
     with complains("n", "a whole number from 1 to 460800", "460801"):
         mpi3d.rendered(460_801)
 
 
 @pytest.mark.parametrize("number", [1, 5])
 def test_captions_say_the_words_of_their_factors(number):
-    pytest.importorskip("misalign.captions")
     world = mpi3d.world(pool(), mpi3d.setting("perturbation", number))
     batch = world.sample(200, generator=stream(0, "pairs"))
     captioner = world.captions.captioner

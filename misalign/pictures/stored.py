@@ -61,6 +61,8 @@ class Stored:
         dtype = self.array.dtype
         expect(dtype == np.uint8, str(path), f"{name} of dtype uint8{source}", f"dtype {dtype}")
         self.factors = dict(factors)
+        # pictures are read here and there: what lies beside them would be read in vain
+        self._advise("MADV_RANDOM")
 
     def __len__(self) -> int:
         return len(self.array)
@@ -81,14 +83,14 @@ class Stored:
         # in the file's order, which spares the disk
         wanted, places = np.unique(indices.cpu().numpy(), return_inverse=True)
         rows = torch.from_numpy(np.asarray(self.array[wanted]))
-        self._release()
+        # the system may keep the pages just read, this process need not
+        self._advise("MADV_DONTNEED")
         return rows.movedim(-1, 1)[torch.from_numpy(places)]
 
-    def _release(self) -> None:
-        """Let go of the pages just read: the system may keep them, this process need not."""
-        # only Unix has it; elsewhere the system takes pages back when it is short of them
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self.array.base.madvise(mmap.MADV_DONTNEED)
+    def _advise(self, advice: str) -> None:
+        # only Unix can be advised; elsewhere it just goes on
+        if hasattr(mmap, advice):
+            self.array.base.madvise(getattr(mmap, advice))
 
     def to(self, device: torch.device | str) -> Stored:
         """Move the factors to a device; pictures stay on disk."""

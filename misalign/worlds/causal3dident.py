@@ -11,7 +11,7 @@ from torch import Tensor
 
 from misalign.bias import Bias
 from misalign.errors import expect, expect_whole
-from misalign.pictures import Folder, Pictures, Rendered
+from misalign.pictures import Folder, Kept, Pictures, Rendered
 from misalign.streams import stream
 from misalign.worlds.base import Factor
 from misalign.worlds.captioned import Captions, Composed
@@ -106,7 +106,7 @@ def rendered(
     supersample: int = 1,
     authors_hues: bool = False,
     keep: bool = True,
-) -> Rendered:
+) -> Pictures:
     """Pictures that `misalign.scenes` renders.
 
     Parameters
@@ -116,21 +116,23 @@ def rendered(
     seed : int, optional
         Of their factors.
     size, supersample : int, optional
-        Pixels a side; rays a pixel and direction.
+        Pixels a side; rays along either side of a pixel.
     authors_hues : bool, optional
         Light and ground in other hues than captions name, as the authors' pictures have them.
     keep : bool, optional
-        Keep pictures in memory once they are rendered, n x size x size x 3 bytes in the end.
+        Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
+        whenever it is asked for.
 
     Returns
     -------
-    Rendered
+    Kept or Rendered
     """
     # a renderer is loaded by those who render
     from misalign.scenes import causal3dident as scenes
 
     options = {"size": size, "supersample": supersample, "authors_hues": authors_hues}
-    return Rendered(partial(scenes.render, **options), latents(n, seed), keep=keep)
+    pictures = Rendered(partial(scenes.render, **options), latents(n, seed))
+    return Kept(pictures) if keep else pictures
 
 
 def folder(path: Path) -> Folder:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from misalign.bias import Bias
 from misalign.errors import expect_whole
-from misalign.pictures import Pictures, Rendered, Stored
+from misalign.pictures import Kept, Pictures, Rendered, Stored
 from misalign.streams import stream
 from misalign.worlds.base import Factor
 from misalign.worlds.captioned import Composed, fresh
@@ -99,7 +99,7 @@ def stored(path: Path) -> Stored:
 
 def rendered(
     n: int | None = None, *, seed: int = 0, size: int = 64, supersample: int = 1, keep: bool = True
-) -> Rendered:
+) -> Pictures:
     """Pictures that `misalign.scenes` renders in place of the photographs.
 
     Parameters
@@ -109,13 +109,14 @@ def rendered(
     seed : int, optional
         Of the pool.
     size, supersample : int, optional
-        Pixels a side; rays a pixel and direction.
+        Pixels a side; rays along either side of a pixel.
     keep : bool, optional
-        Keep pictures in memory once they are rendered, n x size x size x 3 bytes in the end.
+        Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
+        whenever it is asked for.
 
     Returns
     -------
-    Rendered
+    Kept or Rendered
 
     Raises
     ------
@@ -130,7 +131,8 @@ def rendered(
     chosen = torch.randperm(COUNT, generator=stream(seed, "mpi3d pool"))[:n]
     chosen = torch.arange(COUNT) if n == COUNT else chosen
     factors = {name: values[chosen] for name, values in combinations().items()}
-    return Rendered(partial(scenes.render, size=size, supersample=supersample), factors, keep=keep)
+    pictures = Rendered(partial(scenes.render, size=size, supersample=supersample), factors)
+    return Kept(pictures) if keep else pictures
 
 
 def world(
