@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,7 @@ class Folder:
 
     def to(self, device: torch.device | str) -> Folder:
         """Move the factors to a device; pictures stay on disk."""
-        moved = object.__new__(Folder)
-        moved.path, moved._files = self.path, self._files
+        moved = copy(self)
         moved.factors = {name: values.to(device) for name, values in self.factors.items()}
         return moved
 

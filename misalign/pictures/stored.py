@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,6 @@ class Stored:
 
     def to(self, device: torch.device | str) -> Stored:
         """Move the factors to a device; pictures stay on disk."""
-        moved = object.__new__(Stored)
-        moved.array = self.array
+        moved = copy(self)
         moved.factors = {name: values.to(device) for name, values in self.factors.items()}
         return moved

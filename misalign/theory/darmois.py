@@ -99,10 +99,8 @@ class HistogramDarmois:
         risen = np.empty_like(column)
         for name in np.unique(place):
             # a cell that no sample member reached is read by its nearest neighbour
-            known = (
-                name
-                if name in self.quantiles[i]
-                else min(self.quantiles[i], key=lambda other: abs(other - name))
+            known = name if name in self.quantiles[i] else min(
+                self.quantiles[i], key=lambda other: abs(other - name)
             )
             knots, rows = self.quantiles[i][known], place == name
             risen[rows] = np.interp(column[rows], knots, np.linspace(0, 1, len(knots)))

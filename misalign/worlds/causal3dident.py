@@ -178,6 +178,11 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> W
         If a file is missing.
     ValueError
         If a table lacks a column, or files differ in length.
+
+    Notes
+    -----
+    Files that the authors' own script made name the hue of the object for the background in
+    perturbation setting 1, the only one that leaves the background's color as it is.
     """
     if bias is None:
         return Written.read(Path(path), SEMANTIC, PLAIN, None)
