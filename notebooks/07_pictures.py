@@ -424,12 +424,12 @@ print(kept.astype({"words": int}).round(2).to_string())
 # %% tags=["remove-cell"]
 least = kept["best guess"].idxmin()
 glue("least-guess", f"{kept['best guess'].min():.2f}", display=False)
-assert not live or least == "color"
+glue("least-name", least, display=False)
 
 # %% [markdown]
-# Words do well. Even the eight names of the object's color leave a best guess of
-# {glue:text}`least-guess`, and position words, of which color is made, help with that. But it is not
-# 1, and it is these numbers, not 1, that a perfect model will reach. (This is where the theorem's
+# Words do well, and they help each other: a lamp's color tells something of its position. The least
+# known factor is {glue:text}`least-name`, with a best guess of {glue:text}`least-guess`. But that is
+# not 1, and it is these numbers, not 1, that a perfect model will reach. (This is where the theorem's
 # assumption that captions are a *diffeomorphism* of what they state fails, as the paper says itself.
 # What a caption states is the word, so the block that the theorem speaks of is made of words.)
 #
@@ -556,7 +556,7 @@ assert not live or (smallest > 1).all()
 
 # %% mystnb={"figure": {"caption": "Smallest singular value of the Jacobian by all continuous factors, while beta changes in one scene.", "name": "fig-pictures-lock"}, "image": {"alt": "A curve over beta from 0 to 1 on a logarithmic axis. It is flat in the middle and plunges by many orders of magnitude at both ends."}}
 betas = torch.linspace(0, 1, 21, dtype=torch.float64)
-path = {name: value.expand(21) for name, value in doubled(stages).items()}
+path = {name: value.repeat(21) for name, value in doubled(stages).items()}
 path["beta"] = betas
 value = invertibility.smallest_singular_value(
     invertibility.jacobian(look, path, continuous)
