@@ -62,7 +62,7 @@ def gallery(
     for number, text in enumerate(titles):
         _write(axis, text, (number * acrosses + width / 2, 0), (0, 2), ha="center", va="bottom")
     outline = [patheffects.withStroke(linewidth=1.6, foreground="black", alpha=0.7)]
-    inside = {"color": "white", "fontsize": SIZE - 1.5, "path_effects": outline}
+    inside = {"color": "white", "fontsize": SIZE - 2, "path_effects": outline}
     for number, text in enumerate(labels):
         row, column = divmod(number, columns)
         corner = column * acrosses, row * ups + height
