@@ -87,7 +87,8 @@ def _write(
     axis: Axes, text: str, place: tuple[float, float], shift: tuple[int, int], **style
 ) -> None:
     style = {"fontsize": SIZE} | style
-    axis.annotate(text, place, shift, textcoords="offset points", **style)
+    how = {"textcoords": "offset points", "annotation_clip": False}  # places may be at the border
+    axis.annotate(text, place, shift, **how, **style)
 
 
 def diverging(values: Tensor, scale: Tensor | float) -> Tensor:

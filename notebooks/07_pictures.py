@@ -85,7 +85,8 @@ fine = {"size": side, "supersample": rays}
 # ## A robot's arm
 #
 # {numref}`fig-pictures-robot` redoes the paper's Figure 5 with our pictures. An arm holds one of four
-# things before a coloured strip. MPI3D-Complex has a photograph of every combination, and so do we.
+# things before a coloured strip. MPI3D-Complex has a photograph of every combination, and we can
+# render each.
 
 # %% mystnb={"figure": {"caption": "Random scenes of the first world, MPI3D-Complex (the paper's Figure 5).", "name": "fig-pictures-robot"}, "image": {"alt": "Eighteen pictures of a grey robot arm on a grey floor. It holds a cup, a ball, a croissant or a beer mug, in yellow, green, olive or red, before a strip of purple, sea green or salmon."}}
 drawn = mpi3d.draw(18, generator=stream(seed, "gallery"))
@@ -94,7 +95,7 @@ plt.show()
 count = 1
 for factor in mpi3d.FACTORS:
     count *= factor.size
-print(f"combinations: {count:,}, of which captions tell {count // 1600}")
+print(f"combinations: {count:,}, of which captions tell {count // 40**2}")
 assert count == mpi3d.COUNT
 
 # %% [markdown]
@@ -156,8 +157,8 @@ print("factors:", len(drawn), " below 0:", outside or "none")
 # The factors again, one at a time: {numref}`fig-pictures-stage-strips`. Read the words as well. Those of
 # colors come from three palettes, a coarse one for the object and the finest for the ground; those of
 # *s_pos* name a fifth of the lamp's arc each. (The paper's list of the five goes from northwest to
-# northeast to center. Our lamp goes once around on the viewer's side, so its second fifth lies
-# where one would say west. The words are the paper's, and a model does not mind.)
+# northeast to center. Our lamp goes around by the viewer's side, so its second fifth lies where one
+# would say west. The words are the paper's, and a model does not mind.)
 
 # %% mystnb={"figure": {"caption": "One scene of Causal3DIdent, in which one factor changes at a time. Written into each picture is what a caption would call the factor, or its value where no caption names it.", "name": "fig-pictures-stage-strips"}, "image": {"alt": "Eight rows of six pictures of a hare. It moves left, center, right and top, mid, bottom; the light wanders around it; the hare, the light and the ground each go once around the color wheel; the hare turns about three axes."}} tags=["hide-input"]
 six = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -593,11 +594,11 @@ for name, (module, scene) in worlds.items():
     pairs.append({key: value[rows] for key, value in drawn.items()})
     differ = [key for key, value in pairs[-1].items() if value[0] != value[1]]
     print(f"{name}: no two are alike:", far.min().item() > 0.01)
-    print(f"{name}: the closest two differ in", ", ".join(differ))
+    print("the closest two differ in\n ", ", ".join(differ))
     assert not live or far.min() > 0.01
 
 # %% [markdown]
-# {numref}`fig-pictures-twins` shows both pairs (the arm's are a step apart, which the eye hardly sees), and
+# {numref}`fig-pictures-twins` shows both pairs (the arm's differ in its position alone, which the eye hardly sees), and
 # below them two pairs that *are* alike: one by gimbal
 # lock, and one because a hue of 0 and a hue of 1 are the same red.
 
@@ -613,7 +614,7 @@ for name, pair in zip(("gimbal lock", "red and red"), twins[2:], strict=True):
     print(f"{name}: at most 1 of 255 apart:", gap <= 1)
     assert not live or gap <= 1
 
-# %% mystnb={"figure": {"caption": "Above: the closest two of 400 random scenes of either world. Below: two pairs of different factors with the same picture, by gimbal lock (left) and by the circle of hues (right).", "name": "fig-pictures-twins"}, "image": {"alt": "Four pairs of pictures. The upper ones are close: a red cup on the arm, a step apart, and two dark objects in green light. The lower ones, two views of a red cow, cannot be told apart."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the closest two of 400 random scenes of either world. Below: two pairs of different factors with the same picture, by gimbal lock (left) and by the circle of hues (right).", "name": "fig-pictures-twins"}, "image": {"alt": "Four pairs of pictures. The upper ones are close: a red cup on the arm, moved a little, and two dark objects in green light. The lower ones, two views of a red cow, cannot be told apart."}} tags=["hide-input"]
 gallery(torch.cat(twins), 4)
 plt.show()
 print("pairs:", len(twins))
@@ -623,7 +624,7 @@ print("pairs:", len(twins))
 #
 # - *At the border.* Gimbal lock needs *beta* at 0 or 1, the same red needs hues at 0 and at 1. Random
 #   factors are never there, so almost surely nothing is hidden. But they come close, and close to the
-#   border a finite encoder will confuse what is nearly alike. Scores of hues suffer from that.
+#   border a finite encoder will confuse what is nearly alike. Scores can suffer from that.
 # - *For shapes that look the same when turned.* None of the seven does in the turns that we tried. A
 #   plain ball would: its angles could not be told from any picture, and no encoder would ever find
 #   them. For a vase it would be the turn about its axis. Two shapes of the arm come back to
@@ -648,8 +649,8 @@ print("pairs:", len(twins))
 #
 # - *Photographs.* MPI3D-Complex was photographed. Real pictures have sensor noise, blur, reflections, and
 #   an arm that does not stop at quite the same place twice. Ours have none of it, and are easier.
-# - *Detail.* The seven meshes are replaced by shapes of some ten to thirty blended capsules and
-#   ellipsoids, without fur or scales. A horse is still a horse, but has no mane to speak of.
+# - *Detail.* The seven meshes are replaced by shapes of a few to a few dozen blended capsules
+#   and ellipsoids, without fur or scales. A horse is still a horse, but has no mane to speak of.
 # - *Light.* One lamp with hard shadows, light from all sides, and a highlight. Blender follows light
 #   around corners, and its lamps throw soft shadows.
 # - *Hues.* In the authors' pictures lamp and ground have another hue than the one captions name; ours
@@ -665,9 +666,8 @@ print("pairs:", len(twins))
 #
 # ### MPI3D-Complex
 #
-# | | |
-# | :--- | :--- |
 # | Source | {cite:t}`gondal2019`; [its page](https://github.com/rr-learning/disentanglement_dataset) |
+# | :--- | :--- |
 # | File | `real3d_complicated_shapes_ordered.npz`, linked on that page |
 # | Content | 460,800 photographs of 64 × 64 pixels, one for every combination of factors |
 # | Factors | color, shape, size, cam., back., hori., vert., in this order, the last one fastest |
@@ -687,9 +687,8 @@ print("pairs:", len(twins))
 #
 # ### Multimodal3DIdent
 #
-# | | |
-# | :--- | :--- |
 # | Source | {cite:t}`daunhawer2022`; [Zenodo record 7678231](https://zenodo.org/record/7678231) |
+# | :--- | :--- |
 # | Files | folders `train`, `val` and `test`, each with `images`, `text` and tables of factors |
 # | Content | 125,000, 10,000 and 10,000 pairs; pictures of 224 × 224 pixels, rendered by Blender |
 # | Factors | those of Causal3DIdent, but uniform and independent: the graph has no arrows |
@@ -711,9 +710,8 @@ print("pairs:", len(twins))
 #
 # ### Ours
 #
-# | | |
-# | :--- | :--- |
 # | Source | `misalign.scenes`, rendered on demand |
+# | :--- | :--- |
 # | Content | as many pictures as you like, of any size; by default MPI3D's 460,800 combinations, or 100,000 draws from the graph |
 # | Factors | Tables 6 and 9 |
 # | Captions | Tables 8 and 11, composed anew for each pair; all settings of Tables 7 and 10 |

@@ -67,9 +67,10 @@ def table(rows: Iterable[tuple[str, str]], heads: tuple[str, str] = ("setting", 
         HTML.
     """
     left = ' style="text-align: left"'
+    side = ' style="text-align: left; white-space: nowrap"'
     top = "".join(f"<th{left}>{escape(head)}</th>" for head in heads)
     body = "\n".join(
-        f"<tr><th{left}>{escape(label)}</th><td{left}>{caption}</td></tr>"
+        f"<tr><th{side}>{escape(label)}</th><td{left}>{caption}</td></tr>"
         for label, caption in rows
     )
     start = f'<table class="dataframe"{left}>\n<thead><tr>{top}</tr></thead>'
