@@ -62,6 +62,7 @@ from misalign.worlds import causal3dident, mpi3d
 from misalign.worlds.captioned import Composed
 
 use_style()
+torch.set_num_threads(1)  # small tensors: more threads would only wait
 
 # %% [markdown]
 # `mpi3d` and `causal3dident` draw factors; `robot` and `stage` render them.
