@@ -284,7 +284,8 @@ assert best
 #
 # ## Pictures and captions
 #
-# The chapters on pictures are still to come. Their readings are fixed already.
+# {doc}`07_pictures` has the pictures and their captions; the chapters that train on them are still to
+# come.
 #
 # **Sentences that say less than they should.** Table 11 gives every setting five sentences. Not all
 # of them name every factor that the setting selects:
@@ -310,8 +311,8 @@ assert short["setting"].tolist() == [5, 6, 6, 7, 7]
 # %% [markdown]
 # All perturbation settings use the sentences of ⑦, so in two fifths of their captions the position is
 # missing: at random, with a chance that depends on nothing but the sentence. The code's sentences for
-# ④ to ⑦ are longer and name everything. *Here:* every selected factor in every sentence; the printed
-# ones are an option, and an experiment.
+# ④ to ⑦ are longer and name everything. *Here:* every selected factor in every sentence;
+# `Captioner(printed=True)` has the printed ones.
 #
 # **How many sentences?** Table 9 draws `phrase` from $\{0, \dots, 5\}$, text and code know five. It
 # changes nothing but the share of each. *Here:* five.
@@ -357,6 +358,11 @@ assert reached[0] == 8
 # **Words.** Table 6 has "small", "top" and "purple" where the code says "small size", "top view" and "in
 # a purple background", and Table 8 ④ runs size and shape together. The factors are told all the same. *Here:*
 # the words of Table 6 in the sentences of Table 8, made grammatical, with the space.
+#
+# **Is cyan ambiguous?** Appendix E.2 says that `tab:cyan`, `cyan` and `xkcd:cyan` are one word to a model.
+# The code's generator writes the palette along with the name, and the tokenizer makes it a word of its
+# own, so texts made by it are not ambiguous in this way. *Here:* all are "cyan", as in print;
+# `Captioner(distinct=True)` keeps the palettes apart.
 #
 # **How often are captions of Causal3DIdent wrong?** "We randomly sample" leaves it open; in the code it is
 # always. Table 10 reads the same either way. *Here:* always.
