@@ -680,6 +680,16 @@ print("pairs:", len(twins))
 # - *Hues.* In the authors' pictures lamp and ground have another hue than the one captions name; ours
 #   have the one that is named. (`authors_hues=True` renders theirs.)
 #
+# How much the light matters can be seen: `misalign render causal3dident --renderer blender` takes the same
+# scenes to Blender's path tracer. {numref}`fig-pictures-blender` has pairs.
+#
+# ```{figure} ../book/figures/blender_pairs.png
+# :name: fig-pictures-blender
+# :alt: Two rows of six pictures. Objects, poses, shadows and colors agree; the lower row has softer shadows and smoother outlines.
+#
+# The same six scenes by our renderer, above, and by Blender's Cycles, below.
+# ```
+#
 # What is gained: they need no download and no Blender, they can be rendered at any size and
 # differentiated, and every pixel follows from a seed. A result on them is a result about the
 # *theorem*, whose conditions they meet better than photographs do. It is not a result on the published
