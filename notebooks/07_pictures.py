@@ -565,17 +565,8 @@ assert not live or (smallest > 1).all()
 
 
 # %%
-def secants(look, factors, step):
-    """Changes of pictures for steps of each factor, per unit."""
-    here, columns = look(factors), []
-    for name in continuous:
-        by = torch.where(factors[name] > 0.5, -step, step)
-        there = look({**factors, name: factors[name] + by})
-        columns.append((there - here).flatten(1) / by[:, None])
-    return torch.stack(columns, -1)
-
-
-wide = invertibility.smallest_singular_value(secants(look, some, 0.3))
+changes = invertibility.secants(look, some, continuous, step=0.3)
+wide = invertibility.smallest_singular_value(changes)
 print("above 5 in each of the random scenes:", bool((wide > 5).all()))
 assert not live or (wide > 5).all()
 
@@ -834,7 +825,8 @@ print("pairs:", len(twins))
 #
 # balls = {**some, "shape": torch.zeros_like(some["shape"])}
 # slopes = invertibility.jacobian(ball, balls, continuous)
-# for changes in (slopes, secants(ball, balls, 0.3)):
+# wide = invertibility.secants(ball, balls, continuous)
+# for changes in (slopes, wide):
 #     print(invertibility.smallest_singular_value(changes))
 # ```
 # ````

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from misalign.scenes import causal3dident, grids, mpi3d, vectors
 from misalign.scenes.hues import rgb
-from misalign.scenes.invertibility import jacobian, nearest_pair, smallest_singular_value
+from misalign.scenes.invertibility import jacobian, nearest_pair, secants, smallest_singular_value
 from misalign.scenes.shapes import SHAPES, Primitive, field
 from misalign.scenes.surface import interpolated
 from misalign.scenes.trace import Bodies, cast
@@ -269,6 +269,33 @@ def test_forward_and_reverse_derivatives_agree(slopes):
 
 def test_pictures_are_locally_injective(slopes):
     assert (smallest_singular_value(slopes[1]) > 1).all()
+
+
+def test_wide_steps_tell_shapes_from_a_ball(slopes, tmp_path):
+    trimesh = pytest.importorskip("trimesh", reason="pip install -e '.[meshes]'")
+    path = tmp_path / "ball.ply"
+    trimesh.creation.icosphere(4).export(path)
+
+    def ball(factors):
+        shapes = (path, *causal3dident.SHAPES[1:])
+        return causal3dident.picture(factors, size=32, shapes=shapes)
+
+    factors = slopes[0]
+    ours = smallest_singular_value(secants(picture, factors, CONTINUOUS))
+    round_ones = {**factors, "shape": torch.zeros_like(factors["shape"])}
+    balls = smallest_singular_value(secants(ball, round_ones, CONTINUOUS))
+    assert ours.min() > 2 * balls.max()
+
+
+def test_secants_of_a_linear_map_are_its_matrix_and_stay_inside():
+    matrix = torch.tensor([[3.0, 0], [0, 2], [0, 0]])
+    factors = {"a": torch.tensor([0.0, 0.5, 0.9]), "b": torch.tensor([1.0, 0.2, 0.6])}
+
+    def linear(values):
+        assert all(((value >= 0) & (value <= 1)).all() for value in values.values())
+        return torch.stack([values["a"], values["b"]], 1) @ matrix.T
+
+    assert_close(secants(linear, factors, ["a", "b"], 0.5), matrix.expand(3, 3, 2))
 
 
 def test_jacobian_and_singular_value_of_a_linear_map():

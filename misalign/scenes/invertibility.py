@@ -54,6 +54,38 @@ def _dual(factor: Tensor) -> Tensor:
         return forward_ad.make_dual(factor, torch.ones_like(factor))
 
 
+def secants(
+    picture: Callable[[dict[str, Tensor]], Tensor],
+    factors: dict[str, Tensor],
+    names: Sequence[str],
+    step: float = 0.3,
+) -> Tensor:
+    """Changes of pictures over a wide step of each factor, in place of derivatives.
+
+    They contain the motion of edges, and the grain of stored normals averages out in them: a plain
+    ball, which looks the same however it is turned, has steep derivatives and small secants.
+
+    Parameters
+    ----------
+    picture, factors, names
+        As for `jacobian`; factors in [0, 1].
+    step : float, optional
+        Towards the farther border, so that none is crossed; at most 1/2.
+
+    Returns
+    -------
+    Tensor
+        Changes per unit, shape (n, pixels, k).
+    """
+    expect(0 < step <= 0.5, "step", "a number in (0, 1/2]", step)
+    here, columns = picture(factors), []
+    for name in names:
+        by = torch.where(factors[name] > 0.5, -step, step).to(factors[name])
+        there = picture({**factors, name: factors[name] + by})
+        columns.append((there - here).flatten(1) / by.view(-1, 1))
+    return torch.stack(columns, -1)
+
+
 def smallest_singular_value(slopes: Tensor) -> Tensor:
     """How far a picture moves at least for a unit step of its factors, to first order.
 
