@@ -409,5 +409,6 @@ print(median.round(2).to_string())
 #
 # ## Where to go next
 #
-# {doc}`scoreboard` sums up what became of each claim of the paper. {doc}`compute` says what all these
+# {doc}`07_pictures` leaves rows of numbers behind for pictures and sentences. {doc}`scoreboard` sums up what
+# became of each claim of the paper. {doc}`compute` says what all these
 # runs cost, and {doc}`../book/notation` collects the symbols.
