@@ -369,7 +369,8 @@ HTML(table(told("causal3dident", causal3dident, stages)))
 # %% [markdown]
 # All settings of perturbation name everything, and the later they come the less is true. Yet each
 # is a sentence that reads well, and nothing in it tells which word to trust. Compare selection ① with
-# perturbation ⑦: the one says only *cow*, the other is long, and only *cow* is right. By the theorem
+# perturbation ⑦: the one says only *cow*, the other is long, and of its words only *cow* can be
+# relied on: where another is true, chance made it so. By the theorem
 # a model takes the same from both.
 #
 # Two details are ours. Every sentence names every selected factor; some of the paper's Table 11 leave
@@ -382,7 +383,7 @@ HTML(table(told("causal3dident", causal3dident, stages)))
 # word covers many. {numref}`fig-pictures-hues` shows how three palettes cut the circle of pure hues.
 # A hue gets the name of the nearest color, so the cuts can be computed exactly.
 
-# %% mystnb={"figure": {"caption": "What a hue is called: pure hues on top, then the names that the palettes of the object (Tableau), of the lamp (CSS) and of the ground (xkcd) have for them, each drawn in the color it stands for. Below: the words for the lamp's position.", "name": "fig-pictures-hues"}, "image": {"alt": "Five bands over an axis from 0 to 1. A rainbow; eight broad intervals from red over olive to pink and red again; twenty-three narrower ones; seventy-one narrow ones; and five equal grey parts from northwest to southeast."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "What a hue is called: pure hues on top, then the names that the palettes of the object (Tableau), of the lamp (CSS) and of the ground (xkcd) have for them, each drawn in the color it stands for. Below: the words for the lamp's position.", "name": "fig-pictures-hues"}, "image": {"alt": "Five bands over an axis from 0 to 1. A rainbow; nine broad intervals from red over olive to pink and red again; twenty-three narrower ones; seventy-one narrow ones; and five equal grey parts from northwest to southeast."}} tags=["hide-input"]
 palettes = {"color": "TABLEAU", "s_color": "CSS4", "b_color": "XKCD"}
 figure, axes = plt.subplots(5, 1, figsize=(8, 3.3), sharex=True)
 hues = torch.linspace(0, 1, 800)[None]
@@ -469,7 +470,7 @@ def close_up(factors):
 
 # %%
 def away_from_edges(look, factors):
-    """Pixels whose neighbours show the object as they do, and are lit alike."""
+    """Pixels whose neighbours show the object alike, and are lit alike."""
     here, marks = look(factors), []
     for name in ("color", "s_color"):
         there = look({**factors, name: (factors[name] + 0.37) % 1})
@@ -643,8 +644,9 @@ print("pairs:", len(twins))
 # - *For shapes that look the same when turned.* None of the seven does in the turns that we tried. A
 #   plain ball would: its angles could not be told from any picture, and no encoder would ever find
 #   them. For a vase it would be the turn about its axis. Two shapes of the arm come back to
-#   themselves after half a turn ({numref}`fig-pictures-shapes`); on the stage, *gamma* at 0 and at 1
-#   would be one picture.
+#   themselves after half a turn ({numref}`fig-pictures-shapes`); on the stage,
+#   *gamma* at 0 and at 1 would be one picture of them when upright. Tipped over, they would also
+#   have to be tipped the other way, with 1 − *alpha* and 1 − *beta* for the two other angles.
 # - *In the dark, and in bytes.* An object outside of the spotlight changes its picture less, and a
 #   picture of bytes cannot change by less than one part in 255. What is injective in numbers is not
 #   quite so on disk.
@@ -774,8 +776,8 @@ print("pairs:", len(twins))
 #   causes. Draws agree with the graph's closed form.
 # - Captions for every setting of the paper. Perturbed ones read as well as true ones.
 # - Words are coarser than hues, so the best possible score is below 1, and it is known beforehand.
-# - Pictures hide nothing, except at the border of the angles and of the hues. Their derivatives are
-#   right on surfaces, and blind to moving edges.
+# - Among the scenes we tried, pictures hide nothing, except at the border of the angles and of the
+#   hues. Their derivatives are right on surfaces, and blind to moving edges.
 #
 # ## Exercises
 #

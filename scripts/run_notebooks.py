@@ -41,6 +41,7 @@ def run(py: Path, timeout: int) -> None:
         timeout=timeout,
         kernel_name=KERNEL,
         record_timing=False,
+        coalesce_streams=True,  # where the kernel flushed is chance
         resources={"metadata": {"path": str(py.parent)}},
     )
     new = not ipynb.exists()
