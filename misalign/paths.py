@@ -17,6 +17,7 @@ RESULTS = ROOT / "results"
 SWEEPS = ROOT / "sweeps"
 REFERENCE = ROOT / "book" / "reference"  # what the paper printed
 CLAIMS = ROOT / "book" / "claims.yml"  # what the paper claims
+DATA = ROOT / "data"  # downloaded or rendered files; ignored by git
 EXECUTED = ROOT / "_runs"  # notebooks that sweeps executed
 CHECKPOINTS = EXECUTED / "checkpoints"  # of recorded runs under way
 

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -18,12 +19,35 @@ SHARED = (
     *("bias", "streams", "objectives", "encoders", "optim", "checkpoints", "training"),
     *("probes", "scales", "run", "scoring", "experiment", "worlds/base", "studies/base"),
 )
+SCENES = tuple(
+    f"scenes/{name}"
+    for name in ("columns", "grids", "scene", "shapes", "surface", "trace", "vectors")
+)
+# modules that decide a world's pictures
+RENDERING = {
+    "mpi3d": ("scenes/mpi3d", "worlds/mpi3d", *SCENES),
+    "causal3dident": ("scenes/causal3dident", "scenes/hues", "worlds/causal3dident", *SCENES),
+}
+PICTURED = (
+    *(*SHARED, "classifiers", "image_encoders", "published_encoders", "studies/pictured"),
+    *("worlds/captioned", "worlds/pictured", "pictures/base", "pictures/kept"),
+    *("captions/captioner", "captions/tables", "captions/templates", "captions/vocabulary"),
+    *("captions/wording", "data/captions.yml"),
+)
+MPI3D = (*PICTURED, *RENDERING["mpi3d"], "studies/mpi3d", "worlds/omitting")
 DECIDING = {
     "numerical": (
         *(*SHARED, "studies/numerical", "worlds/mixing", "worlds/numerical"),
         *("downstream", "theory/oracle"),
     ),
     "assumptions": (*SHARED, "studies/assumptions", "worlds/mixing", "worlds/resampled"),
+    "mpi3d": MPI3D,
+    "mpi3d_sym_align_max_ent": MPI3D,
+    "mpi3d_nt_xent": MPI3D,
+    "causal3dident": (
+        *(*PICTURED, *RENDERING["causal3dident"], "studies/causal3dident"),
+        *("captions/palettes", "theory/words"),
+    ),
 }
 
 
@@ -35,13 +59,26 @@ def code_hash(experiment: str) -> str:
     recorded runs stale. The hash depends on the minor version of Python, whose parser has its say
     in how code is written out: compare hashes of one version only.
     """
+    return _digest(DECIDING[experiment])
+
+
+@cache
+def scenes_hash(world: str) -> str:
+    """Hash of the code that decides a world's pictures, as `code_hash`."""
+    return _digest(RENDERING[world])
+
+
+def _digest(names: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for name in DECIDING[experiment]:
-        digest.update(_bare(LIBRARY / f"{name}.py").encode())
+    for name in names:
+        path = LIBRARY / (name if "." in name else f"{name}.py")
+        digest.update(_bare(path).encode())
     return digest.hexdigest()[:12]
 
 
 def _bare(path: Path) -> str:
+    if path.suffix != ".py":
+        return path.read_text(encoding="utf-8")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(

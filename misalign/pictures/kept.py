@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from misalign.errors import expect_whole
+from misalign.errors import expect, expect_whole
+from misalign.paths import replacing
 from misalign.pictures.base import Pictures
 
 
@@ -63,6 +66,36 @@ class Kept:
             for part in missing.split(self.batch):
                 self._keep(part)
                 bar.update(len(part))
+
+    def keep(self, path: Path) -> None:
+        """Take all pictures from a file, or `fill` and write the file for the next time.
+
+        Parameters
+        ----------
+        path : Path
+            A file ``.npy`` of bytes, N x 3 x H x W, written whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the file is not one of so many pictures.
+        """
+        if not path.exists():
+            self.fill()
+            with replacing(path) as partial, partial.open("wb") as file:
+                np.save(file, self._kept.cpu().numpy())
+            return
+        try:
+            bytes_ = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{path}: expected pictures (delete it), got {reason}") from None
+        shape, n = bytes_.shape, len(self)
+        fits = bytes_.dtype == np.uint8 and bytes_.ndim == 4 and shape[:2] == (n, 3)
+        expected = f"bytes, {n} x 3 x H x W (delete it)"
+        expect(fits, str(path), expected, f"{bytes_.dtype}, {' x '.join(map(str, shape))}")
+        self._kept = torch.from_numpy(bytes_).to(self._there.device)
+        self._there.fill_(True)
 
     def to(self, device: torch.device | str) -> Kept:
         """Move the source and the pictures kept so far to a device."""

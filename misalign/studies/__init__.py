@@ -3,9 +3,19 @@
 from misalign.errors import expect
 from misalign.studies.assumptions import Assumptions
 from misalign.studies.base import Study
+from misalign.studies.causal3dident import Causal3dident
+from misalign.studies.mpi3d import Mpi3d
 from misalign.studies.numerical import Numerical
 
-STUDIES: dict[str, Study] = {one.name: one for one in (Numerical(), Assumptions())}
+_ALL = (
+    Numerical(),
+    Assumptions(),
+    Mpi3d(),
+    Mpi3d("sym_align_max_ent"),
+    Mpi3d("nt_xent"),
+    Causal3dident(),
+)
+STUDIES: dict[str, Study] = {one.name: one for one in _ALL}
 
 __all__ = ["STUDIES", "Study", "study"]
 

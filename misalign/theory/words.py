@@ -11,6 +11,7 @@ from torch import Tensor
 
 from misalign.bias import Bias
 from misalign.captions import Captioner
+from misalign.classifiers import class_mcc
 from misalign.errors import expect
 from misalign.worlds.base import Factor
 from misalign.worlds.causal3dident import FACTORS, SEMANTIC, draw
@@ -74,7 +75,7 @@ def _score(factor: Factor, values: Tensor, cells: Tensor) -> float:
     if factor.kind == "discrete":
         table = torch.bincount(cells * factor.size + values, minlength=len(sizes) * factor.size)
         best = table.view(-1, factor.size).argmax(1)
-        return _mcc(values, best[cells], factor.size)
+        return class_mcc(values, best[cells])
     values = values.double()
     values = values - values.mean()
     sums, there = torch.bincount(cells, values), sizes > 0
@@ -83,12 +84,3 @@ def _score(factor: Factor, values: Tensor, cells: Tensor) -> float:
     # a mean fitted to its own cell lies too near, by one degree of freedom a cell
     spare = len(values) - there.sum()
     return 1 - (within / spare / (total / (len(values) - 1))).item()
-
-
-def _mcc(truth: Tensor, prediction: Tensor, size: int) -> float:
-    """Correlation of two variables of several values, 0 if one is constant (Gorodkin 2004)."""
-    table = torch.bincount(truth * size + prediction, minlength=size * size).view(size, size)
-    table = table.double() / len(truth)
-    rows, columns = table.sum(1), table.sum(0)
-    spread = ((1 - rows.square().sum()) * (1 - columns.square().sum())).sqrt()
-    return ((table.trace() - rows @ columns) / spread).item() if spread > 0 else 0.0

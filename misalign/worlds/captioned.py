@@ -218,7 +218,26 @@ class Composed:
         said = {factor.name: s_tilde[factor.name] for factor in self.selected}
         for factor in filter(is_hue, self.selected):
             said[factor.name] = self.captioner.word_of(factor.name, said[factor.name])
-        return self.captioner.tokens(s_tilde, template), said, template
+        return self.tell(s_tilde, template, generator=generator), said, template
+
+    def tell(
+        self, s_tilde: Mapping[str, Tensor], template: Tensor, *, generator: torch.Generator
+    ) -> Tensor:
+        """Write captions.
+
+        Parameters
+        ----------
+        s_tilde, template
+            As `say` gives them.
+        generator : torch.Generator
+            Not used here: whatever is said is written.
+
+        Returns
+        -------
+        Tensor
+            Tokens, int64, shape (n, length).
+        """
+        return self.captioner.tokens(dict(s_tilde), template)
 
     def to(self, device: torch.device | str) -> Composed:
         """Itself: a captioner writes where its values are."""

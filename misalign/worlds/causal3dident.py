@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,6 +206,22 @@ def composed(bias: Bias, captioner: Captioner | None = None) -> Composed:
     Composed
     """
     return Composed(SEMANTIC, bias, captioner or _captioner(bias.selected))
+
+
+@dataclass(frozen=True, eq=False)
+class Slipped(Composed):
+    """Captions that name the hue of the object for the background's.
+
+    It is what the authors' script writes in perturbation setting 1, the only one that leaves the
+    background's color as it is (its branch for that case takes the wrong column).
+    """
+
+    def perturb(
+        self, values: Mapping[str, Tensor], *, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """As of `Composed`, and then the slip."""
+        said = super().perturb(values, generator=generator)
+        return said | {"b_color": values["color"]}
 
 
 @cache

@@ -137,7 +137,24 @@ class PicturedWorld:
         same = here.type == torch.device(device).type
         expect(same, "device", f"the world's own, {here} (move it with `to`)", device)
         chosen = torch.randint(len(self.part), (n,), generator=generator, device=here)
-        rows = self.part[chosen]
+        return self.pairs(self.part[chosen], generator=generator)
+
+    def pairs(self, rows: Tensor, *, generator: torch.Generator) -> Batch:
+        """Caption given pictures, such as every one of a part once.
+
+        Parameters
+        ----------
+        rows : Tensor
+            Indices of the pictures, int64, shape (n,).
+        generator : torch.Generator
+            Source of the captions, on the world's device.
+
+        Returns
+        -------
+        Batch
+            As of `sample`.
+        """
+        here = self._table.device
         values = {factor.name: self.pictures.factors[factor.name][rows] for factor in self.known}
         tokens, said, template = self.captions.of(rows, values, generator=generator)
         true = values | {"phrase": template}
