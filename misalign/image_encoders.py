@@ -79,7 +79,7 @@ class PictureEncoder(nn.Module):
     trunk : sequence of (int, int, int)
         Channels, kernel and stride of every convolution.
     side : int
-        Pixels of the pictures, a side.
+        Pixels of the pictures, a side; the product of the strides divides it.
     hidden : int
         Width of the perceptron's hidden layer.
     generator : torch.Generator

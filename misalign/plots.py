@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,7 +47,7 @@ def use_style() -> None:
     )
 
 
-def status(factor: str, bias: Bias) -> str:
+def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:
     """What captions do to a factor: a key of `COLORS`.
 
     Parameters
@@ -56,14 +56,17 @@ def status(factor: str, bias: Bias) -> str:
         Such as ``"s3"``, ``"m_x"`` or ``"noise"``.
     bias : Bias
         Of the world.
+    semantic : sequence of str, optional
+        Names of the semantic factors in the order of the bias's indices; by default s1, s2, ...
 
     Returns
     -------
     {"unbiased", "perturbed", "omitted", "specific"}
     """
-    if factor[0] != "s" or not factor[1:].isdigit():
+    names = list(semantic) or [f"s{i}" for i in range(1, bias.n + 1)]
+    if factor not in names:
         return "specific"
-    index = int(factor[1:])
+    index = names.index(factor) + 1
     sets = (("unbiased", bias.unbiased), ("perturbed", bias.perturbed), ("omitted", bias.omitted))
     return next(name for name, members in sets if index in members)
 
@@ -226,13 +229,16 @@ def by_width(
     return figure
 
 
-def against_theory(scores: pd.DataFrame) -> Figure:
+def against_theory(scores: pd.DataFrame, metric: str = "$R^2$") -> Figure:
     """Draw measured against predicted scores, one point a run, modality and factor.
 
     Parameters
     ----------
     scores : DataFrame
-        Rows of `misalign.summary.latents`; those without an oracle are left out.
+        Rows with a `status`, such as `misalign.summary.latents` has; those without an oracle are
+        left out.
+    metric : str, optional
+        Name of the score.
 
     Returns
     -------
@@ -241,7 +247,8 @@ def against_theory(scores: pd.DataFrame) -> Figure:
     """
     known = scores.dropna(subset=["oracle"])
     limits = (min(0.0, known["score"].min()) - 0.07, 1.05)
-    kinds = [kind for kind in LATENTS if (known["latents"] == kind).any()]
+    there = list(dict.fromkeys(known["latents"]))
+    kinds = [kind for kind in LATENTS if kind in there] or there
     figure, axes = plt.subplots(
         1, len(kinds), figsize=(4.3 * len(kinds), 4.2), layout="constrained", squeeze=False
     )
@@ -254,9 +261,10 @@ def against_theory(scores: pd.DataFrame) -> Figure:
                 style = {"s": 3 if state == "specific" else 9, "alpha": 0.4, "lw": 0}
                 style |= {"label": state, "color": COLORS[state]}
                 ax.scatter(rows["oracle"], rows["score"], **style)
-        ax.set(xlim=limits, ylim=limits, aspect="equal", title=f"{latents} semantics")
-        ax.set_xlabel("predicted $R^2$")
-    axes[0, 0].set_ylabel("measured $R^2$")
+        ax.set(xlim=limits, ylim=limits, aspect="equal")
+        ax.set_title(f"{latents} semantics" if latents in LATENTS else "")
+        ax.set_xlabel(f"predicted {metric}")
+    axes[0, 0].set_ylabel(f"measured {metric}")
     for handle in axes[0, -1].legend(loc="lower right", markerscale=2).legend_handles:
         handle.set_alpha(1)
     return figure

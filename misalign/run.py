@@ -21,8 +21,9 @@ class Run:
 
     Parameters
     ----------
-    experiment : {"numerical", "assumptions"}, optional
-        Which study, see `misalign.studies`; it decides what the other fields may be.
+    experiment : str, optional
+        Which study, such as ``"numerical"`` or ``"mpi3d"``, see `misalign.studies`; it decides what
+        the other fields may be.
     scale : {"smoke", "laptop", "gpu", "paper"}, optional
         How much compute.
     variant : {"", "untrained", "raw"}, optional

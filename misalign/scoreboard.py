@@ -224,7 +224,9 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
     chosen = []
     for sweep in map(Sweep.named, claim.sweeps):
         (experiment,) = {run.experiment for run in sweep.runs}
-        scores = with_status(sweep.scores(folder), study(experiment).bias)
+        ours = study(experiment)
+        names = [factor.name for factor in getattr(ours, "semantic", ())]
+        scores = with_status(sweep.scores(folder), ours.bias, names)
         try:
             chosen.append(scores.query(claim.rows))
         except (NameError, SyntaxError, TypeError, ValueError) as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from misalign import plots
 from misalign.bias import Bias
 from misalign.paths import REFERENCE
+from misalign.studies import study
 from misalign.worlds.numerical import LATENTS as KINDS
 
 LATENTS = (*(f"s{i}" for i in range(1, 11)), "m_x", "m_t")
@@ -34,7 +35,9 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
     return with_status(rows, Bias.numerical)
 
 
-def with_status(rows: pd.DataFrame, bias: Callable[[str, int], Bias]) -> pd.DataFrame:
+def with_status(
+    rows: pd.DataFrame, bias: Callable[[str, int], Bias], semantic: Sequence[str] = ()
+) -> pd.DataFrame:
     """Say of each score what captions do to its factor.
 
     Parameters
@@ -43,6 +46,8 @@ def with_status(rows: pd.DataFrame, bias: Callable[[str, int], Bias]) -> pd.Data
         Rows of one study's records.
     bias : callable
         The study's biases by name and setting, such as `Bias.numerical`.
+    semantic : sequence of str, optional
+        Names of the semantic factors, by default s1, s2, ...
 
     Returns
     -------
@@ -51,10 +56,29 @@ def with_status(rows: pd.DataFrame, bias: Callable[[str, int], Bias]) -> pd.Data
     """
     biases = {key: bias(*key) for key in set(zip(rows.bias, rows.setting, strict=True))}
     states = [
-        plots.status(factor, biases[name, setting])
+        plots.status(factor, biases[name, setting], semantic)
         for factor, name, setting in zip(rows.factor, rows.bias, rows.setting, strict=True)
     ]
     return rows.assign(status=states)
+
+
+def pictured(name: str, scores: pd.DataFrame) -> pd.DataFrame:
+    """Say of each score of an image study what captions do to its factor.
+
+    Parameters
+    ----------
+    name : str
+        The study, such as ``"mpi3d"``.
+    scores : DataFrame
+        Rows of its records.
+
+    Returns
+    -------
+    DataFrame
+        The rows, with a column `status` as `with_status` has it.
+    """
+    one = study(name)
+    return with_status(scores, one.bias, [factor.name for factor in one.semantic])
 
 
 def stuck(rows: pd.DataFrame) -> list[str]:

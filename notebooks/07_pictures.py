@@ -851,6 +851,6 @@ print("pairs:", len(twins))
 #
 # ## Where to go next
 #
-# {doc}`05_numerical` has the results that these worlds will be held against, {doc}`06_downstream` what
-# they are good for. {doc}`scoreboard` lists the paper's claims about pictures with what has become
+# {doc}`08_mpi3d` and {doc}`09_causal3dident` train on these worlds, and hold what they find against
+# {doc}`05_numerical`. {doc}`scoreboard` lists the paper's claims about pictures with what has become
 # of each, and {doc}`errata` what we changed in its tables, and why.

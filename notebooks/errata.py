@@ -284,8 +284,8 @@ assert best
 #
 # ## Pictures and captions
 #
-# {doc}`07_pictures` has the pictures and their captions; the chapters that train on them are still to
-# come.
+# {doc}`07_pictures` has the pictures and their captions, {doc}`08_mpi3d` and {doc}`09_causal3dident`
+# train on them.
 #
 # **Sentences that say less than they should.** Table 11 gives every setting five sentences. Not all
 # of them name every factor that the setting selects:
@@ -312,14 +312,14 @@ assert short["setting"].tolist() == [5, 6, 6, 7, 7]
 # All perturbation settings use the sentences of ⑦, so in two fifths of their captions the position is
 # missing: at random, with a chance that depends on nothing but the sentence. The code's sentences for
 # ④ to ⑦ are longer and name everything. *Here:* every selected factor in every sentence;
-# `Captioner(printed=True)` has the printed ones.
+# `Captioner(printed=True)` has the printed ones, and {doc}`09_causal3dident` trains on them.
 #
 # **How many sentences?** Table 9 draws `phrase` from $\{0, \dots, 5\}$, text and code know five. It
 # changes nothing but the share of each. *Here:* five.
 #
 # **A background of the wrong color.** In the perturbation setting that perturbs nothing, the code
 # names the background by the hue of the *object*. So one column of Figure 8 has a perturbed factor
-# that it does not count. *Here:* by its own.
+# that it does not count. *Here:* by its own. {doc}`09_causal3dident` shows what the slip does.
 #
 # **Hues.** In the code the hue $h$ of light and ground is rendered as $(h - \frac12)/2$, with less than full
 # saturation, and captioned as $h$. So words and pictures disagree, by a fixed map, which costs nothing

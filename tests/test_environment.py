@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 from misalign.paths import ROOT
 
 NOT_PIP = {"python", "pip"}
-OWN = {"blender"}  # extras at odds with a pin: bpy asks for numpy 1
+# extras that want more than a pin: bpy another numpy, torchvision the build of the torch at hand
+OWN = {"blender", "paper"}
 
 
 def _constraints() -> dict[str, str]:

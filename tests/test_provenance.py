@@ -70,10 +70,19 @@ def test_code_hash_follows_the_deciding_modules_and_no_others(tmp_path, monkeypa
     assert changed("worlds/a", "y = 2\n") != before
 
 
+def test_any_change_of_a_table_counts(tmp_path, monkeypatch):
+    (tmp_path / "words.yml").write_text("a: 1\n", encoding="utf-8")
+    monkeypatch.setattr(provenance, "LIBRARY", tmp_path)
+    before = provenance._digest(["words.yml"])
+    (tmp_path / "words.yml").write_text("a: 2\n", encoding="utf-8")
+    assert provenance._digest(["words.yml"]) != before
+
+
 def test_every_deciding_module_exists():
     for experiment, names in provenance.DECIDING.items():
         for name in names:
-            assert (Path(misalign.__file__).parent / f"{name}.py").exists(), name
+            file = name if "." in name else f"{name}.py"
+            assert (Path(misalign.__file__).parent / file).exists(), name
         assert re.fullmatch("[0-9a-f]{12}", provenance.code_hash(experiment))
 
 

@@ -3,11 +3,10 @@
 from functools import cache
 
 import pytest
-import torch
 
 from misalign.bias import Bias
 from misalign.streams import stream
-from misalign.theory.words import _mcc, word_oracle
+from misalign.theory.words import word_oracle
 from misalign.worlds import causal3dident
 from misalign.worlds.causal3dident import setting
 
@@ -70,20 +69,3 @@ def test_a_hue_tells_of_the_positions_that_made_it():
     assert 0.3 < scores["x_pos"] < 0.9
     assert scores["x_pos"] == pytest.approx(scores["y_pos"], abs=0.02)
     assert (scores["shape"], scores["s_pos"]) == pytest.approx((0, 0), abs=0.005)
-
-
-def test_correlation_of_classes_is_that_of_their_indicators():
-    """And for two classes the usual coefficient."""
-    generator = stream(0, "classes")
-    for size in (2, 3):
-        truth = torch.randint(size, (500,), generator=generator)
-        keep = torch.rand(500, generator=generator) < 0.6
-        guess = torch.where(keep, truth, torch.randint(size, (500,), generator=generator))
-        a, b = (torch.nn.functional.one_hot(part, size).double() for part in (truth, guess))
-        a, b = a - a.mean(0), b - b.mean(0)
-        expected = (a * b).sum() / ((a * a).sum() * (b * b).sum()).sqrt()
-        assert _mcc(truth, guess, size) == pytest.approx(expected.item())
-        if size == 2:
-            usual = torch.corrcoef(torch.stack([truth, guess]).double())[0, 1].item()
-            assert _mcc(truth, guess, size) == pytest.approx(usual)
-    assert _mcc(truth, torch.zeros_like(truth), 3) == 0

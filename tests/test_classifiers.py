@@ -1,0 +1,106 @@
+"""Classifiers: what they can tell, what they cannot, and how it is scored."""
+
+import pytest
+import torch
+
+from misalign.classifiers import Classifier, class_mcc
+from misalign.streams import stream
+
+
+def told(z, classes, sizes, hidden=64, steps=150):
+    """MCC of each factor on the second half of the samples, fitted to the first."""
+    half = len(z) // 2
+    probe = Classifier(steps, hidden, generator=stream(0, "probe"))
+    guess = probe.fit(z[:half], classes[:half], sizes).predict(z[half:])
+    return [class_mcc(classes[half:, i], guess[:, i]) for i in range(len(sizes))]
+
+
+def normal(n, d, name="z"):
+    return torch.randn(n, d, generator=stream(0, name))
+
+
+def test_mcc_is_the_correlation_of_the_classes_indicators():
+    """And for two classes the usual coefficient."""
+    generator = stream(0, "classes")
+    for size in (2, 3, 7):
+        truth = torch.randint(size, (500,), generator=generator)
+        keep = torch.rand(500, generator=generator) < 0.6
+        guess = torch.where(keep, truth, torch.randint(size, (500,), generator=generator))
+        a, b = (torch.nn.functional.one_hot(part, size).double() for part in (truth, guess))
+        a, b = a - a.mean(0), b - b.mean(0)
+        expected = (a * b).sum() / ((a * a).sum() * (b * b).sum()).sqrt()
+        assert class_mcc(truth, guess) == pytest.approx(expected.item())
+        if size == 2:
+            usual = torch.corrcoef(torch.stack([truth, guess]).double())[0, 1].item()
+            assert class_mcc(truth, guess) == pytest.approx(usual)
+
+
+def test_mcc_is_1_for_the_truth_and_0_for_a_constant_guess():
+    truth = torch.arange(9) % 3
+    assert class_mcc(truth, truth) == pytest.approx(1)
+    assert class_mcc(truth, torch.zeros_like(truth)) == 0
+
+
+def test_mcc_of_different_lengths_is_one_line(complains):
+    with complains("prediction", "(3,)", "2"):
+        class_mcc(torch.zeros(3).long(), torch.zeros(2).long())
+
+
+def test_a_line_between_classes_is_found_by_both():
+    z = normal(2000, 3)
+    classes = (z[:, :1] > 0).long()
+    assert told(z, classes, [2], hidden=0, steps=800)[0] > 0.95
+    assert told(z, classes, [2])[0] > 0.9
+
+
+def test_only_the_perceptron_tells_a_checkerboard():
+    z = normal(4000, 2)
+    classes = ((z[:, 0] > 0) ^ (z[:, 1] > 0)).long()[:, None]
+    assert abs(told(z, classes, [2], hidden=0)[0]) < 0.2
+    assert told(z, classes, [2], steps=400)[0] > 0.85
+
+
+def test_what_cannot_be_told_scores_about_0():
+    z = normal(4000, 3)
+    classes = torch.randint(40, (4000, 1), generator=stream(0, "noise"))
+    for hidden in (0, 64):
+        assert abs(told(z, classes, [40], hidden=hidden)[0]) < 0.05
+
+
+@pytest.mark.parametrize("hidden", [0, 64])
+def test_a_factor_s_classifier_does_not_depend_on_other_factors(hidden):
+    z = normal(600, 2)
+    first = (z[:, :1] > 0.3).long() + (z[:, :1] > 1).long()
+    other = (z[:, 1:] > 0).long()
+    alone, both = (Classifier(30, hidden, generator=stream(0, "probe")) for _ in ("alone", "both"))
+    alone.fit(z, first, [3])
+    both.fit(z, torch.cat([first, other], 1), [3, 2])
+    assert (alone.predict(z)[:, 0] == both.predict(z)[:, 0]).all()
+
+
+def test_a_class_that_a_factor_does_not_have_is_never_told():
+    z = normal(400, 2)
+    classes = torch.stack([torch.arange(400) % 2, torch.arange(400) % 5], 1)
+    guess = Classifier(30, generator=stream(0, "probe")).fit(z, classes, [2, 5]).predict(3 * z)
+    assert guess[:, 0].max() <= 1
+
+
+def test_a_rare_class_is_no_reason_to_guess_it():
+    """Classifiers start from the frequencies of the classes."""
+    z = normal(1000, 2)
+    classes = (torch.arange(1000) % 50 == 0).long()[:, None]
+    guess = Classifier(1, generator=stream(0, "probe")).fit(z, classes, [2]).predict(z)
+    assert (guess == 0).all()
+
+
+def test_bad_input_is_one_line(complains):
+    z, classes = normal(20, 2), torch.zeros(20, 1).long()
+    probe = Classifier(5, generator=stream(0, "probe"))
+    with complains("z", "shape (n, size)", "5"):
+        probe.fit(z[:5], classes[:5], [2])
+    with complains("classes", "shape (20, 2)", "(20, 1)"):
+        probe.fit(z, classes, [2, 2])
+    with complains("classes", "below [2]", "[2]"):
+        probe.fit(z, classes + 2, [2])
+    with complains("steps", "at least 1", "0"):
+        Classifier(0, generator=stream(0, "probe"))
