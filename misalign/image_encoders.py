@@ -79,7 +79,7 @@ class PictureEncoder(nn.Module):
     trunk : sequence of (int, int, int)
         Channels, kernel and stride of every convolution.
     side : int
-        Pixels of the pictures, a side; the product of the strides divides it.
+        Pixels of the pictures, a side.
     hidden : int
         Width of the perceptron's hidden layer.
     generator : torch.Generator
@@ -99,8 +99,9 @@ class PictureEncoder(nn.Module):
         expect(size_out >= 1, "encoding_size", "a width of at least 1", size_out)
         layers, channels = [], 3
         for width, kernel, stride in trunk:
-            layers.append(Convolution(channels, width, kernel, stride, generator=generator))
-            channels, side = width, -(-side // stride)
+            layer = Convolution(channels, width, kernel, stride, generator=generator)
+            layers.append(layer)
+            channels, side = width, (side + 2 * layer.padding - kernel) // stride + 1
         self.trunk = nn.ModuleList(layers)
         self.where = Convolution(channels, CELLS, 1, 1, generator=generator)
         size = channels + CELLS * side**2

@@ -22,7 +22,7 @@ SHARED = (
 SCENES = tuple(
     f"scenes/{name}"
     for name in ("columns", "grids", "scene", "shapes", "surface", "trace", "vectors")
-)
+) + ("scenes/shapes.yaml",)
 # modules that decide a world's pictures
 RENDERING = {
     "mpi3d": ("scenes/mpi3d", "worlds/mpi3d", *SCENES),
@@ -30,7 +30,14 @@ RENDERING = {
 }
 PICTURED = (
     *(*SHARED, "classifiers", "image_encoders", "published_encoders", "studies/pictured"),
-    *("worlds/captioned", "worlds/pictured", "pictures/base", "pictures/kept"),
+    *(
+        "worlds/captioned",
+        "worlds/pictured",
+        "pictures/base",
+        "pictures/kept",
+        "pictures/layout",
+        "pictures/rendered",
+    ),
     *("captions/captioner", "captions/tables", "captions/templates", "captions/vocabulary"),
     *("captions/wording", "data/captions.yml"),
 )

@@ -63,6 +63,11 @@ class Flattened(nn.Module):
         return torch.stack(parts)
 
     def _one(self, tensors: dict[str, Tensor], x: Tensor) -> Tensor:
+        alike = all(
+            tensors[flat].numel() == shape.numel() for flat, (_, shape) in self.shapes.items()
+        )
+        same = "encoders of one vocabulary and size (train them one at a time: --together 1)"
+        expect(alike, "encoders", same, "several")
         shaped = {name: tensors[flat].view(shape) for flat, (name, shape) in self.shapes.items()}
         return torch.func.functional_call(self.inner[0], shaped, (x,))
 

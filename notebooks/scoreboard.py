@@ -123,7 +123,7 @@ Markdown("\n".join(lines))
 # %% [markdown]
 # ## What has not
 #
-# These claims are about pictures, words and large models. Their chapters are planned.
+# What is left is about large models. Its chapter is planned.
 
 # %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
 lines = ["| Claim | Would be refuted by | Verdict |", "| :-- | :-- | :-- |"]

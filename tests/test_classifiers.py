@@ -104,3 +104,55 @@ def test_bad_input_is_one_line(complains):
         probe.fit(z, classes + 2, [2])
     with complains("steps", "at least 1", "0"):
         Classifier(0, generator=stream(0, "probe"))
+
+
+def test_a_constant_guess_scores_0_whatever_the_rounding_of_the_shares():
+    for n in range(2, 200):
+        truth = torch.arange(n) % 7
+        assert class_mcc(truth, torch.full_like(truth, 3)) == pytest.approx(0, abs=1e-6)
+
+
+def test_classifiers_repeat_with_their_generator():
+    z, classes = normal(600, 2), torch.arange(600)[:, None] % 3
+    one, again, other = (
+        Classifier(20, 16, generator=stream(seed, "probe")).fit(z, classes, [3])
+        for seed in (0, 0, 1)
+    )
+    assert all(map(torch.equal, one.weights, again.weights))
+    assert not torch.equal(one.weights[0], other.weights[0])
+
+
+def test_classifiers_keep_the_weights_from_before_they_overfit():
+    # 150 samples, 10 dimensions: trained to the end, nets are sure of noise
+    z, classes = normal(150, 10), torch.randint(2, (150, 1), generator=stream(0, "noise"))
+    probe = Classifier(400, generator=stream(0, "probe")).fit(z, classes, [2])
+    fresh = torch.randint(2, (1000, 1), generator=stream(0, "fresh"))
+    with torch.no_grad():
+        error = probe._errors(probe._inputs(normal(1000, 10, "z2")), fresh).item()
+    assert error < 0.75  # log 2 for who knows nothing
+
+
+def test_a_classifier_does_not_care_for_units():
+    z, classes = normal(600, 2), (normal(600, 2)[:, :1] > 0).long()
+    plain, scaled = (Classifier(30, 16, generator=stream(0, "probe")) for _ in range(2))
+    guess = plain.fit(z, classes, [2]).predict(z)
+    other = scaled.fit(1000 * z + 1e4, classes, [2]).predict(1000 * z + 1e4)
+    assert (guess == other).float().mean() > 0.99
+
+
+def test_a_class_that_a_factor_does_not_have_has_no_probability():
+    z = normal(400, 2)
+    classes = torch.stack([torch.arange(400) % 2, torch.arange(400) % 5], 1)
+    probe = Classifier(30, generator=stream(0, "probe")).fit(z, classes, [2, 5])
+    chances = probe._logits(probe._inputs(z)).softmax(-1)
+    assert (chances[0, :, 2:] == 0).all()
+    assert (chances[1] > 0).all()
+
+
+@pytest.mark.parametrize("hidden", [0, 64])
+def test_classifiers_start_from_the_frequencies_of_the_classes(hidden):
+    # a single step of Adam moves log-odds by hundredths
+    z, classes = normal(1000, 2), torch.tensor([0] * 7 + [1] * 2 + [2]).repeat(100)[:, None]
+    probe = Classifier(1, hidden, generator=stream(0, "probe")).fit(z, classes, [3])
+    chances = probe._logits(probe._inputs(z)).softmax(-1)[0].mean(0)
+    assert chances.tolist() == pytest.approx([0.7, 0.2, 0.1], abs=0.03)

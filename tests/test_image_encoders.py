@@ -1,5 +1,7 @@
 """Encoders of pictures and captions: what they see, and that they stack."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from torch import nn
 from misalign.encoders import stack, unstack
 from misalign.image_encoders import CaptionEncoder, Convolution, PictureEncoder, PixelEncoder
 from misalign.streams import stream
-from misalign.training import Recipe, train
+from misalign.training import Recipe, _hidden, train
 from misalign.worlds.base import Batch
 
 TRUNK = ((6, 4, 4), (8, 3, 2))
@@ -40,8 +42,8 @@ def test_a_convolution_is_torch_s_with_batch_norm_and_relu():
     torch.testing.assert_close(ours.variance[0], naive[1].running_var)
 
 
-@pytest.mark.parametrize("side", [16, 24, 64])
-def test_pictures_of_any_size_that_the_strides_divide_are_encoded(side):
+@pytest.mark.parametrize("side", [16, 18, 21, 64])
+def test_pictures_of_any_size_are_encoded(side):
     assert seeing(3, side=side)(pictures(side=side)).shape == (5, 3)
 
 
@@ -130,3 +132,45 @@ def test_training_moves_every_weight():
 def test_a_width_below_1_is_one_line(complains):
     with complains("encoding_size", "at least 1", "0"):
         seeing(0)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (4, 4), (5, 2)])
+def test_maps_shrink_by_the_stride_whatever_the_window(kernel, stride):
+    layer = Convolution(3, 4, kernel, stride, generator=stream(0, "w"))
+    assert layer(pictures()).shape == (5, 4, 16 // stride, 16 // stride)
+
+
+def test_muon_trains_every_kernel_and_what_lies_between_hidden_layers_once():
+    image, text = seeing(), reading()
+    pair = nn.ModuleDict({"image": image, "text": text})
+    kernels = [layer.weight for layer in (*image.trunk, image.where)]
+    between = [image.head.layers[0].weight, text.near.layers[0].weight, text.head.layers[0].weight]
+    found = [id(weight) for weight in _hidden(pair)]
+    assert sorted(found) == sorted(map(id, (*kernels, *between)))
+
+
+def test_a_perceptron_of_pixels_leaves_muon_the_matrix_in_the_middle():
+    encoder = PixelEncoder(2, (8, 4), generator=stream(0, "w"))
+    (weight,) = _hidden(nn.ModuleDict({"image": encoder}))
+    assert weight is encoder.head.layers[1].weight
+
+
+def test_every_run_of_a_stack_keeps_moments_of_its_own_pictures():
+    encoders, inputs = [seeing(2, 0), seeing(3, 1)], torch.stack([pictures(), 1 - pictures()])
+    copies = [copy.deepcopy(encoder) for encoder in encoders]
+    together = stack(encoders).train()
+    for _ in range(2):
+        together(inputs)
+    unstack(together, encoders)
+    for encoder, alone, x in zip(encoders, copies, inputs, strict=True):
+        for _ in range(2):
+            alone.train()(x)
+        for (name, value), other in zip(encoder.named_buffers(), alone.buffers(), strict=True):
+            torch.testing.assert_close(value, other, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_pixels_of_a_larger_picture_are_averaged():
+    encoder = PixelEncoder(2, (8,), generator=stream(0, "w"))
+    small = torch.rand(4, 3, 16, 16, generator=stream(0, "small"))
+    large = small.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(encoder(large), encoder(small))

@@ -149,3 +149,39 @@ def test_a_file_cut_short_is_one_line(tmp_path, complains):
     path.write_bytes(path.read_bytes()[:-50])
     with complains(str(path), "pictures (delete it)", ""):
         pool().keep(path)
+
+
+def test_whether_a_caption_is_silent_depends_on_nothing_but_the_value():
+    lines, values, _ = written(omitting((0.5, 0.5, 0.5)))
+    silent = torch.tensor([not {"top", "center", "bottom"} & set(line.split()) for line in lines])
+    for name in NAMES:
+        for value in range(int(values[name].max()) + 1):
+            hits = silent[values[name] == value].double()
+            assert abs(hits.mean().item() - 0.5) <= 5 * 0.5 / len(hits) ** 0.5, (name, value)
+
+
+def test_only_what_was_not_asked_for_before_is_rendered_for_the_file(tmp_path):
+    calls = []
+
+    def counted(factors):
+        calls.append(len(factors["color"]))
+        return paint(factors)
+
+    factors, path = pool().factors, tmp_path / "pool.npy"
+    pictures = Kept(Rendered(counted, factors))
+    pictures.images(torch.tensor([3, 5]))
+    pictures.keep(path)
+    assert sum(calls) == 20
+    assert np.array_equal(np.load(path), paint(factors).numpy())
+
+
+def test_a_write_that_fails_leaves_no_file(tmp_path, monkeypatch):
+    def full(file, array):
+        file.write(b"half")
+        raise OSError("no space left")
+
+    pictures = pool()
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="no space left"):
+        pictures.keep(tmp_path / "pool.npy")
+    assert list(tmp_path.iterdir()) == []

@@ -96,3 +96,21 @@ def test_commit_is_empty_without_git(monkeypatch, tmp_path):
 
 def test_device_name_of_a_cpu_names_its_threads():
     assert provenance.device_name("cpu").endswith(" threads")
+
+
+def test_pictures_are_as_old_as_the_modules_that_render_them(tmp_path, monkeypatch):
+    for name in ("trace", "encoders"):
+        (tmp_path / f"{name}.py").write_text(PLAIN, encoding="utf-8")
+    monkeypatch.setattr(provenance, "LIBRARY", tmp_path)
+    monkeypatch.setattr(provenance, "RENDERING", {"mpi3d": ("trace",)})
+    before = provenance.scenes_hash.__wrapped__("mpi3d")
+    (tmp_path / "encoders.py").write_text("y = 2\n", encoding="utf-8")
+    assert provenance.scenes_hash.__wrapped__("mpi3d") == before
+    (tmp_path / "trace.py").write_text("y = 2\n", encoding="utf-8")
+    assert provenance.scenes_hash.__wrapped__("mpi3d") != before
+
+
+def test_records_of_pictures_are_stale_when_the_pictures_are():
+    for experiment, names in provenance.DECIDING.items():
+        world = experiment.split("_")[0]
+        assert set(provenance.RENDERING.get(world, ())) <= set(names), experiment

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from misalign.encoders import stack
+from misalign.encoders import stack, unstack
 from misalign.published_encoders import CHANNELS, Flattened, TokenCNN, resnet, token_cnn
 from misalign.streams import stream
+from misalign.training import Recipe, train
+from misalign.worlds.base import Batch
 
 
 def small():
@@ -100,3 +102,38 @@ def test_the_resnet_has_torchvision_s_weights():
     count = sum(value.numel() for value in resnet18(num_classes=100).parameters())
     assert sum(value.numel() for value in ours.parameters()) == count + 3 * 101
     assert ours(torch.rand(2, 3, 64, 64)).shape == (2, 3)
+
+
+def test_every_run_of_a_stack_keeps_moments_of_its_own_pictures():
+    flats = [Flattened(small, generator=stream(i, "w")) for i in range(2)]
+    alone = [Flattened(small, generator=stream(i, "w")).train() for i in range(2)]
+    x = torch.stack([pictures(), 1 + pictures()])
+    together = stack(flats).train()
+    together(x)
+    unstack(together, flats)
+    for flat, one, part in zip(flats, alone, x, strict=True):
+        one(part)
+        torch.testing.assert_close(flat.state_dict(), one.state_dict())
+
+
+def test_training_moves_every_weight_of_a_flattened_pair():
+    class Noise:
+        def sample(self, n, *, generator, device="cpu"):
+            image = torch.rand(n, 3, 8, 8, generator=generator)
+            return Batch(image, torch.randint(20, (n, 9), generator=generator), {}, {})
+
+    image = Flattened(small, generator=stream(0, "w"))
+    text = token_cnn(2, 20, 9, generator=stream(1, "w"))
+    pair = nn.ModuleDict({"image": image, "text": text})
+    before = {name: value.detach().clone() for name, value in pair.named_parameters()}
+    recipe = Recipe(steps=2, batch_size=8, rate=1e-2, objective="mmcl", ahead=1)
+    train(pair, Noise(), recipe, generator=stream(0, "batches"), every=1)
+    still = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
+    # batch norm takes away whatever offset stands before it, up to rounding
+    assert [name for name in still if not name.endswith("__bias")] == []
+
+
+def test_token_cnns_of_different_vocabularies_do_not_stack(complains):
+    pair = [token_cnn(3, words, 9, generator=stream(0, "w")).eval() for words in (20, 25)]
+    with complains("encoders", "--together 1", "several"):
+        stack(pair)(torch.zeros(2, 5, 9).long())

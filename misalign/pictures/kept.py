@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -86,9 +87,10 @@ class Kept:
                 np.save(file, self._kept.cpu().numpy())
             return
         try:
-            bytes_ = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            reason = " ".join(str(error).split())
+            with path.open("rb") as file:
+                bytes_ = np.lib.format.read_array(file, allow_pickle=False)
+        except (ValueError, EOFError, OSError, MemoryError, SyntaxError, TokenError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(f"{path}: expected pictures (delete it), got {reason}") from None
         shape, n = bytes_.shape, len(self)
         fits = bytes_.dtype == np.uint8 and bytes_.ndim == 4 and shape[:2] == (n, 3)

@@ -19,6 +19,7 @@ from misalign.worlds.captioned import Composed
 if TYPE_CHECKING:
     from misalign.run import Run
 
+PAGE = "https://zenodo.org/records/7678231"  # Multimodal3DIdent
 TRUNK = ((24, 5, 2), (48, 5, 2), (96, 3, 2), (128, 3, 2))
 LIGHT = ((32, 4, 4), (64, 3, 2), (128, 3, 2))
 
@@ -38,7 +39,7 @@ class Causal3dident(PictureStudy):
         "live": live(LIGHT, 200),
         "laptop": laptop(TRUNK, 260),
         "gpu": gpu(128, sum(causal3dident.SHARES), causal3dident.SHARES),
-        "paper": published(224, sum(causal3dident.SHARES), causal3dident.SHARES, 100_000),
+        "paper": published(128, sum(causal3dident.SHARES), causal3dident.SHARES, 100_000),
     }
 
     def bias(self, bias: str, setting: int) -> Bias:
@@ -62,7 +63,10 @@ class Causal3dident(PictureStudy):
 
     def stored(self) -> Folder:
         """Pictures in the published layout, in ``data/causal3dident``."""
-        return causal3dident.folder(DATA / "causal3dident")
+        path = DATA / "causal3dident"
+        expected = f"pictures in the published layout, from {PAGE}"
+        expect(path.is_dir(), str(path), expected, "nothing there", FileNotFoundError)
+        return causal3dident.folder(path)
 
     def oracle(self, run: Run) -> dict[tuple[str, str], float]:
         """Scores of the best prediction from the words of unbiased factors.

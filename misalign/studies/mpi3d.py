@@ -117,8 +117,11 @@ class Mpi3d(PictureStudy):
                 known["image", factor.name] = 1.0
         known |= {("text", factor.name): 0.0 for factor in captions.perturbed}
         doubtful = captions.perturbed if bias.probability < 1 else ()
-        if run.bias in MISSING and run.setting < len(CHANCES):
+        if isinstance(captions, Omitting):
             doubtful = captions.selected[-1:]
+            if min(captions.chances) == 1:  # it is never named
+                known["image", doubtful[0].name] = 0.0
+                doubtful = ()
         for factor in doubtful:
             known.pop(("image", factor.name))
             known.pop(("text", factor.name), None)

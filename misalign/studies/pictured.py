@@ -176,11 +176,16 @@ class PictureStudy:
         captions = world.captions
         seeds = {name: stream(run.seed, "initial weights", name) for name in ("image", "text")}
         words = {"words": len(captions.vocabulary), "length": captions.length}
+        side = scale.side
+        if run.variant == self.downloaded:  # published pictures have a size of their own
+            side = world.pictures.images(world.part[:1]).shape[-1]
         if run.variant == PIXELS:
+            small = "a scale whose encoders are ours"
+            expect(scale.trunk, "scale", f"{small}, for the variant {PIXELS!r}", repr(run.scale))
             hidden = (scale.hidden, scale.hidden)
             image = PixelEncoder(size, hidden, generator=seeds["image"])
         elif scale.trunk:
-            options = {"side": scale.side, "hidden": scale.hidden}
+            options = {"side": side, "hidden": scale.hidden}
             image = PictureEncoder(size, scale.trunk, **options, generator=seeds["image"])
         else:
             image = resnet(size, generator=seeds["image"])
@@ -207,7 +212,7 @@ class PictureStudy:
             values = {f.name: world.pictures.factors[f.name][rows] for f in self.factors}
             s_tilde, template = world.captions.say(values, generator=generator)
             tokens = world.captions.tell(s_tilde, template, generator=generator)
-            images = world.pictures.images(rows).float().div_(255)
+            images = world.pictures.images(rows).to(device).float().div_(255)
             for name, x in (("image", images), ("text", tokens)):
                 z[name].append(fitted.encoders[name](x).float())
             found = {("image", name): column for name, column in values.items()}
