@@ -379,7 +379,8 @@ print(expected.round(2).add(0.0).to_string())
 # {numref}`fig-causal-oracle` puts every measured score beside its oracle.
 
 # %% mystnb={"figure": {"caption": "Measured against predicted: every factor of the picture in every recorded run, both modalities, nonlinear probe; $R^2$, or MCC for discrete factors. The line is equality. Laptop scale.", "name": "fig-causal-oracle"}, "image": {"alt": "A scatter plot of measured against predicted scores. Points lie along the diagonal, at 0, near 0.4, 0.5, 0.6, 0.8 and 1, except for a column of blue points below predicted 1, which reaches down to 0."}} tags=["recorded"]
-plots.against_theory(deep, metric="score")
+figure = plots.against_theory(deep, metric="score")
+figure.axes[0].legend(loc="upper left", markerscale=2)
 plt.show()
 off = (deep["score"] - deep["oracle"]).rename("off")
 print(len(deep), "points")

@@ -87,7 +87,7 @@ def test_parameters_make_the_run_again():
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("experiment", "mpi3d", "'numerical', 'assumptions'"),
+        ("experiment", "imagenet", "'numerical', 'assumptions'"),
         ("scale", "huge", "smoke, laptop, gpu, paper"),
         ("scale", ["laptop"], "one name"),
         ("variant", "control", "'', 'untrained', 'raw'"),
