@@ -358,5 +358,5 @@ def test_results_that_cannot_be_written_are_one_line_before_anything_runs(folder
 
 
 def test_an_unknown_sweep_lists_the_known():
-    with pytest.raises(ValueError, match="expected one of assumptions, controls, .*, got 'x'"):
+    with pytest.raises(ValueError, match="expected one of assumptions, .*, figure_03, .*, got 'x'"):
         Sweep.named("x")

@@ -9,6 +9,15 @@ from misalign.experiment import Run
 from misalign.paths import NOTEBOOKS, ROOT
 
 TEMPLATES = ["05_numerical"]
+OWN = {
+    "05_numerical": {},
+    "08_mpi3d": {"experiment": "mpi3d", "encoding_size": None},
+    "09_causal3dident": {
+        "experiment": "causal3dident",
+        "latents": "graph",
+        "encoding_size": None,
+    },
+}
 
 # Jupyter's clients warn of their own deprecations
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -27,9 +36,10 @@ def execute(name, folder, **parameters):
     return nbformat.read(target, as_version=4)
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", list(OWN))
 def test_any_setting_runs_by_its_parameters_and_records_when_asked(name, tmp_path):
     parameters = {"scale": "smoke", "bias": "perturbation", "setting": 4, "seed": [1, 2]}
+    parameters |= OWN[name]
     execute(name, tmp_path, **parameters, record=str(tmp_path / "kept"))
     recorded = results.runs(tmp_path / "kept")
     assert set(recorded["run"]) == {run.id for run in Run.grid(**parameters)}
