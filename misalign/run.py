@@ -24,14 +24,15 @@ class Run:
     experiment : str, optional
         Which study, such as ``"numerical"`` or ``"mpi3d"``, see `misalign.studies`; it decides what
         the other fields may be.
-    scale : {"smoke", "laptop", "gpu", "paper"}, optional
-        How much compute.
-    variant : {"", "untrained", "raw"}, optional
-        The paper's set-up, or a control: encoders left as initialised, or no encoder at all.
-    latents : {"independent", "dependent"}, optional
-        Semantic variables.
-    bias : {"selection", "perturbation", "joint"}, optional
-        Which table of settings.
+    scale : str, optional
+        How much compute: ``"smoke"``, ``"laptop"``, or another of the study's.
+    variant : str, optional
+        "", the paper's set-up, or one of the study's, such as ``"untrained"``: encoders left as
+        initialised.
+    latents : str, optional
+        What depends on what, such as ``"independent"``, ``"dependent"`` or ``"graph"``.
+    bias : str, optional
+        Which table of settings, such as ``"selection"`` or ``"perturbation"``.
     setting : int, optional
         1-based column of that table.
     seed : int, optional
