@@ -1,5 +1,8 @@
 """Sources of pictures: rendered, mapped from a file, read from a folder; and how they are split."""
 
+import contextlib
+import ctypes
+import gc
 import io
 import resource
 import struct
@@ -173,7 +176,11 @@ def test_a_big_file_takes_no_memory(tmp_path):
 
 
 def resident():
-    """Memory of this process in MB; elsewhere than on Linux its peak."""
+    """Memory that this process has in use, in MB; elsewhere than on Linux its peak."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        # what was freed, here or by tests before, may still be the allocator's: give it back
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
     table = Path("/proc/self/statm")
     if not table.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
