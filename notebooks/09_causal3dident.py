@@ -274,9 +274,9 @@ print(by_status.agg(["size", "mean"]).round(2).to_string())
 # %% [markdown]
 # The stairs are there. Three things do not fit a plain "kept or lost", and each has a section below.
 # Below the stairs colors are not dark: that is the graph at work. The row of *shape* fades from left to
-# right under selection, though captions name it everywhere: that is the batch. And where captions name
-# the shape alone, pictures keep a trace of the positions: {doc}`08_mpi3d` has met such traces and says
-# why a loss over pairs leaves them.
+# right under selection, though captions name it everywhere: a later section asks why. And where little
+# else than the shape is said correctly, pictures keep a trace of positions that nobody told them:
+# {doc}`08_mpi3d` has met such traces, where a representation has dimensions to spare.
 
 # %% [markdown]
 # ### Hues go around
@@ -303,8 +303,9 @@ print(circle.loc[hues].round(2).to_string())
 # mean of those of its cosine and sine.
 # ```
 #
-# On the circle the scores are not higher but a little lower. So the seam is not what the numbers of the
-# heatmaps suffer from: hues near it are rare in this graph.
+# On the circle the scores are not higher but a little lower. So the seam does not seem to be what the
+# numbers of the heatmaps suffer from: hues near it are rare in this graph. (The two columns need not
+# agree. Even a perfect model, which knows a hue as far as its word goes, scores differently on them.)
 #
 # ### Whose color?
 #
@@ -312,7 +313,8 @@ print(circle.loc[hues].round(2).to_string())
 # heatmaps ask for the picture's. Appendix E.2 reads text features against what captions say, and observes that
 # *x_pos* and *y_pos* do not help there to predict *color*, in contrast to the image side. Perturbation, it
 # concludes, breaks the dependence. Our records have both targets, so we can ask the same representation
-# $\hat{\mathbf{z}}_t$ twice, in the settings that perturb *color* and not both positions.
+# $\hat{\mathbf{z}}_t$ twice, in the settings that perturb *color*. The first two leave both positions
+# right, the third one, the last none.
 
 # %% tags=["recorded"]
 asked = summary.pictured("causal3dident", figure_8).query(
@@ -505,7 +507,7 @@ labels = {
 means = shape.groupby(["line", "told"])["score"].mean().unstack()
 print(means.loc[list(labels)].round(2).to_string())
 
-# %% mystnb={"figure": {"caption": "Left: how well shape is told, by the bits in the words of all unbiased factors; the dotted line is what a batch can ask for, the log of its size. Right: the loss reached in training, and the least loss with all words and without the one for shape. Means over 3 seeds, bands are standard deviations. Laptop scale.", "name": "fig-causal-bits"}, "image": {"alt": "Left: four falling lines of the MCC of shape over 3 to 18 bits; those of captions stay near 1 up to 8 bits and fall beyond, those of pictures fall earlier. Right: two falling curves of the least loss, which meet beyond 13 bits, and dots above them."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "Left: how well shape is told, by the bits in the words of all unbiased factors; the dotted line is what a batch can ask for, the log of its size. Right: the loss reached in training, and the least loss with all words and without the one for shape. Left: means over 3 seeds, bands are standard deviations. Right: dots are means over seeds and over both kinds of bias. Laptop scale.", "name": "fig-causal-bits"}, "image": {"alt": "Left: four falling lines of the MCC of shape over 3 to 18 bits; those of captions stay near 1 up to 8 bits and fall to 0 beyond, those of pictures start at 0.65 to 0.77 and fall from 6 bits on. Right: two falling curves of the least loss, far apart at first, which meet beyond 13 bits. Dots lie between the curves up to 10 bits, and above both beyond."}} tags=["recorded", "hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained")
 at = list(asked["bits"])
 drawn_at = {"xs": at}
@@ -527,16 +529,22 @@ print("settings drawn:", len(at))
 
 # %% [markdown]
 # {numref}`fig-causal-bits` shows the coincidence. Up to about 8 bits the captions' encoder has the
-# shape whole. Beyond, where shape is worth little, it loses it, and so do pictures. On the right the
-# two curves of the least loss meet: with all words or without shape, the batch is content.
+# shape nearly whole. Beyond, it loses it, and so do pictures. On the right the two curves of the least loss
+# come together: in the last two settings a model without shape could do almost as well as one with it.
 #
-# Two words of caution. That shape is worth little explains why a *short* training does not learn it; the
-# optimum of the loss still has it, and the paper, with hundreds of times our steps, reports it near 1. And pictures
-# fall short of 1 even where shape is worth a lot, in setting 1: there our small network and small
-# pictures are to blame.
+# Read the dots with care, though. Where five factors are named, shape would still be worth a good part of
+# the loss that is left, and it is not learned in full: there the batch asks, and a short training does not
+# get to it. Where all are named the dots lie above *both* curves. So the model has not even used up what the
+# other words tell, and shape, worth next to nothing, comes last. Two causes work together, then: the
+# batch pays little for shape, and the training is short.
 #
-# It is a third way to lose a factor, beside omission and perturbation: be hard to see in a caption that
-# says much else.
+# Nor does it have to end like this. The optimum of the loss still has the shape, and the paper, with hundreds
+# of times our steps and a large network, reports it as reliably captured. And pictures fall short of 1 even where
+# shape is all that is asked for, in setting 1. The loss there is well above the least one, so training
+# has not arrived; how much of it is the small network's fault or the small pictures', these records do not say.
+#
+# Still it makes a third way to lose a factor, beside omission and perturbation: be hard to see in a caption
+# that says much else.
 #
 # ## Is it linear?
 #
@@ -590,7 +598,7 @@ which = [names_[key] for key in pairs]
 worded = worded.assign(captions=which)
 print(worded.groupby("captions", sort=False)["run"].nunique().to_string())
 
-# %% mystnb={"figure": {"caption": "Captions that name all factors, by wording: whole sentences (selection, setting 7), Table 11 as printed, distinct words for every palette, untrained encoders; whole sentences again (perturbation, setting 1) and the slip. Mean score of nonlinear probes over 3 seeds and the standard deviation. Laptop scale.", "name": "fig-causal-words"}, "image": {"alt": "Two heatmaps, pictures and captions, of scores by factor and wording."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "Captions that name all factors, by wording: whole sentences (selection, setting 7), Table 11 as printed, distinct words for every palette, untrained encoders; whole sentences again (perturbation, setting 1) and the slip. Mean score of nonlinear probes over 3 seeds and the standard deviation. Laptop scale.", "name": "fig-causal-words"}, "image": {"alt": "Two heatmaps, pictures and captions, of scores by factor and wording. Columns are much alike, with four exceptions: positions are dimmer as printed, and b_color is with the slip; the untrained encoders are dim throughout, but for b_color and s_pos from pictures; shape is dark nearly everywhere."}} tags=["recorded", "hide-input"]
 over = plots.over_seeds(worded)
 pairs = zip(over["variant"], over["bias"], strict=True)
 which = [names_[key] for key in pairs]
@@ -635,9 +643,12 @@ for name, value in best.items():
     print()
 
 # %% [markdown]
-# Positions are told less well, from pictures and from texts. In {doc}`08_mpi3d` a factor that was missing as
-# often stayed whole in pictures. There the representation had a dimension to spare and little else to
-# say; here seven factors share seven dimensions, and what all sentences name comes first.
+# A sentence names the position with probability {glue:text}`causal-heard`, and positions are told less well, from
+# pictures and from texts. Neither reaches what could be told from a caption, let alone the whole position, which
+# every picture shows. In {doc}`08_mpi3d` a factor that was missing as often stayed whole in pictures. There
+# the representation had a dimension to spare and little else to say; here seven factors share seven
+# dimensions. Perhaps what all sentences name comes first. The object's color, which hangs on the position,
+# is told less well, too, and the lamp's a little better.
 #
 # ### Is cyan ambiguous?
 #
@@ -652,9 +663,10 @@ gain = (apart["distinct"] - apart["whole"]).rename("gain")
 print(apart.join(gain).round(3).to_string())
 
 # %% [markdown]
-# They do not: no gain is larger than what seeds differ by. Our encoder of captions reads a word in its
-# neighbourhood, and "cyan spotlight" is no cyan teapot. What costs hues their score is the batch and the width,
-# not their names.
+# They do not: no gain is larger than the spread over seeds in {numref}`fig-causal-words`, and texts, which should
+# profit most, have none for the lamp and the ground. "A cyan spotlight" is no cyan teapot, and an encoder
+# that reads words in their neighbourhood can tell. So for our encoder, at our scale, shared names are not
+# what costs hues their score.
 #
 # ### A slip
 #
@@ -669,9 +681,10 @@ glue("causal-slip", told_by_lamp, display=False)
 print(slipped.round(3).to_string())
 
 # %% [markdown]
-# It makes the background a perturbed factor, whatever the column says. Its color is then known as far
-# as the words for the lamp tell, for which the oracle of setting 6 says {glue:text}`causal-slip`. Nothing
-# else suffers; the object's color, now named twice, gains.
+# It takes the background out of the captions, whatever the column says. Its color is then known about as
+# far as the words for the lamp tell, for which the oracle of setting 6 says {glue:text}`causal-slip`. Nothing
+# else suffers. The object's color, now named twice, gains, and so do the lamp's and the shape, for which
+# there is more room.
 #
 # ### Encoders left as they were
 #
@@ -684,7 +697,7 @@ print(raw.round(2).add(0.0).to_string())
 # %% [markdown]
 # The color of the ground, which fills most pixels, can be read from a network of random weights quite
 # well. A high score for it is no sign of learning; a low one, in the settings that omit it, is a sign of
-# forgetting.
+# forgetting. (Forgetting it is easier there: those representations are narrower, too.)
 #
 # ### How it was said
 #
@@ -706,16 +719,25 @@ table = phrase.pivot_table("score", ["told", "spare"], "bias")[
 print(table.round(2).add(0.0).to_string())
 
 # %% [markdown]
-# We see the same. With two dimensions to spare the phrase is read well, with one a little, and where
-# hues need every dimension not at all.
+# We see the same. With two dimensions to spare the phrase is read best, and much better where captions
+# name nothing but the shape than where they name everything and get it wrong. With one to spare there is a
+# trace of it at most, and without any, none. Sentences as printed are an exception: there
+# the phrase decides whether the position is named, and some of it is told from texts although
+# no dimension is spare.
 #
 # ## What we saw
 #
 # - In a world of causes a lost factor is known as far as the named ones tell, and the graph says in
 #   advance how far.
-# - Words are the block. A color is known as well as its name tells it, the lamp's place to a fifth.
-# - A batch asks for no more than it takes to tell its pairs apart. What is hard to see and not needed
-#   for that is not learned soon, however often captions name it.
+# - Words are the block. Where they name a color or the lamp's place, scores come close to what the words tell
+#   and stay below it, most of all for the lamp's color.
+# - A batch asks for no more than it takes to tell its pairs apart. What is hard to see and hardly needed
+#   for that is not learned soon, however often captions name it. In a short training of small encoders that
+#   cost us the shape, which the paper keeps.
+# - Angles are never told, the phrase only where a representation has dimensions to spare or where it decides
+#   what is said.
+#
+# ## Exercises
 #
 # ```{exercise} A caption with one word
 # :label: causal-one-word
@@ -738,8 +760,8 @@ print(table.round(2).add(0.0).to_string())
 #     print(name, round(sum(found[name] for name in names), 2))
 # ```
 #
-# It is one of the two ends of a chain of causes. A cause tells of its effects, and an effect of its
-# causes; shape tells of nothing but itself.
+# The color of the ground, at the end of the chain of causes: an effect tells of all its causes. The lamp's place,
+# at the chain's other end, tells of its effects and comes second. Shape tells of nothing but itself.
 # ````
 #
 # ```{exercise} More pairs
@@ -749,14 +771,31 @@ print(table.round(2).add(0.0).to_string())
 # setting 7, by the numbers behind {numref}`fig-causal-bits`?
 # ```
 #
-# ```{solution} causal-pairs
+# ````{solution} causal-pairs
 # :class: dropdown
 #
-# Call `least_loss` with more `pairs` (and fewer `batches`). Shape is worth what it is worth in setting 4 when
-# chance agreements of all other words are as frequent: each further bit in the words asks for twice as many
-# pairs. From setting 4 to setting 7 that is a factor of several hundred, and a batch of more than
-# 100,000 pairs. CLIP was trained with 32,768.
+# Shape is worth what it is worth in setting 4 when chance agreements of all other words are as frequent: each
+# further bit in the words asks for twice as many pairs. From setting 4 to setting 7 that is a factor of several
+# hundred, and a batch of more than 100,000 pairs. `least_loss` compares every pair with every other, which
+# is too much for such a batch. Counting is quicker:
+#
+# ```python
+# def worth(pairs):
+#     least = []
+#     for factors in (names[1:], names):
+#         cells = together(factors)[:pairs]
+#         _, place, count = cells.unique(return_inverse=True, return_counts=True)
+#         least.append(count[place].double().log().mean().item())
+#     return least[0] - least[1]
+#
+#
+# for pairs in (256, 4096, 32_768, 200_000):
+#     print(pairs, round(worth(pairs), 2))
 # ```
+#
+# CLIP was trained with 32,768. There the word for shape would be worth something, though not yet half of
+# what it is in setting 4.
+# ````
 #
 # ## Where to go next
 #
