@@ -147,7 +147,7 @@ def nearest(z: Tensor, queries: Sequence[int], count: int) -> Tensor:
     return distances.topk(count, largest=False).indices
 
 
-def rows_of_pictures(images: Tensor, rows: Tensor, titles: Sequence[str] = ()) -> Figure:
+def rows_of_pictures(images: Tensor, rows: Tensor) -> Figure:
     """Show pictures in rows, the first of each set apart.
 
     Parameters
@@ -156,8 +156,6 @@ def rows_of_pictures(images: Tensor, rows: Tensor, titles: Sequence[str] = ()) -
         In [0, 1] or bytes, shape (n, 3, H, W).
     rows : Tensor
         Indices of the pictures, shape (rows, columns).
-    titles : sequence of str, optional
-        Above the columns.
 
     Returns
     -------
@@ -171,9 +169,6 @@ def rows_of_pictures(images: Tensor, rows: Tensor, titles: Sequence[str] = ()) -
         ax.imshow(images[rows[row, column]].permute(1, 2, 0).numpy(), interpolation="nearest")
         ax.set_xticks([])
         ax.set_yticks([])
-        ax.spines[:].set_visible(column == 0)
         for side in ax.spines.values():
             side.set(color=COLORS["omitted"], linewidth=2.5, visible=column == 0)
-    for ax, title in zip(axes[0], titles, strict=False):
-        ax.set_title(title, fontsize=9)
     return figure

@@ -19,8 +19,7 @@ import yaml
 from misalign.errors import expect
 from misalign.paths import CLAIMS, RESULTS
 from misalign.results import SCORES
-from misalign.studies import study
-from misalign.summary import with_status
+from misalign.summary import of_study
 from misalign.sweep import Sweep
 
 HOLDS, IN_PART, FAILS, OPEN = "holds", "holds in part", "does not hold", "not tested yet"
@@ -224,9 +223,7 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
     chosen = []
     for sweep in map(Sweep.named, claim.sweeps):
         (experiment,) = {run.experiment for run in sweep.runs}
-        ours = study(experiment)
-        names = [factor.name for factor in getattr(ours, "semantic", ())]
-        scores = with_status(sweep.scores(folder), ours.bias, names)
+        scores = of_study(experiment, sweep.scores(folder))
         try:
             chosen.append(scores.query(claim.rows))
         except (NameError, SyntaxError, TypeError, ValueError) as error:

@@ -62,8 +62,8 @@ def with_status(
     return rows.assign(status=states)
 
 
-def pictured(name: str, scores: pd.DataFrame) -> pd.DataFrame:
-    """Say of each score of an image study what captions do to its factor.
+def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
+    """Say of each score of a study what captions do to its factor.
 
     Parameters
     ----------
@@ -78,7 +78,9 @@ def pictured(name: str, scores: pd.DataFrame) -> pd.DataFrame:
         The rows, with a column `status` as `with_status` has it.
     """
     one = study(name)
-    return with_status(scores, one.bias, [factor.name for factor in one.semantic])
+    # studies of pictures name their factors, the others number them
+    names = [factor.name for factor in getattr(one, "semantic", ())]
+    return with_status(scores, one.bias, names)
 
 
 def stuck(rows: pd.DataFrame) -> list[str]:

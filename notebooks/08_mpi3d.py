@@ -140,7 +140,7 @@ if live:
 # unbiased factors, but at least 3. Perturbed words are drawn anew nine times in ten.
 
 # %% tags=["recorded"]
-recorded = summary.pictured("mpi3d", Sweep.named("figure_06").scores())
+recorded = summary.of_study("mpi3d", Sweep.named("figure_06").scores())
 truths = recorded.query("target == 'image'")
 nonlinear = truths.query("probe == 'nonlinear'")
 budget = study("mpi3d").scales["laptop"]
@@ -172,7 +172,7 @@ print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
 # %% tags=["recorded"]
 over = over_seeds(nonlinear.drop(columns="status"))
-over = summary.pictured("mpi3d", over)
+over = summary.of_study("mpi3d", over)
 seen = over[over["modality"] == "image"]
 kept = seen[seen["status"] == "unbiased"].groupby("factor")["mean"].min()
 for name, value in kept.items():
@@ -272,12 +272,12 @@ if live:
 # {doc}`04b_assumptions` found in miniature that a discrete factor, said wrong nine times in
 # ten, comes back if the representation has room. Do pictures do the same? In setting 5 only color
 # is sound; its words always tell the truth. The other four are drawn anew in nine captions of ten,
-# which leaves between 0.007 and 0.02 bits. If a factor is back, pictures tell it, and texts tell what the
+# which leaves next to nothing ({doc}`04b_assumptions` has the bits). If a factor is back, pictures tell it, and texts tell what the
 # caption says of it, right or wrong. {numref}`fig-mpi3d-returns` follows both over steps and widths.
 
 # %% mystnb={"figure": {"caption": "Factors that captions perturb nine times in ten: the picture's, read from pictures (left), and the caption's, read from texts (right). Mean MCC of shape, size, camera and background by steps of training; lines are widths of the representation, bands standard deviations over three seeds and the four factors. Laptop scale.", "name": "fig-mpi3d-returns"}, "image": {"alt": "Two panels with two lines each over 100, 320 and 960 steps. At width 1 lines stay low; at width 3 they rise, with wide bands, to about one half, on both sides."}} tags=["recorded"]
 again = Sweep.named("mpi3d_returns").scores()
-again = summary.pictured("mpi3d", again)
+again = summary.of_study("mpi3d", again)
 again = again.query("probe == 'nonlinear' and status == 'perturbed'")
 again = again[again["target"] == again["modality"]]
 steps = {name: s.recipe.steps for name, s in study("mpi3d").scales.items()}
@@ -317,7 +317,7 @@ assert (back["cam"] > 0.8).all()
 # settings with every perturbed word drawn anew, at the theorem's widths.
 
 # %% mystnb={"figure": {"caption": "Perturbation without exception: nonlinear classifiers, mean MCC over three seeds, by setting of Table 7, with representations as wide as the number of unbiased factors. Laptop scale.", "name": "fig-mpi3d-always"}, "image": {"alt": "Two heatmaps of MCC by factor and setting, for pictures and texts: unbiased factors near 1, others dark in the text panel and mostly dark in the picture panel."}} tags=["recorded"]
-always = summary.pictured("mpi3d", Sweep.named("mpi3d_always").scores())
+always = summary.of_study("mpi3d", Sweep.named("mpi3d_always").scores())
 always = always.query("probe == 'nonlinear' and target == 'image'")
 figure, axes = plt.subplots(1, 2, figsize=(8, 4.4), sharey=True)
 means_ = over_seeds(always.drop(columns="status"))

@@ -261,7 +261,7 @@ print("runs recorded by other code:", stale)
 # bottom rows are the angles.
 
 # %% mystnb={"figure": {"caption": "Nonlinear probes: pictures above (the paper's Figure 8), captions below (its Figure 17). MCC for shape, x_pos and y_pos, $R^2$ for the others, always of the picture's own factors. Mean over 3 seeds and, small, the standard deviation where it is 0.005 or more. Laptop scale: small pictures of our renderer, small encoders, a short training.", "name": "fig-causal-nonlinear"}, "image": {"alt": "Four heatmaps of scores by factor and setting, pictures above, captions below. Stairs of values near 1 rise from left to right under selection and fall under perturbation. Colors below the stairs take values between 0 and 1. The row of shape starts bright and fades where much is named. Angles are dark."}} tags=["recorded"]
-rows = summary.pictured("causal3dident", figure_8)
+rows = summary.of_study("causal3dident", figure_8)
 rows = rows.query("metric != 'r2_circle'")
 of_picture = rows.query("target == 'image'")
 deep = of_picture.query("probe == 'nonlinear'")
@@ -286,7 +286,7 @@ print(by_status.agg(["size", "mean"]).round(2).to_string())
 # sine, which have no seam. {numref}`tab-causal-circle` compares them where captions name the color correctly.
 
 # %% tags=["recorded"]
-all_rows = summary.pictured("causal3dident", figure_8)
+all_rows = summary.of_study("causal3dident", figure_8)
 hues = ["color", "s_color", "b_color"]
 round_ = all_rows.query("probe == 'nonlinear' and status == 'unbiased'")
 round_ = round_.query("target == 'image'")
@@ -317,7 +317,7 @@ print(circle.loc[hues].round(2).to_string())
 # right, the third one, the last none.
 
 # %% tags=["recorded"]
-asked = summary.pictured("causal3dident", figure_8).query(
+asked = summary.of_study("causal3dident", figure_8).query(
     "probe == 'nonlinear' and factor == 'color' and metric != 'r2_circle'"
 )
 asked = asked.query("bias == 'perturbation' and status == 'perturbed'")
