@@ -1,4 +1,4 @@
-"""The ``misalign`` command: the one place that prints and picks a device."""
+"""``misalign sweep``: record the runs that a sweep names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from misalign import __version__
+from misalign.cli.options import COUNT, FILE, FOLDER, expect_device
 from misalign.errors import expect
 from misalign.paths import EXECUTED, RESULTS, SWEEPS, expect_writable
 
@@ -20,18 +20,8 @@ if TYPE_CHECKING:
     from misalign.run import Run
     from misalign.sweep import Sweep
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
-FILE = click.Path(dir_okay=False, path_type=Path)
-COUNT = click.IntRange(min=1)
 
-
-@click.group()
-@click.version_option(__version__)
-def main() -> None:
-    """Run the experiments of `misalign`, an executable edition of Cai et al. 2025."""
-
-
-@main.command()
+@click.command()
 @click.argument("files", nargs=-1, type=FILE)
 @click.option("--results", type=FOLDER, default=RESULTS, help="Where records are read and kept.")
 @click.option("--scale", help="Take this scale instead of the file's.")
@@ -59,35 +49,6 @@ def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> No
     context.exit(1 if failed else 0)
 
 
-@main.command()
-@click.argument("world", type=click.Choice(["causal3dident"]))
-@click.option("--n", type=COUNT, default=100_000, show_default=True, help="Number of pictures.")
-@click.option("--out", type=FOLDER, required=True, help="Folder to write to, or to complete.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of factors and captions.")
-@click.option("--size", type=COUNT, default=128, show_default=True, help="Pixels a side.")
-@click.option("--batch", type=COUNT, default=64, show_default=True, help="Pictures at a time.")
-@click.option("--device", default="cpu", show_default=True, help="Where to render.")
-@click.option(
-    "--renderer",
-    type=click.Choice(["torch", "blender"]),
-    default="torch",
-    show_default=True,
-    help="This library's own, or Cycles by the package bpy, which is there for Python 3.11 alone.",
-)
-def render(world: str, n: int, out: Path, device: str, **options: Any) -> None:
-    """Write a WORLD's pictures, factors and captions in the layout of the published files."""
-    from misalign.worlds import publish
-
-    _expect_device(device)
-    if options["renderer"] == "blender" and device != "cpu":
-        raise click.UsageError("--device does not go with --renderer blender: it uses the CPU")
-    try:
-        publish.publish(out, n, device=device, **options)
-    except (ValueError, OSError, ImportError) as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"{world}: {n:,} pictures and {len(publish.SETTINGS)} sets of captions in {out}")
-
-
 def _found(file: Path, known: tuple[Path, ...]) -> Path:
     """Where a sweep file is: as given, or one of the project's own by its name."""
     if file.exists():
@@ -111,18 +72,7 @@ def _check(options: dict[str, Any]) -> None:
         if options[name] and not options["notebooks"]:
             raise click.UsageError(f"--{name} does not go with --no-notebooks, which runs here")
     if options["device"]:
-        _expect_device(options["device"])
-
-
-def _expect_device(name: str) -> None:
-    """Refuse a device that is not there."""
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise click.UsageError(f"--device: expected one of this machine, got {reason}") from None
+        expect_device(options["device"])
 
 
 def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:

@@ -1,0 +1,19 @@
+"""The ``misalign`` command: the one place that prints and picks a device."""
+
+from __future__ import annotations
+
+import click
+
+from misalign import __version__
+from misalign.cli.render import render
+from misalign.cli.sweep import sweep
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """Run the experiments of `misalign`, an executable edition of Cai et al. 2025."""
+
+
+for command in (sweep, render):
+    main.add_command(command)
