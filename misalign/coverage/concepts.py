@@ -36,9 +36,9 @@ class Taxonomy:
     concepts : tuple of Concept
         Those of a group next to each other.
     exclusive : tuple of frozenset of int, optional
-        Sets of concepts, by their places in `concepts`, of which one picture can show only one, such
-        as ``glossy`` and ``matte``: a caption that names two of them contradicts itself. Each lies
-        within one group.
+        Sets of concepts, by their places in `concepts`, of which one picture can show only one,
+        such as ``glossy`` and ``matte``: a caption that names two of them contradicts itself. Each
+        lies within one group.
 
     Raises
     ------
