@@ -1,0 +1,1 @@
+"""Zero-shot scores of models of pictures and text, by group of concepts (the slides)."""
