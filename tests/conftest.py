@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +19,25 @@ from misalign.worlds.numerical import wishart
 def one_thread() -> None:
     """Sums in one order, whatever the machine: several tests compare bits."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def torchvision_fits() -> Iterator[None]:
+    """Let torchvision be imported where its compiled half is for another build of torch.
+
+    PyPI has one build, for CUDA; a CPU torch cannot load it. All that the import then lacks are two
+    operators whose shapes it registers: they are declared here, and nobody calls them.
+    """
+    found = find_spec("torchvision")
+    library = None
+    if found:
+        try:
+            torch.ops.load_library(str(Path(found.origin).with_name("_C.so")))
+        except OSError:
+            library = torch.library.Library("torchvision", "DEF")
+            for name in ("nms", "qnms"):
+                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    yield  # a library that nobody holds takes its operators with it
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import click
 from misalign import __version__
 from misalign.cli.render import render
 from misalign.cli.sweep import sweep
+from misalign.cli.zeroshot import zeroshot
 
 
 @click.group()
@@ -15,5 +16,5 @@ def main() -> None:
     """Run the experiments of `misalign`, an executable edition of Cai et al. 2025."""
 
 
-for command in (sweep, render):
+for command in (sweep, render, zeroshot):
     main.add_command(command)

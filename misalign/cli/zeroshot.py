@@ -1,0 +1,97 @@
+"""``misalign zeroshot``: macro-F1 of a model of pictures and text, by group of concepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from misalign.cli.options import COUNT, FOLDER, expect_device
+
+if TYPE_CHECKING:
+    from misalign.zeroshot import Zeroshot
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--model", required=True, help="Of open_clip, such as ViT-B-32 or hf-hub:ORG/REPO.")
+@click.option("--pretrained", help="Its weights, a tag or a file [default: random ones].")
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    help='What a concept is put into, such as "a drawing of a {}."; of several, the texts\' '
+    'directions are averaged [default: "a photo of a {}."].',
+)
+@click.option("--group", "groups", multiple=True, help="Score this group only; repeatable.")
+@click.option("--out", type=FOLDER, required=True, help="New or empty folder for the tables.")
+@click.option("--batch", type=COUNT, default=64, show_default=True, help="Pictures at a time.")
+@click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes that read.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute.")
+@click.option("--amp", is_flag=True, help="Compute in bfloat16 where that is fit.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of random weights.")
+@click.option(
+    "--sensitive",
+    is_flag=True,
+    help="Score the groups Stereotype and Trait, too. Such labels harm people they are put on.",
+)
+@click.pass_context
+def zeroshot(
+    context: click.Context,
+    folder: Path,
+    model: str,
+    pretrained: str | None,
+    prompts: tuple[str, ...],
+    groups: tuple[str, ...],
+    out: Path,
+    batch: int,
+    workers: int,
+    device: str,
+    amp: bool,
+    seed: int,
+    sensitive: bool,
+) -> None:
+    """Score a model on FOLDER's pictures: category/group/concept/*.jpg (or jpeg, png, webp).
+
+    Every picture is taken for the concept of its group whose text is nearest. A group's score is
+    the mean F1 of its concepts, beside that of permuted labels.
+
+    A picture that cannot be read is named and left out; the scores of the others are written all
+    the same, and the exit status is 1.
+    """
+    from misalign.streams import stream
+    from misalign.zeroshot import evaluate, load, read_folder
+    from misalign.zeroshot.models import PROMPTS
+    from misalign.zeroshot.result import expect_new
+
+    expect_device(device)
+    try:
+        expect_new(out)
+        labelled = read_folder(folder, groups, sensitive=sensitive)
+        options = {"prompts": prompts or PROMPTS, "device": device, "amp": amp}
+        loaded = load(model, pretrained, generator=stream(seed, "weights"), **options)
+        result = evaluate(labelled, loaded, batch=batch, workers=workers)
+        result.save(out)
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        raise click.ClickException(str(error).partition("\n")[0]) from None
+    _say(result, out)
+    context.exit(1 if len(result.unreadable) else 0)
+
+
+def _say(result: Zeroshot, out: Path) -> None:
+    """Print scores, and on stderr what was left out."""
+    from misalign.zeroshot.models import RANDOM
+
+    settings, groups = result.settings, result.groups
+    click.echo(f"{settings['model']}, weights {settings['weights']}")
+    click.echo(f"prompts: {'; '.join(settings['prompts'])}")
+    click.echo(groups.to_string(index=False, float_format="{:.3f}".format, na_rep="-"))
+    if settings["weights"] == RANDOM:
+        click.echo("RANDOM WEIGHTS: these scores say nothing (see --pretrained)", err=True)
+    for note in result.notes:
+        click.echo(note, err=True)
+    for path, reason in result.unreadable.itertuples(index=False):
+        click.echo(f"unreadable: {path}: {reason}", err=True)
+    count = len(result.unreadable)
+    click.echo(f"{groups['images'].sum():,} pictures scored, {count:,} unreadable; tables in {out}")

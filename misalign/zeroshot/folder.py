@@ -1,0 +1,146 @@
+"""Labelled pictures in folders: category/group/concept/picture.jpg."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from misalign.errors import expect
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+SENSITIVE = frozenset({"stereotype", "trait"})  # groups of labels that harm whom they are put on
+LAYOUT = "category/group/concept/*.jpg (or jpeg, png, webp)"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures of concepts that are told from each other.
+
+    Parameters
+    ----------
+    category, name : str
+        Such as ``"common"``, ``"Animal"``.
+    concepts : tuple of str
+        At least two, sorted, underscores read as spaces.
+    pictures : tuple of (Path, int)
+        Each with its concept's place in `concepts`, those of a concept next to each other and
+        sorted by path.
+    """
+
+    category: str
+    name: str
+    concepts: tuple[str, ...]
+    pictures: tuple[tuple[Path, int], ...]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a folder holds.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is.
+    groups : tuple of Group
+        At least one, sorted by category and name.
+    notes : tuple of str
+        What was left out, a line each.
+    """
+
+    folder: Path
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return sum(len(group.pictures) for group in self.groups)
+
+
+def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = False) -> Labelled:
+    """Find labelled pictures; none is opened.
+
+    A folder's name is the concept, underscores read as spaces, so ``police_officer`` and
+    ``police officer`` are one. A concept without pictures is left out with a note, and so is a
+    group of fewer than two concepts. Hidden files and those of other suffixes are passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``category/group/concept/*.jpg`` (or jpeg, png, webp, in any case).
+    only : collection of str, optional
+        Names of groups to take; by default all.
+    sensitive : bool, optional
+        Whether the groups Stereotype and Trait may be among them. Pictures of people that are
+        scored on such labels do harm, so it has to be asked for.
+
+    Returns
+    -------
+    Labelled
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        For a group that is not there or twice there, sensitive groups not asked for, or if nothing
+        is left.
+    """
+    expect(folder.is_dir(), "FOLDER", f"a folder of {LAYOUT}", folder, FileNotFoundError)
+    found = {}
+    for category in _subfolders(folder):
+        for group in _subfolders(category):
+            name = _spaced(group.name)
+            other = found.get(name.casefold())
+            twice = f"{other[1]} in {other[0]}, too" if other else ""
+            expect(not other, str(group), "a group of a name of its own", twice)
+            found[name.casefold()] = (category.name, name, group)
+    wanted = {_spaced(name).casefold(): name for name in only}
+    names = ", ".join(name for _, name, _ in found.values()) or "no groups"
+    for key, name in wanted.items():
+        expect(key in found, "group", f"one of {names}", name)
+    chosen = {key: place for key, place in found.items() if not wanted or key in wanted}
+    harmful = ", ".join(chosen[key][1] for key in chosen if key in SENSITIVE)
+    why = "scoring pictures of people on such labels does harm"
+    expected = f"only groups that are not sensitive, or --sensitive ({why}; chapter 11)"
+    expect(sensitive or not harmful, "FOLDER", expected, harmful)
+    notes: list[str] = []
+    read = [_group(category, name, path, notes) for category, name, path in chosen.values()]
+    groups = tuple(group for group in read if len(group.concepts) > 1)
+    left = f"none in {folder}" + (f" ({'; '.join(notes)})" if notes else "")
+    expect(groups, "FOLDER", f"a group of at least two concepts in {LAYOUT}", left)
+    return Labelled(folder, groups, tuple(notes))
+
+
+def _group(category: str, name: str, path: Path, notes: list[str]) -> Group:
+    """Read a group's folder, and note what is left out of it."""
+    pictures: dict[str, list[Path]] = {}
+    for concept in _subfolders(path):
+        pictures.setdefault(_spaced(concept.name), []).extend(_pictures(concept))
+    concepts = tuple(sorted(concept for concept, paths in pictures.items() if paths))
+    empty = ", ".join(sorted(set(pictures) - set(concepts)))
+    if empty:
+        notes.append(f"{name}: no pictures of {empty}, left out")
+    if len(concepts) < 2:
+        there = f"{concepts[0]} only" if concepts else "no concept"
+        notes.append(f"{name}: nothing to tell apart ({there}), left out")
+    labelled = tuple(
+        (file, place)
+        for place, concept in enumerate(concepts)
+        for file in sorted(pictures[concept])
+    )
+    return Group(category, name, concepts, labelled)
+
+
+def _subfolders(folder: Path) -> Iterator[Path]:
+    yield from sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+            yield path
+
+
+def _spaced(name: str) -> str:
+    return " ".join(name.replace("_", " ").split())

@@ -1,0 +1,232 @@
+"""Models of pictures and text by open_clip, an optional package."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from string import Formatter
+from types import ModuleType
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from misalign.errors import expect
+
+PROMPTS = ("a photo of a {}.",)
+RANDOM = "none: randomly initialised"
+
+
+class Model(Protocol):
+    """What gives pictures and concepts a place in one space.
+
+    Attributes
+    ----------
+    preprocess : callable
+        Makes a PIL picture a tensor, shape (3, H, W); called in the loader's processes.
+    """
+
+    preprocess: Callable[[Image.Image], Tensor]
+
+    def pictures(self, batch: Tensor) -> Tensor:
+        """Unit vectors of preprocessed pictures, (B, 3, H, W): shape (B, d), on the CPU."""
+        ...
+
+    def concepts(self, names: Sequence[str]) -> Tensor:
+        """Unit vectors of C concepts: shape (C, d), on the CPU."""
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """What decides the scores, for the record."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class OpenClip:
+    """A model of open_clip with its prompts; see `load`.
+
+    Parameters
+    ----------
+    model : Module
+        With `encode_image` and `encode_text`, in evaluation mode.
+    preprocess, tokenizer : callable
+        Its own.
+    name, weights : str
+        What it is called, where its weights are from.
+    prompts : tuple of str
+        Each with one ``{}`` for the concept.
+    device : str
+        Where it is.
+    amp : bool
+        Whether it computes in bfloat16 where torch thinks that fit.
+    """
+
+    model: nn.Module
+    preprocess: Callable[[Image.Image], Tensor]
+    tokenizer: Callable[[list[str]], Tensor]
+    name: str
+    weights: str
+    prompts: tuple[str, ...] = PROMPTS
+    device: str = "cpu"
+    amp: bool = False
+
+    def __post_init__(self) -> None:
+        expect_prompts(self.prompts)
+
+    def pictures(self, batch: Tensor) -> Tensor:
+        """Unit vectors of preprocessed pictures, (B, 3, H, W): shape (B, d), on the CPU."""
+        with torch.inference_mode(), self._autocast():
+            return self.model.encode_image(batch.to(self.device), normalize=True).float().cpu()
+
+    def concepts(self, names: Sequence[str]) -> Tensor:
+        """Unit vectors of C concepts, each the normalised mean over prompts: (C, d), on the CPU."""
+        open_clip = _open_clip()
+        args = self.model, self.tokenizer, list(names), list(self.prompts)
+        with torch.inference_mode(), self._autocast():
+            columns = open_clip.build_zero_shot_classifier(*args, device=self.device)
+        return columns.float().T.cpu()
+
+    def describe(self) -> dict[str, object]:
+        """What decides the scores, for the record."""
+        fields = {name: getattr(self, name) for name in ("weights", "prompts", "device", "amp")}
+        packages = ("open_clip_torch", "torchvision", "timm")
+        versions = {"torch": torch.__version__} | {name: version(name) for name in packages}
+        return {"model": self.name, **fields, "versions": versions}
+
+    def _autocast(self) -> torch.autocast:
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.amp)
+
+
+def expect_prompts(prompts: Sequence[str]) -> None:
+    """Refuse prompts that do not have one ``{}`` for the concept, and none at all."""
+    expect(prompts, "prompt", 'at least one, such as "a photo of a {}."', "none")
+    for prompt in prompts:
+        try:
+            fields = [parts[1:] for parts in Formatter().parse(prompt) if parts[1] is not None]
+        except ValueError:
+            fields = []
+        # a format or an attribute would change the name, or read more than it
+        expect(fields == [("", "", None)], "prompt", "one {} for the concept", repr(prompt))
+
+
+def load(
+    name: str,
+    weights: str | None = None,
+    *,
+    generator: torch.Generator,
+    prompts: Sequence[str] = PROMPTS,
+    device: str = "cpu",
+    amp: bool = False,
+) -> OpenClip:
+    """Make a model of open_clip.
+
+    Checkpoints are read by safetensors, or by torch with ``weights_only``, which refuses whatever
+    is no tensor; nothing is unpickled. Weights known by a tag get the activations that they were
+    trained with, whether or not the name ends in ``-quickgelu``.
+
+    Parameters
+    ----------
+    name : str
+        One of ``open_clip.list_models()``, or ``hf-hub:...`` or ``local-dir:...``, which bring
+        their weights.
+    weights : str, optional
+        A tag of ``open_clip.list_pretrained()``, downloaded if it is not in the cache, or a file.
+        Without it a model is randomly initialised.
+    generator : torch.Generator
+        Source of random initial weights. They come from torch's own generator, which is seeded for
+        this one call and then put back.
+    prompts : sequence of str, optional
+        Each with one ``{}`` for the concept.
+    device : str, optional
+        Where to compute.
+    amp : bool, optional
+        Whether to compute in bfloat16 where torch thinks that fit.
+
+    Returns
+    -------
+    OpenClip
+        In evaluation mode.
+
+    Raises
+    ------
+    ImportError
+        If open_clip is missing, or does not fit the torch at hand.
+    ValueError
+        If there is no such model or weights, or they do not fit or cannot be read.
+    """
+    expect_prompts(prompts)
+    open_clip = _open_clip()
+    whole = ":" in name  # brings its weights
+    options = {} if whole else _expect_known(open_clip, name, weights)
+    expect(not (whole and weights), "pretrained", f"none with {name}, which has its own", weights)
+    loads = bool(whole or weights)
+    options |= {"pretrained": weights, "require_pretrained": loads, "pretrained_text": False}
+    seed = torch.randint(2**31, (1,), generator=generator).item()
+    try:
+        with torch.random.fork_rng(devices=[]), _no_log():
+            torch.manual_seed(seed)
+            model, _, preprocess = open_clip.create_model_and_transforms(
+                name, device=device, weights_only=True, **options
+            )
+            tokenizer = open_clip.get_tokenizer(name)
+    # a download and a damaged file may raise nearly anything, in many lines
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        what = f"{name} with weights {weights or 'of its own'}" if loads else name
+        raise ValueError(f"model: expected {what}, got {reason}") from None
+    where = _source(weights) if weights else name if whole else RANDOM
+    model.eval().requires_grad_(False)
+    return OpenClip(model, preprocess, tokenizer, name, where, tuple(prompts), device, amp)
+
+
+def _open_clip() -> ModuleType:
+    try:
+        import open_clip
+    except (ImportError, RuntimeError) as error:  # torchvision for another torch: the latter
+        reason = str(error).partition("\n")[0]
+        expected = "the extra clip (pip install -e '.[clip]')"
+        raise ImportError(f"open_clip: expected {expected}, got {reason}") from None
+    return open_clip
+
+
+def _expect_known(open_clip: ModuleType, name: str, weights: str | None) -> dict[str, bool]:
+    """Refuse unknown models and weights, and give the options that weights of a tag need."""
+    known = open_clip.list_models()
+    close = difflib.get_close_matches(name, known, n=3) or known[:3]
+    expected = f"one of open_clip's {len(known)}, such as {', '.join(close)}"
+    expect(name.replace("/", "-") in known, "model", expected, name)
+    tags = open_clip.list_pretrained_tags_by_model(name.replace("/", "-"))
+    there = ", ".join([*tags, "a file"])
+    # as in open_clip, a tag goes before a file of its name
+    config = open_clip.get_pretrained_cfg(name.replace("/", "-"), weights) if weights else {}
+    right = not weights or config or Path(weights).is_file()
+    expect(right, "pretrained", f"one of {there}", weights)
+    return {"force_quick_gelu": bool(config.get("quick_gelu"))}
+
+
+def _source(weights: str) -> str:
+    """A tag, or a file with its checksum."""
+    path = Path(weights)
+    if not path.is_file():
+        return weights
+    with path.open("rb") as file:
+        return f"{path.name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+@contextlib.contextmanager
+def _no_log() -> Iterator[None]:
+    """Keep open_clip's lines off the root logger: an error says the same in one."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)

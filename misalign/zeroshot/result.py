@@ -1,0 +1,93 @@
+"""What a zero-shot evaluation found, and its files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from misalign import __version__
+from misalign.errors import expect
+from misalign.paths import expect_writable, replacing
+
+CONCEPTS = ("category", "group", "concept", "images", "precision", "recall", "f1")
+GROUPS = ("category", "group", "images", "unreadable", "macro_f1", "chance", "corrected")
+UNREADABLE = ("path", "reason")
+
+
+@dataclass(frozen=True, eq=False)
+class Zeroshot:
+    """Zero-shot scores.
+
+    Parameters
+    ----------
+    concepts : DataFrame
+        Columns `CONCEPTS`, one row a concept. A concept that is never predicted has no precision,
+        one without a picture no recall.
+    groups : DataFrame
+        Columns `GROUPS`, one row a group: pictures scored and left out, the mean F1 of its
+        concepts, its mean over permuted labels, and the F1 corrected for that. The last three are
+        NaN if no picture could be read.
+    confusions : dict of str to DataFrame
+        Pictures by true concept (rows) and predicted one (columns), by group.
+    unreadable : DataFrame
+        Columns `UNREADABLE`: pictures that could not be read, and why.
+    notes : tuple of str
+        What else was left out, a line each.
+    settings : dict
+        What decided the scores: model, weights, prompts and versions.
+    """
+
+    concepts: pd.DataFrame
+    groups: pd.DataFrame
+    confusions: dict[str, pd.DataFrame]
+    unreadable: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    settings: dict[str, object] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write tables, confusion matrices and their pictures, each file whole or not at all.
+
+        Parameters
+        ----------
+        folder : Path
+            New or empty. It gets ``concepts.csv``, ``groups.csv``, ``unreadable.csv``,
+            ``confusion/GROUP.csv`` and ``.png`` and, at the end, ``run.json``: a folder without
+            it is not complete.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written to, or has files.
+        """
+        from misalign.zeroshot.plots import confusion_matrix
+
+        expect_new(folder)
+        tables = {"concepts": self.concepts, "groups": self.groups, "unreadable": self.unreadable}
+        for name, table in tables.items():
+            _write_csv(table, folder / f"{name}.csv", index=False)
+        for name, counts in self.confusions.items():
+            _write_csv(counts, folder / "confusion" / f"{name}.csv", index_label="truth")
+            with replacing(folder / "confusion" / f"{name}.png") as partial:
+                confusion_matrix(counts, name).savefig(partial)
+        scored = {"images": int(self.groups["images"].sum()), "unreadable": len(self.unreadable)}
+        run = {"misalign": __version__, **self.settings, **scored, "notes": self.notes}
+        with replacing(folder / "run.json") as partial:
+            partial.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+
+def expect_new(folder: Path) -> None:
+    """Refuse a folder that has files, whose scores would mix with others, or cannot be written."""
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    expected = "a new or an empty folder"
+    expect(not there, "out", expected, f"{folder} with {', '.join(there[:3])}", FileExistsError)
+    expect_writable("out", folder)
+
+
+def _write_csv(table: pd.DataFrame, path: Path, **options: object) -> None:
+    # names of files need not be text
+    options |= {"float_format": "%.6f", "errors": "backslashreplace", "lineterminator": "\n"}
+    with replacing(path) as partial:
+        table.to_csv(partial, **options)
