@@ -1,6 +1,7 @@
 """Zero-shot scores of folders of pictures: what is read, left out, scored and written."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -209,6 +210,14 @@ def test_an_unreadable_picture_is_named_counted_and_not_scored(folder, how, suff
     pd.testing.assert_frame_equal(result.concepts, expected.concepts)
     with pytest.raises(ValueError):
         read_picture(path)
+
+
+def test_a_name_that_is_no_text_is_escaped(folder, tmp_path):
+    (color(folder) / os.fsdecode(b"red/\xfe.png")).write_bytes(b"")
+    result = evaluate(read_folder(folder), Eye())
+    assert result.unreadable["path"].tolist() == [r"common/Color/red/\udcfe.png"]
+    result.save(tmp_path / "out")
+    assert pd.read_csv(tmp_path / "out" / "unreadable.csv").equals(result.unreadable)
 
 
 def test_concepts_and_groups_without_a_readable_picture_are_noted(folder):

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from misalign.errors import expect, expect_whole
-from misalign.zeroshot.folder import Group, Labelled
+from misalign.zeroshot.folder import Group, Labelled, as_text
 from misalign.zeroshot.models import Model
 from misalign.zeroshot.result import CONCEPTS, GROUPS, UNREADABLE, Zeroshot
 from misalign.zeroshot.scores import by_class, confusion, corrected, expected_chance, macro_f1
@@ -69,7 +69,7 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
             groups.append(_group_row(group, counts, len(failed)))
             confusions[group.name] = pd.DataFrame(counts, group.concepts, group.concepts)
             where = labelled.folder
-            failures += [(path.relative_to(where).as_posix(), why) for path, why in failed]
+            failures += [(as_text(path.relative_to(where)), why) for path, why in failed]
             lost = [name for name, n in zip(group.concepts, counts.sum(1), strict=True) if not n]
             if lost:
                 notes.append(f"{group.name}: no readable picture of {', '.join(lost)}")

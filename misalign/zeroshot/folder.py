@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from misalign.errors import expect
 
@@ -142,5 +142,10 @@ def _pictures(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def as_text(path: Path | str) -> str:
+    """A path with slashes; bytes that are no UTF-8, which a name may hold, are escaped."""
+    return PurePath(path).as_posix().encode("utf-8", "backslashreplace").decode()
+
+
 def _spaced(name: str) -> str:
-    return " ".join(name.replace("_", " ").split())
+    return " ".join(as_text(name).replace("_", " ").split())

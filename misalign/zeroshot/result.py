@@ -87,7 +87,6 @@ def expect_new(folder: Path) -> None:
 
 
 def _write_csv(table: pd.DataFrame, path: Path, **options: object) -> None:
-    # names of files need not be text
-    options |= {"float_format": "%.6f", "errors": "backslashreplace", "lineterminator": "\n"}
+    options |= {"float_format": "%.6f", "lineterminator": "\n"}
     with replacing(path) as partial:
         table.to_csv(partial, **options)
