@@ -302,6 +302,6 @@ def test_the_matrix_is_drawn_in_shares_of_its_rows():
     counts = pd.DataFrame([[3, 1], [0, 0]], index=["a", "b"], columns=["a", "b"])
     (ax, _) = confusion_matrix(counts, "Letters").axes
     assert [text.get_text() for text in ax.texts] == ["0.75", "0.25"]
-    drawn = ax.images[0].get_array()
-    assert drawn[0].tolist() == [0.75, 0.25] and drawn.mask[1].all() or np.isnan(drawn[1]).all()
+    drawn = np.ma.filled(ax.images[0].get_array(), np.nan)
+    assert drawn[0].tolist() == [0.75, 0.25] and np.isnan(drawn[1]).all()
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]

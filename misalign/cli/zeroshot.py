@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 @click.option("--group", "groups", multiple=True, help="Score this group only; repeatable.")
 @click.option("--out", type=FOLDER, required=True, help="New or empty folder for the tables.")
 @click.option("--batch", type=COUNT, default=64, show_default=True, help="Pictures at a time.")
-@click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes that read.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Processes that read.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where to compute.")
 @click.option("--amp", is_flag=True, help="Compute in bfloat16 where that is fit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random weights.")
@@ -41,16 +47,8 @@ def zeroshot(
     context: click.Context,
     folder: Path,
     model: str,
-    pretrained: str | None,
-    prompts: tuple[str, ...],
-    groups: tuple[str, ...],
     out: Path,
-    batch: int,
-    workers: int,
-    device: str,
-    amp: bool,
-    seed: int,
-    sensitive: bool,
+    **options: Any,
 ) -> None:
     """Score a model on FOLDER's pictures: category/group/concept/*.jpg (or jpeg, png, webp).
 
@@ -65,13 +63,17 @@ def zeroshot(
     from misalign.zeroshot.models import PROMPTS
     from misalign.zeroshot.result import expect_new
 
-    expect_device(device)
+    expect_device(options["device"])
+    generator = stream(options["seed"], "weights")
+    encoding = {"prompts": options["prompts"] or PROMPTS} | {
+        k: options[k] for k in ("device", "amp")
+    }
+    reading = {name: options[name] for name in ("batch", "workers")}
     try:
         expect_new(out)
-        labelled = read_folder(folder, groups, sensitive=sensitive)
-        options = {"prompts": prompts or PROMPTS, "device": device, "amp": amp}
-        loaded = load(model, pretrained, generator=stream(seed, "weights"), **options)
-        result = evaluate(labelled, loaded, batch=batch, workers=workers)
+        labelled = read_folder(folder, options["groups"], sensitive=options["sensitive"])
+        loaded = load(model, options["pretrained"], generator=generator, **encoding)
+        result = evaluate(labelled, loaded, **reading)
         result.save(out)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         raise click.ClickException(str(error).partition("\n")[0]) from None
