@@ -27,6 +27,7 @@ SCENES = tuple(
 RENDERING = {
     "mpi3d": ("scenes/mpi3d", "worlds/mpi3d", *SCENES),
     "causal3dident": ("scenes/causal3dident", "scenes/hues", "worlds/causal3dident", *SCENES),
+    "concepts": ("scenes/concepts", "scenes/flat", "scenes/columns", "worlds/concepts"),
 }
 PICTURED = (
     *(*SHARED, "classifiers", "image_encoders", "published_encoders", "studies/pictured"),
@@ -54,6 +55,11 @@ DECIDING = {
     "causal3dident": (
         *(*PICTURED, *RENDERING["causal3dident"], "studies/causal3dident"),
         *("captions/palettes", "theory/words"),
+    ),
+    "concepts": (
+        *(*SHARED, "classifiers", "image_encoders", "studies/pictured", "studies/concepts"),
+        *("worlds/captioned", "worlds/pictured", "captions/vocabulary", "zeroshot/scores"),
+        *("pictures/base", "pictures/kept", "pictures/rendered", *RENDERING["concepts"]),
     ),
 }
 

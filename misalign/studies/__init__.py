@@ -4,6 +4,7 @@ from misalign.errors import expect
 from misalign.studies.assumptions import Assumptions
 from misalign.studies.base import Study
 from misalign.studies.causal3dident import Causal3dident
+from misalign.studies.concepts import Concepts
 from misalign.studies.mpi3d import Mpi3d
 from misalign.studies.numerical import Numerical
 
@@ -14,6 +15,7 @@ _ALL = (
     Mpi3d("sym_align_max_ent"),
     Mpi3d("nt_xent"),
     Causal3dident(),
+    Concepts(),
 )
 STUDIES: dict[str, Study] = {one.name: one for one in _ALL}
 

@@ -1,0 +1,190 @@
+"""A picture book whose captions name each group of concepts as often as one likes.
+
+The case study of the slides in miniature: ten groups of four concepts (`misalign.scenes.concepts`),
+all independent and uniform, and captions that name a group in a given share of the pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from misalign.bias import Bias
+from misalign.errors import expect
+from misalign.pictures import Kept, Rendered
+from misalign.streams import stream
+from misalign.worlds.base import Factor
+from misalign.worlds.captioned import fresh
+
+if TYPE_CHECKING:
+    from misalign.captions import Vocabulary
+
+# What captions call the four concepts of each group, in the order of a sentence: "a picture of two
+# big striped glossy red circles on the left in a meadow, sunlit, in rain". Every group has words
+# of its own, so that none is learned by way of another's.
+WORDS = {
+    "count": ("one", "two", "three", "four"),
+    "size": ("tiny", "small", "big", "huge"),
+    "pattern": ("plain", "striped", "dotted", "checkered"),
+    "material": ("matte", "glossy", "glowing", "glassy"),
+    "color": ("red", "green", "blue", "yellow"),
+    "shape": ("disc", "ring", "plank", "pillar"),
+    "position": ("left", "right", "top", "bottom"),
+    "background": ("meadow", "desert", "ocean", "brick"),
+    "light": ("sunlit", "moonlit", "candlelit", "floodlit"),
+    "weather": ("clear", "foggy", "rainy", "snowy"),
+}
+GROUPS = tuple(WORDS)
+SEMANTIC = tuple(Factor(name, "discrete", len(words)) for name, words in WORDS.items())
+SPECIFIC = tuple(Factor(name, side="image") for name in ("across", "down", "turn", "drift"))
+FACTORS = SEMANTIC + SPECIFIC
+OPENINGS = (("a", "picture"), ("a", "photo"), ("this", "scene"))
+
+
+def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draw factors, uniform and independent, each of shape (n,)."""
+    return {factor.name: fresh(factor, n, generator=generator) for factor in FACTORS}
+
+
+def rendered(n: int, *, seed: int = 0, size: int = 64) -> Kept:
+    """Pictures of scenes drawn at random, each rendered when it is first asked for.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    seed : int, optional
+        Of their factors.
+    size : int, optional
+        Pixels a side.
+
+    Returns
+    -------
+    Kept
+    """
+    # a renderer is loaded by those who render
+    from misalign.scenes import concepts as scenes
+
+    factors = draw(n, generator=stream(seed, "concepts pool"))
+    return Kept(Rendered(partial(scenes.render, size=size), factors))
+
+
+@dataclass(frozen=True, eq=False)
+class Naming:
+    """Captions that name each group in a given share of the pictures, and else leave it out.
+
+    Which groups a picture's caption names is drawn once, as in a data set, independently for every
+    picture and group: selection bias at random (App. G.1). What is named is named as it is.
+
+    Parameters
+    ----------
+    coverage : tuple of float
+        Share of the captions that name each of `GROUPS`.
+    chances : Tensor
+        One number in [0, 1) for every picture and group, float32, shape (pictures, groups): a
+        caption names the group if it is below the coverage.
+    """
+
+    coverage: tuple[float, ...]
+    chances: Tensor
+
+    def __post_init__(self) -> None:
+        right = len(self.coverage) == len(GROUPS) and all(0 <= one <= 1 for one in self.coverage)
+        expected = f"a share from 0 to 1 for each of {len(GROUPS)} groups"
+        expect(right, "coverage", expected, self.coverage)
+        columns = self.chances.shape[-1]
+        expect(columns == len(GROUPS), "chances", f"{len(GROUPS)} columns", columns)
+
+    @classmethod
+    def draw(cls, coverage: Sequence[float], n: int, *, generator: torch.Generator) -> Naming:
+        """Draw which groups the captions of n pictures name."""
+        chances = torch.rand(n, len(GROUPS), generator=generator, device=generator.device)
+        return cls(tuple(coverage), chances)
+
+    @property
+    def bias(self) -> Bias:
+        """Groups that captions ever name are selected; none is perturbed."""
+        selected = tuple(i for i, share in enumerate(self.coverage, 1) if share > 0)
+        return Bias(len(GROUPS), selected)
+
+    @property
+    def said(self) -> tuple[Factor, ...]:
+        """Groups that captions ever name."""
+        return tuple(SEMANTIC[i - 1] for i in self.bias.selected)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """All words, whether captions ever use them or not: prompts do."""
+        from misalign.captions import Vocabulary
+
+        return Vocabulary(word for words in (*OPENINGS, *WORDS.values()) for word in words)
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest caption, its end included."""
+        return len(GROUPS) + 3
+
+    @property
+    def templates(self) -> int:
+        """Number of openings, the values of m_t."""
+        return len(OPENINGS)
+
+    def named(self, rows: Tensor) -> Tensor:
+        """Which groups the captions of pictures `rows` name, bool, shape (n, groups)."""
+        return self.chances[rows] < self.chances.new_tensor(self.coverage)
+
+    def of(
+        self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Caption pictures: draw an opening, and name what this picture's caption names."""
+        template = fresh(
+            Factor("phrase", "discrete", self.templates), len(rows), generator=generator
+        )
+        said = {factor.name: values[factor.name] for factor in self.said}
+        return self.tokens(values, self.named(rows), template), said, template
+
+    def tokens(self, values: Mapping[str, Tensor], named: Tensor, template: Tensor) -> Tensor:
+        """Write captions as token indices.
+
+        Parameters
+        ----------
+        values : mapping of str to Tensor
+            Concept of each group, int64, shape (n,); groups never named may be missing.
+        named : Tensor
+            Which groups to name, bool, shape (n, groups).
+        template : Tensor
+            Index of the opening, shape (n,).
+
+        Returns
+        -------
+        Tensor
+            int64, shape (n, length): words, an end, then padding.
+        """
+        vocabulary, here = self.vocabulary, named.device
+        index = [torch.tensor(vocabulary.indices(words), device=here) for words in WORDS.values()]
+        opening = torch.tensor([vocabulary.indices(words) for words in OPENINGS], device=here)
+        columns = [*opening[template].unbind(1)]
+        columns += [
+            table[values[name]] if name in values else named.new_zeros(len(named)).long()
+            for name, table in zip(GROUPS, index, strict=True)
+        ]
+        columns.append(torch.full_like(columns[0], vocabulary.end))
+        words = torch.stack(columns, 1)
+        kept = torch.ones_like(words, dtype=torch.bool)
+        kept[:, 2:-1] = named
+        # words that are said move to the front, in their order
+        order = (~kept).to(torch.int8).argsort(dim=1, stable=True)
+        return words.masked_fill(~kept, vocabulary.pad).gather(1, order)
+
+    def text(self, tokens: Tensor) -> list[str]:
+        """Captions as strings."""
+        return self.vocabulary.decode(tokens)
+
+    def to(self, device: torch.device | str) -> Naming:
+        """Move the table to a device."""
+        return replace(self, chances=self.chances.to(device))
