@@ -6,8 +6,8 @@ all independent and uniform, and captions that name a group in a given share of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -74,37 +74,30 @@ def rendered(n: int, *, seed: int = 0, size: int = 64) -> Kept:
     return Kept(Rendered(partial(scenes.render, size=size), factors))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Naming:
-    """Captions that name each group in a given share of the pictures, and else leave it out.
+    """Captions that name each group in a given share of the pairs, and else leave it out.
 
-    Which groups a picture's caption names is drawn once, as in a data set, independently for every
-    picture and group: selection bias at random (App. G.1). What is named is named as it is.
+    Which groups a caption names is drawn for every pair, independently: selection bias at random
+    (App. G.1). What is named is named as it is.
 
     Parameters
     ----------
     coverage : tuple of float
         Share of the captions that name each of `GROUPS`.
-    chances : Tensor
-        One number in [0, 1) for every picture and group, float32, shape (pictures, groups): a
-        caption names the group if it is below the coverage.
+
+    Raises
+    ------
+    ValueError
+        If there is not one share a group, or one is not a share.
     """
 
     coverage: tuple[float, ...]
-    chances: Tensor
 
     def __post_init__(self) -> None:
         right = len(self.coverage) == len(GROUPS) and all(0 <= one <= 1 for one in self.coverage)
         expected = f"a share from 0 to 1 for each of {len(GROUPS)} groups"
         expect(right, "coverage", expected, self.coverage)
-        columns = self.chances.shape[-1]
-        expect(columns == len(GROUPS), "chances", f"{len(GROUPS)} columns", columns)
-
-    @classmethod
-    def draw(cls, coverage: Sequence[float], n: int, *, generator: torch.Generator) -> Naming:
-        """Draw which groups the captions of n pictures name."""
-        chances = torch.rand(n, len(GROUPS), generator=generator, device=generator.device)
-        return cls(tuple(coverage), chances)
 
     @property
     def bias(self) -> Bias:
@@ -134,19 +127,16 @@ class Naming:
         """Number of openings, the values of m_t."""
         return len(OPENINGS)
 
-    def named(self, rows: Tensor) -> Tensor:
-        """Which groups the captions of pictures `rows` name, bool, shape (n, groups)."""
-        return self.chances[rows] < self.chances.new_tensor(self.coverage)
-
     def of(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Caption pictures: draw an opening, and name what this picture's caption names."""
-        template = fresh(
-            Factor("phrase", "discrete", self.templates), len(rows), generator=generator
-        )
+        """Draw what captions name, and an opening, and write; `rows` is of no consequence."""
+        where = {"generator": generator, "device": rows.device}
+        chances = torch.rand(len(rows), len(GROUPS), **where)
+        named = chances < chances.new_tensor(self.coverage)
+        template = torch.randint(self.templates, (len(rows),), **where)
         said = {factor.name: values[factor.name] for factor in self.said}
-        return self.tokens(values, self.named(rows), template), said, template
+        return self.tokens(values, named, template), said, template
 
     def tokens(self, values: Mapping[str, Tensor], named: Tensor, template: Tensor) -> Tensor:
         """Write captions as token indices.
@@ -186,5 +176,5 @@ class Naming:
         return self.vocabulary.decode(tokens)
 
     def to(self, device: torch.device | str) -> Naming:
-        """Move the table to a device."""
-        return replace(self, chances=self.chances.to(device))
+        """Itself: captions are written where their values are."""
+        return self

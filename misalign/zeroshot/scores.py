@@ -5,11 +5,9 @@ A confusion matrix has one row a true class and one column a predicted one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from misalign.errors import expect, expect_whole
@@ -127,47 +125,6 @@ def expected_chance(confusion: np.ndarray) -> float:
     return _mean_over_occurring(mean, support)
 
 
-def chance(
-    truth: ArrayLike,
-    prediction: ArrayLike,
-    classes: int,
-    *,
-    generator: torch.Generator,
-    permutations: int = 1000,
-) -> float:
-    """Mean macro-F1 of the same predictions against permuted labels.
-
-    It estimates `expected_chance`, which needs no permutations.
-
-    Parameters
-    ----------
-    truth, prediction : array_like
-        Whole numbers from 0 to classes - 1, shape (n,).
-    classes : int
-        How many there are.
-    generator : torch.Generator
-        Source of the permutations.
-    permutations : int, optional
-        How many.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        As `confusion` and `macro_f1`; for no permutation.
-    """
-    expect_whole("permutations", permutations, 1)
-    truth, prediction = np.asarray(truth), np.asarray(prediction)
-    scores = (
-        macro_f1(confusion(truth[order], prediction, classes))
-        for order in _orders(len(truth), permutations, generator)
-    )
-    return float(np.mean(list(scores)))
-
-
 def corrected(f1: float, chance: float) -> float:
     """Score corrected for chance: 0 for luck, 1 for perfect, as in Cohen's kappa.
 
@@ -182,11 +139,6 @@ def corrected(f1: float, chance: float) -> float:
         (f1 - chance) / (1 - chance); NaN if luck alone is perfect.
     """
     return (f1 - chance) / (1 - chance) if chance < 1 else float("nan")
-
-
-def _orders(n: int, permutations: int, generator: torch.Generator) -> Iterable[np.ndarray]:
-    for _ in range(permutations):
-        yield torch.randperm(n, generator=generator, device=generator.device).cpu().numpy()
 
 
 def _labels(name: str, values: ArrayLike, classes: int) -> np.ndarray:
