@@ -72,7 +72,7 @@ ACTIONS = {
         "Insight 4.2",
     ),
     "keep out": Advice(
-        "Omitted: keep out",
+        "Keep out",
         "Nuisances and sensitive words that captions hardly ever name. A model has no reason to"
         " learn them, which makes it robust to them. Keep them out of every caption that is added.",
         "Insight 4.2",

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from misalign.audit.words import percent
 from misalign.plots import use_style
@@ -54,16 +54,21 @@ def canvas(names: Iterable[str], rows: int = 1) -> Iterator[tuple[Figure, Axes]]
 
 def log_axis(axes: Axes, shares: Sequence[pd.Series], limit: float, captions: int) -> float:
     """Make the horizontal axis logarithmic, with a limit in dashes; returns its left edge."""
-    values = np.concatenate([share[share > 0] for share in shares] + [[limit, 1 / captions]])
+    values = np.concatenate([share[share > 0] for share in shares] + [[limit / 3, 1 / captions]])
     floor = 10 ** np.floor(np.log10(values.min()))
     axes.set_xscale("log")
     axes.set_xlim(floor * 0.8, 1.2)
-    axes.xaxis.set_major_locator(LogLocator(numticks=8))
+    axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share)))
+    per_cent(axes, "captions")
     axes.axvline(limit, color=INK, ls="--", lw=0.8)
-    axes.set_xlabel("share of captions")
     return float(floor)
+
+
+def per_cent(axes: Axes, of: str) -> None:
+    """Write the horizontal axis in per cent."""
+    axes.xaxis.set_major_formatter(lambda share, _: percent(share).removesuffix(" %"))
+    axes.set_xlabel(f"% of {of}")
 
 
 def bars(

@@ -39,7 +39,7 @@ def page(findings: Findings, files: Sequence[str] = ()) -> str:
     loader = PackageLoader("misalign.audit", ".")
     options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
     environment = Environment(loader=loader, autoescape=True, **options)
-    for name in ("percent", "between", "counted", "listed"):
+    for name in ("percent", "between", "counted", "listed", "tied"):
         environment.filters[name] = getattr(words, name)
     # these are the package's own and hold no text of users as markup
     parts = {

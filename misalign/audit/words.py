@@ -9,17 +9,22 @@ import numpy as np
 from misalign.audit.findings import BLIND, Findings
 
 
-def percent(share: float) -> str:
-    """Write a share in per cent, two digits of it: ``0.0041 %``; empty for not a number."""
+def percent(share: float, digits: int = 2) -> str:
+    """Write a share in per cent with so many digits: ``0.0041 %``; empty for not a number."""
     if np.isnan(share):
         return ""
-    digits = 2 if share < 0.995 else 3
+    digits = max(digits, 3) if share > 0.99 else digits
     return f"{np.format_float_positional(100 * share, digits, fractional=False, trim='-')} %"
 
 
 def between(low: float, high: float) -> str:
     """Write an interval of shares in per cent: ``0.0041 to 0.0067 %``; empty for none."""
-    return "" if np.isnan(low) else f"{percent(low).removesuffix(' %')} to {percent(high)}"
+    return "" if np.isnan(low) else f"{percent(low, 3).removesuffix(' %')} to {percent(high, 3)}"
+
+
+def tied(text: str) -> str:
+    """Keep per cent signs on the lines of their numbers."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:
@@ -43,12 +48,12 @@ def _omitted(findings: Findings) -> str:
     states = wanted["status"].value_counts()
     omitted, unclear = (int(states.get(name, 0)) for name in ("omitted", "unclear"))
     silent = f", {tally.silent:,} of them without text" if tally.silent else ""
-    more = f"; of {unclear:,} more so few captions cannot tell" if unclear else ""
+    more = f"; for {unclear:,} more these captions are too few to tell" if unclear else ""
+    some = f"{omitted:,} are" if omitted > 1 else ("none is", "1 is")[omitted]
     return (
-        f"Of {counted(len(wanted), 'concept')} that a model may need, {omitted:,}"
-        f" {'is' if omitted == 1 else 'are'} effectively omitted from these"
-        f" {counted(tally.captions, 'caption')}{silent}: surely less than"
-        f" {percent(findings.threshold)} of captions name them{more}."
+        f"Of {counted(len(wanted), 'concept')} that a model may need, {some} effectively omitted"
+        f" from these {counted(tally.captions, 'caption')}{silent} (surely named by less than"
+        f" {percent(findings.threshold)} of them){more}."
     )
 
 
@@ -62,12 +67,11 @@ def _missed(findings: Findings) -> str:
     blind = groups[groups["score"] < BLIND]
     if blind.empty:
         return f"The book's fit predicts no blind spot: every group's score is at least {BLIND}."
-    said = [f"{row.group} ({row.score:.2f})" for row in blind[:3].itertuples()]
-    spots = f"{counted(len(blind), 'blind spot')} among {counted(len(groups), 'group')}"
-    worst = f"the worst {'is' if len(blind) == 1 else 'are'} {listed(said)}"
+    said = [f"{row.group} ({row.score:.2f})" for row in blind.itertuples()]
     return (
-        f"For a model trained on them the book's fit predicts {spots}, scores below {BLIND}"
-        f" where 0 is guessing and 1 is perfect; {worst}."
+        f"For a model trained on them the book's fit predicts"
+        f" {counted(len(blind), 'blind spot')} among {counted(len(groups), 'group')} (scores below"
+        f" {BLIND}, where 0 is guessing and 1 is perfect): {listed(said)}."
     )
 
 
@@ -81,7 +85,9 @@ def _todo(findings: Findings) -> str:
         ("count more", "count more captions for {}"),
     )
     todo = [
-        text.format(counted(int(actions[name]), "concept")) for name, text in parts if name in actions
+        text.format(counted(int(actions[name]), "concept"))
+        for name, text in parts
+        if name in actions
     ]
     pairs = findings.contradictions
     if len(pairs):
