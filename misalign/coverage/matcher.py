@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from misalign.coverage.concepts import Taxonomy
-from misalign.coverage.folding import END, Folding, normalized
+from misalign.coverage.folding import END, Folding
 from misalign.errors import expect
 
 if TYPE_CHECKING:
