@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from misalign.audit.advice import ROLES, action
+from misalign.coverage.tables import interval
 from misalign.coverage.tally import Tally
 from misalign.coverage.trend import Trend
 from misalign.errors import expect
@@ -116,34 +117,18 @@ def find(tally: Tally, trend: Trend | None = None, threshold: float | None = Non
     return Findings(tally, trend, threshold, chosen, concepts, groups, _contradictions(tally))
 
 
-def interval(hits: ArrayLike, total: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Clopper and Pearson's 95 % interval of shares."""
-    from scipy.stats import beta
-
-    hits, total = np.broadcast_arrays(hits, total)
-    low = np.where(hits > 0, beta.ppf(0.025, hits, total - hits + 1), 0.0)
-    high = np.where(hits < total, beta.ppf(0.975, hits + 1, total - hits), 1.0)
-    return low, high
-
-
 def _add_share(table: pd.DataFrame, name: str, hits: ArrayLike, total: ArrayLike) -> None:
     """Add a share and its interval to a table; where there is nothing to count they are empty."""
-    total = np.asarray(total)
-    prefix = "" if name in ("coverage", "share") else f"{name}_"
-    low, high = interval(hits, total)
-    with np.errstate(invalid="ignore"):
-        values = np.where(total > 0, hits / total, np.nan)
-    for column, value in ((name, values), (f"{prefix}low", low), (f"{prefix}high", high)):
-        table[column] = np.where(total > 0, value, np.nan)
+    pairs = list(zip(hits, total, strict=True))
+    prefix = "" if name == "share" else f"{name}_"
+    table[name] = [hit / every if every else np.nan for hit, every in pairs]
+    ends = np.array([interval(*pair) for pair in pairs]).reshape(-1, 2)
+    table[f"{prefix}low"], table[f"{prefix}high"] = ends.T
 
 
 def _concepts(tally: Tally, threshold: float) -> pd.DataFrame:
     """Coverage of concepts, and what it says."""
-    fields = ("category", "group", "name")
-    rows = [[getattr(one, name) for name in fields] for one in tally.taxonomy.concepts]
-    table = pd.DataFrame(rows, columns=["category", "group", "concept"])
-    table["captions"] = tally.named
-    _add_share(table, "coverage", tally.named, tally.captions)
+    table = tally.by_concept()
     sure = [table["high"] < threshold, table["low"] >= threshold]
     table["status"] = np.select(sure, ["omitted", "covered"], "unclear")
     return table
@@ -168,11 +153,7 @@ def _add_scores(table: pd.DataFrame, trend: Trend) -> None:
 
 def _groups(tally: Tally, concepts: pd.DataFrame) -> pd.DataFrame:
     """Coverage of groups, and what their concepts come to."""
-    parts = concepts.groupby("group", sort=False)
-    table = parts.agg(category=("category", "first"), concepts=("concept", "size")).reset_index()
-    table = table[["category", "group", "concepts"]]
-    table["captions"] = tally.group_named
-    _add_share(table, "coverage", tally.group_named, tally.captions)
+    table, parts = tally.by_group(), concepts.groupby("group", sort=False)
     for status in ("omitted", "unclear"):
         here = (concepts["status"] == status).groupby(concepts["group"], sort=False)
         table[status] = here.sum().to_numpy()
@@ -193,5 +174,5 @@ def _contradictions(tally: Tally) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["group", "one", "other", "captions", "either"])
     table = table.astype({"captions": int, "either": int})
-    _add_share(table, "share", table["captions"].to_numpy(), table["either"].to_numpy())
+    _add_share(table, "share", table["captions"], table["either"])
     return table.sort_values("captions", ascending=False, kind="stable", ignore_index=True)

@@ -13,7 +13,7 @@ from misalign.coverage import files as sources
 from misalign.coverage.concepts import Taxonomy
 from misalign.coverage.files import Batch, Shard
 from misalign.coverage.folding import normalized
-from misalign.coverage.matcher import BYTES, ROWS, WORDS, Matcher, expect_installed, matcher
+from misalign.coverage.matcher import BYTES, ROWS, WORDS, Matcher, expect_installed, matcher, valid
 from misalign.coverage.tally import Tally
 from misalign.errors import expect
 
@@ -256,7 +256,9 @@ def _silent(captions: pa.Array) -> int:
     """How many captions have no text."""
     import pyarrow.compute as pc
 
-    lengths = pc.binary_length(pc.utf8_trim_whitespace(captions.fill_null("")))
+    # trimming refuses what is not UTF-8 at an end of a caption
+    texts = valid(captions.fill_null(""))
+    lengths = pc.binary_length(pc.utf8_trim_whitespace(texts))
     return len(captions) - np.count_nonzero(lengths.to_numpy())
 
 

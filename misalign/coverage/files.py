@@ -7,15 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from misalign.coverage.formats import FORMATS, LINE, ending
+from misalign.coverage.formats import FORMATS, USUAL, ending
 from misalign.errors import expect
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# names of columns of captions, the first that a file has, in any case
-USUAL = ("caption", "captions", "text", "texts", "alt_text", "alt", "sentence", "sentences")
-USUAL += ("description", "title", LINE)
 
 
 @dataclass(frozen=True)
@@ -159,7 +155,7 @@ def _column(file: Path, columns: list[str], wanted: str | None) -> str:
         return wanted
     by_name = {name.lower(): name for name in reversed(columns)}
     usual = [by_name[name] for name in USUAL if name in by_name]
-    expect(usual, "column", f"the one of {file} that holds captions", f"columns {shown}")
+    expect(usual, "column", f"the one of {file} that holds captions", f"a header of {shown}")
     return usual[0]
 
 

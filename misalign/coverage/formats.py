@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from misalign.coverage import lines
+from misalign.errors import expect
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 ROWS = 1 << 14  # of Parquet that are decoded at a time
 PART = 1 << 20  # rows of Parquet, about, of a shard
 LINE = "line"  # the only column of a text file
+# names of columns of captions, the first that a file has, in any case
+USUAL = ("caption", "captions", "text", "texts", "alt_text", "alt", "sentence", "sentences")
+USUAL += ("description", "title", LINE)
 
 
 class Format(Protocol):
@@ -66,10 +71,23 @@ class Parquet:
 
 
 class Delimited:
-    """CSV and its kin with a header, a file a part: a quoted caption may hold line breaks."""
+    """CSV and its kin with a header, a file a part: a quoted caption may hold line breaks.
+
+    Spreadsheets write semicolons where a comma is the decimal point, so a header without the usual
+    delimiter may have another.
+    """
 
     def __init__(self, delimiter: str) -> None:
         self.delimiter = delimiter
+
+    def _delimiter(self, path: Path) -> str:
+        """What parts the header."""
+        with lines.opened(path) as file:
+            header = file.readline(lines.BLOCK)
+        expect(not header.startswith(lines.UTF_16), "encoding", "UTF-8", "UTF-16")
+        others = [mark for mark in ";\t|," if mark.encode() in header]
+        usual = self.delimiter.encode() in header or not others
+        return self.delimiter if usual else others[0]
 
     def _reader(self, path: Path, names: list[str] | None) -> Any:
         import pyarrow as pa
@@ -79,7 +97,7 @@ class Delimited:
         return csv.open_csv(
             pa.input_stream(str(path), compression="detect"),
             csv.ReadOptions(use_threads=False, block_size=lines.BLOCK),
-            csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
+            csv.ParseOptions(delimiter=self._delimiter(path), newlines_in_values=True),
             csv.ConvertOptions(column_types=strings, include_columns=names, check_utf8=False),
         )
 
@@ -110,19 +128,57 @@ class JSONLines:
     def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Rows of some keys, null where a key is missing."""
         import pyarrow as pa
-        from pyarrow import json
+        from pyarrow import json as arrow_json
 
         first = lines.first_record(path)
         one, many = pa.string(), pa.list_(pa.string())
         kinds = {name: many if isinstance(first.get(name), list) else one for name in names}
-        how = json.ParseOptions(
+        how = arrow_json.ParseOptions(
             explicit_schema=pa.schema(kinds), unexpected_field_behavior="ignore"
         )
         for block in lines.blocks(path, part):
             if not block.isspace():
-                read = json.ReadOptions(use_threads=False, block_size=len(block) + 1)
-                table = json.read_json(pa.BufferReader(block), read, how)
+                read = arrow_json.ReadOptions(use_threads=False, block_size=len(block) + 1)
+                table = arrow_json.read_json(pa.BufferReader(block), read, how)
                 yield from table.to_batches()
+
+
+class JSON:
+    """One JSON document: a list of objects, or an object that has one, as COCO's annotations."""
+
+    def _records(self, path: Path) -> list[dict]:
+        """The list, of several the first whose objects have a caption of a usual name."""
+        with lines.opened(path) as file:
+            content = json.load(file)
+        found = content.values() if isinstance(content, dict) else [content]
+        lists = [one for one in found if one and isinstance(one, list) and _objects(one)]
+        captioned = [one for one in lists if any(name.lower() in USUAL for name in one[0])]
+        chosen = captioned or lists
+        expect(chosen, "JSON", "a list of objects", type(content).__name__)
+        return chosen[0]
+
+    def columns(self, path: Path) -> list[str]:
+        """Keys of the first object."""
+        return list(self._records(path)[0])
+
+    def parts(self, path: Path) -> list[tuple[None, int]]:
+        """The file."""
+        return [(None, path.stat().st_size)]
+
+    def batches(self, path: Path, part: None, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Objects by some keys, null where a key is missing."""
+        import pyarrow as pa
+
+        records = self._records(path)
+        for start in range(0, len(records), ROWS):
+            rows = records[start : start + ROWS]
+            yield pa.RecordBatch.from_pylist(
+                [{name: one.get(name) for name in names} for one in rows]
+            )
+
+
+def _objects(values: list) -> bool:
+    return all(isinstance(one, dict) for one in values)
 
 
 class Text:
@@ -150,6 +206,7 @@ FORMATS: dict[str, Format] = {
     ".tsv": Delimited("\t"),
     ".jsonl": JSONLines(),
     ".ndjson": JSONLines(),
+    ".json": JSON(),
     ".txt": Text(),
 }
 

@@ -108,7 +108,7 @@ class Matcher:
         mask = plain.to_numpy(zero_copy_only=False)
         if mask.all():
             return self.folding(_ended(captions), True), np.arange(len(captions))
-        others = _valid(captions.filter(pc.invert(plain)))
+        others = valid(captions.filter(pc.invert(plain)))
         data = self.folding(_ended(captions.filter(plain)), True)
         data += self.folding(_ended(others), False)
         return data, np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])
@@ -148,8 +148,18 @@ def _ended(captions: pa.Array) -> bytes:
     return memoryview(data)[ends[0] : ends[-1]].tobytes()
 
 
-def _valid(captions: pa.Array) -> pa.Array:
-    """The same captions, with a replacement character for what is not UTF-8."""
+def valid(captions: pa.Array) -> pa.Array:
+    """Captions with a replacement character for what is not UTF-8.
+
+    Parameters
+    ----------
+    captions : pyarrow.Array
+        Strings, none of them null.
+
+    Returns
+    -------
+    pyarrow.Array
+    """
     import pyarrow as pa
 
     try:
