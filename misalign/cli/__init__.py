@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from misalign import __version__
+from misalign.cli.coverage import coverage
 from misalign.cli.render import render
 from misalign.cli.sweep import sweep
 
@@ -15,5 +16,5 @@ def main() -> None:
     """Run the experiments of `misalign`, an executable edition of Cai et al. 2025."""
 
 
-for command in (sweep, render):
+for command in (sweep, render, coverage):
     main.add_command(command)

@@ -143,11 +143,12 @@ def shards(
         except Exception as error:  # whatever a library finds wrong with a file
             failed.append((str(file), one_line(error)))
             continue
-        if columns or kind.parts(file) != [(None, 0)]:
-            chosen = _column(file, columns, column)
-            for _, name in labels:
-                expect(name in columns, f"label column of {file}", ", ".join(columns), name)
-            parts += [Shard(file, part, size, chosen, labels) for part, size in pieces]
+        if not columns:  # no captions, and nothing wrong
+            continue
+        chosen = _column(file, columns, column)
+        for _, name in labels:
+            expect(name in columns, f"label column of {file}", ", ".join(columns), name)
+        parts += [Shard(file, part, size, chosen, labels) for part, size in pieces]
     return parts, failed
 
 
