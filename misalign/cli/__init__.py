@@ -6,6 +6,7 @@ import click
 
 from misalign import __version__
 from misalign.cli.audit import audit
+from misalign.cli.coverage import coverage
 from misalign.cli.render import render
 from misalign.cli.sweep import sweep
 
@@ -16,5 +17,5 @@ def main() -> None:
     """Run the experiments of `misalign`, an executable edition of Cai et al. 2025."""
 
 
-for command in (sweep, render, audit):
+for command in (sweep, render, coverage, audit):
     main.add_command(command)

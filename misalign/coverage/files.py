@@ -13,6 +13,9 @@ from misalign.errors import expect
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# in a folder, JSON documents mostly tell of the other files
+GATHERED = FORMATS.keys() - {".json"}
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -85,7 +88,7 @@ def found(names: Iterable[str | Path]) -> list[Path]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            inside = (one for one in sorted(path.rglob("*")) if ending(one) in FORMATS)
+            inside = (one for one in sorted(path.rglob("*")) if ending(one) in GATHERED)
             files = [one for one in inside if one.is_file()]
             expect(files, "captions", f"files of {known} in a folder", path, FileNotFoundError)
         else:
@@ -139,11 +142,12 @@ def shards(
         except Exception as error:  # whatever a library finds wrong with a file
             failed.append((str(file), one_line(error)))
             continue
-        if columns or kind.parts(file) != [(None, 0)]:
-            chosen = _column(file, columns, column)
-            for _, name in labels:
-                expect(name in columns, f"label column of {file}", ", ".join(columns), name)
-            parts += [Shard(file, part, size, chosen, labels) for part, size in pieces]
+        if not columns:  # no captions, and nothing wrong
+            continue
+        chosen = _column(file, columns, column)
+        for _, name in labels:
+            expect(name in columns, f"label column of {file}", ", ".join(columns), name)
+        parts += [Shard(file, part, size, chosen, labels) for part, size in pieces]
     return parts, failed
 
 

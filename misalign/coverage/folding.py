@@ -138,6 +138,7 @@ def _spaced(data: bytes) -> bytes:
     data = b" " + data.replace(b".", b" . ").replace(b"\n", b" \n ")
     codes = np.frombuffer(data, np.uint8)
     space = codes == ord(GAP_MARK)
-    space[1:] &= space[:-1].copy()
-    space[0] = False
-    return codes[~space].tobytes()
+    kept = np.ones(len(codes), bool)
+    np.logical_and(space[1:], space[:-1], out=kept[1:])
+    np.logical_not(kept[1:], out=kept[1:])
+    return codes[kept].tobytes()

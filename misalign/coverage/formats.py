@@ -122,15 +122,15 @@ class JSONLines:
     parts = staticmethod(lines.parts)
 
     def columns(self, path: Path) -> list[str]:
-        """Keys of the first object."""
-        return list(lines.first_record(path))
+        """Keys of the first objects; none of an empty file."""
+        return list(lines.first_records(path))
 
     def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Rows of some keys, null where a key is missing."""
         import pyarrow as pa
         from pyarrow import json as arrow_json
 
-        first = lines.first_record(path)
+        first = lines.first_records(path)
         one, many = pa.string(), pa.list_(pa.string())
         kinds = {name: many if isinstance(first.get(name), list) else one for name in names}
         how = arrow_json.ParseOptions(

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -89,12 +90,15 @@ def captions(lines: bytes):
     return pa.Array.from_buffers(pa.string(), len(ends), buffers)
 
 
-def first_record(path: Path) -> dict:
-    """First JSON object of a file of one object a line; empty if it has none."""
-    for lines in blocks(path, None):
-        for line in lines.split(b"\n"):
-            if line.strip():
-                record = json.loads(line)
-                expect(isinstance(record, dict), "line", "a JSON object", type(record).__name__)
-                return record
-    return {}
+def first_records(path: Path, most: int = 100) -> dict:
+    """Keys of the first JSON objects, one a line, each with its first value that is not null."""
+    found: dict = {}
+    with closing(blocks(path, None)) as every:
+        lines = (line for block in every for line in block.split(b"\n") if line.strip())
+        for line in itertools.islice(lines, most):
+            record = json.loads(line)
+            expect(isinstance(record, dict), "line", "a JSON object", type(record).__name__)
+            for key, value in record.items():
+                found[key] = value if found.get(key) is None else found[key]
+        expect(found or next(lines, None) is None, "lines", "JSON objects with keys", "none")
+    return found

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WORDS, SUBSTRING = MATCHES = ("words", "substring")
 # captions, and bytes of them, that are looked at together: what fits the processor's caches
-ROWS, BYTES = 1 << 14, 1 << 22
+ROWS, BYTES = 1 << 13, 1 << 22
 
 
 class Matcher:

@@ -53,7 +53,8 @@ def by_concept(tally: Tally) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``category, group, concept, captions, coverage, low, high``: captions that name the
         concept, their share of all captions, and its 95 % interval, if these captions are a sample
-        of others. Shares are of 1.
+        of others. Shares are of 1. With labels, also ``pictures, omitted, right, perturbed``; see
+        `Tally`.
     """
     concepts = tally.taxonomy.concepts
     about = {
@@ -61,7 +62,10 @@ def by_concept(tally: Tally) -> pd.DataFrame:
         "group": [one.group for one in concepts],
         "concept": [one.name for one in concepts],
     }
-    return pd.DataFrame(about | _shares(tally.named, tally.captions))
+    table = pd.DataFrame(about | _shares(tally.named, tally.captions))
+    if tally.labelled.any():
+        table[["pictures", "omitted", "right", "perturbed"]] = tally.labelled
+    return table
 
 
 def by_group(tally: Tally) -> pd.DataFrame:
