@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_counted(files):
     (files / "b.parquet").write_bytes(b"nothing of the kind")
     outcome = invoke("a.txt", "b.parquet", "--html", "r.html")
     assert outcome.exit_code == 1
-    assert "failed: b.parquet: " in outcome.output and "these 6 captions" in outcome.output
+    assert "failed: b.parquet: " in outcome.output and "from 6 captions" in outcome.output
     assert "b.parquet" in (files / "r.html").read_text()
 
 
@@ -184,7 +184,7 @@ def test_captions_are_found_in_files_as_they_come(files, name, content):
     (files / name).write_text(content, encoding="utf-8")
     outcome = invoke(name)
     assert outcome.exit_code == 0, outcome.output
-    assert "these 6 captions, 1 of them without text" in outcome.output
+    assert "from 6 captions, 1 of them without text" in outcome.output
 
 
 def test_json_in_a_folder_tells_of_the_other_files(files):
@@ -192,7 +192,7 @@ def test_json_in_a_folder_tells_of_the_other_files(files):
     (files / "many" / "a.txt").write_text("a dog\n")
     (files / "many" / "00000_stats.json").write_text('{"count": 1}')
     outcome = invoke("many")
-    assert outcome.exit_code == 0 and "these 1 caption" in outcome.output
+    assert outcome.exit_code == 0 and "from 1 caption" in outcome.output
 
 
 def test_latin_1_is_read_and_its_words_are_found(files):

@@ -108,7 +108,7 @@ def test_table_can_be_sorted_and_is_whole_without_a_script(report, full):
     table = report.find("table", id="concepts")
     assert "sortable" in table["class"] and len(table.tbody.find_all("tr")) == 11
     heads = [head.get_text() for head in table.thead.find_all("th")]
-    assert heads[:6] == ["Concept", "Group", "Category", "Captions", "Coverage", "Status"]
+    assert heads[:5] == ["Concept", "Group", "Coverage", "Status", "What to do"]
     assert {len(row) for row in rows_of(table)} == {len(heads)}
     assert "sortBy" in report.find("script").get_text()
 
@@ -166,7 +166,7 @@ def test_nothing_is_half_written_if_a_figure_fails(full, tmp_path, monkeypatch, 
     def fail(findings):
         raise OSError("no space")
 
-    monkeypatch.setattr("misalign.audit.page.drawings", fail)
+    monkeypatch.setattr("misalign.audit.figures.drawings", fail)
     paths = (tmp_path / "r.html", tmp_path / "r.csv")
     for path in paths if kept else ():
         path.write_text(kept)
@@ -198,8 +198,9 @@ const click = (column) => {
   document.querySelectorAll("#concepts thead button")[column].click();
   seen.push(order());
 };
-click(0); click(4); click(4);
-click([...document.querySelectorAll("#concepts thead th")].length - 1);
+const heads = [...document.querySelectorAll("#concepts thead th")].map((one) => one.textContent);
+click(0); click(heads.indexOf("Coverage")); click(heads.indexOf("Coverage"));
+click(heads.indexOf("Predicted score"));
 const search = document.querySelector(".filter input");
 search.value = "texture";
 search.dispatchEvent(new Event("input"));

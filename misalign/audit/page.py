@@ -13,7 +13,6 @@ from misalign import __version__
 from misalign.audit import findings as rules
 from misalign.audit import words
 from misalign.audit.advice import ACTIONS
-from misalign.audit.figures import drawings
 from misalign.audit.findings import Findings
 from misalign.errors import expect
 from misalign.paths import replacing
@@ -36,6 +35,9 @@ def page(findings: Findings, files: Sequence[str] = ()) -> str:
     str
         HTML without a link to anything outside of it.
     """
+    # with figures come matplotlib and torch, which nobody needs who wants no page
+    from misalign.audit.figures import drawings
+
     loader = PackageLoader("misalign.audit", ".")
     options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
     environment = Environment(loader=loader, autoescape=True, **options)

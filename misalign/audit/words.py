@@ -52,7 +52,7 @@ def _omitted(findings: Findings) -> str:
     some = f"{omitted:,} are" if omitted > 1 else ("none is", "1 is")[omitted]
     return (
         f"Of {counted(len(wanted), 'concept')} that a model may need, {some} effectively omitted"
-        f" from these {counted(tally.captions, 'caption')}{silent} (surely named by less than"
+        f" from {counted(tally.captions, 'caption')}{silent} (surely named by less than"
         f" {percent(findings.threshold)} of them){more}."
     )
 

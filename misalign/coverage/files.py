@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # in a folder, JSON documents mostly tell of the other files
-GATHERED = FORMATS.keys() - {".json"}
+GATHERED = tuple(one for one in FORMATS if one != ".json")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def found(names: Iterable[str | Path]) -> list[Path]:
         if path.is_dir():
             inside = (one for one in sorted(path.rglob("*")) if ending(one) in GATHERED)
             files = [one for one in inside if one.is_file()]
-            expect(files, "captions", f"files of {known} in a folder", path, FileNotFoundError)
+            expected = f"files of {', '.join(GATHERED)} in a folder"
+            expect(files, "captions", expected, path, FileNotFoundError)
         else:
             matching = [path] if path.exists() else _matching(path)
             files = [one for one in matching if one.is_file()]
