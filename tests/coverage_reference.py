@@ -60,8 +60,17 @@ JOINTS = [" "] * 8 + ["  ", "-", " - ", "\u2010", "\u2014", "\u00a0", "\u3000", 
 JOINTS += [", ", ".", "'", "\u2019", "/", "_", "", "\u200b", "\u00ad", "\u200f", "\u2028", "\x1c"]
 JOINTS += ["\x00", "\x01", "\xff", "\u0301", "\ufe0f", "\u2212", "&", ". ", " .", "\ufffd", "\x85"]
 ODD = ["\U0001f436", "\u2764\ufe0f", "5\ufe0f\u20e3", "\u05db\u05dc\u05d1", "\u0643\u0644\u0628"]
-ODD += ["stra\u00dfe", "\ufb01refighter", "\u0130ce", "\u212aitchen", "\uff24\uff2f\uff27", "caf\u00e9"]
-ODD += ["cafe\u0301", "\u043a\u043e\u0442", "\u732b", "\u017fhirt", "\u00b2", "\u216b", "red\u0308"]
+ODD += ["stra\u00dfe", "\ufb01refighter", "\u0130ce", "\u212aitchen", "\uff24\uff2f\uff27"]
+ODD += [
+    "caf\u00e9",
+    "cafe\u0301",
+    "\u043a\u043e\u0442",
+    "\u732b",
+    "\u017fhirt",
+    "\u00b2",
+    "\u216b",
+    "red\u0308",
+]
 ODD += ["\U0001f469\u200d\U0001f373", "\u202ehat\u202c", "\u02bc", "o\u2019clock", "x" * 50, "42"]
 CASES = [str, str, str.upper, str.title, str.capitalize, lambda text: text.replace(" ", "\u2011")]
 CASES += [lambda text: text.replace("-", " "), lambda text: text[:-1], lambda text: text + "s"]

@@ -11,8 +11,8 @@ import pytest
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("ahocorasick_rs")
 
-import pyarrow.csv  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
+from pyarrow import csv  # noqa: E402
 
 from misalign.coverage import Concept, Taxonomy, count, files, formats, lines  # noqa: E402
 
@@ -33,7 +33,7 @@ def write(folder, name, captions, column="TEXT", group=2):
     if stem.endswith((".csv", ".tsv")):
         sink = pa.BufferOutputStream()
         delimiter = "," if stem.endswith(".csv") else "\t"
-        pa.csv.write_csv(table, sink, pa.csv.WriteOptions(delimiter=delimiter))
+        csv.write_csv(table, sink, csv.WriteOptions(delimiter=delimiter))
         data = sink.getvalue().to_pybytes()
     elif stem.endswith(".txt"):
         data = "\n".join(captions).encode()
