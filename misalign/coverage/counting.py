@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from misalign.coverage import files as sources
-from misalign.coverage.batches import tally
+from misalign.coverage import tasks
 from misalign.coverage.concepts import Taxonomy
-from misalign.coverage.files import Batch, Shard
-from misalign.coverage.matcher import BYTES, ROWS, WORDS, expect_installed, matcher
+from misalign.coverage.files import Shard
+from misalign.coverage.matcher import WORDS, expect_installed, matcher
 from misalign.coverage.tally import Tally
 from misalign.errors import expect
 
@@ -127,7 +127,8 @@ class Plan:
 
     def count(self, client: Client | None = None, progress: Progress | None = None) -> Tally:
         """Count every shard, here or on Dask; parameters and errors are those of `count`."""
-        outcomes = _on_dask(self, client) if client else _here(self)
+        about = (self.shards, self.taxonomy, self.match)
+        outcomes = tasks.on_dask(*about, client) if client else tasks.here(*about)
         total = Tally.zero(self.taxonomy, self.match, self.failed)
         total += self._gathered(outcomes, progress)
         for group, column in self.labels.items():
@@ -161,73 +162,3 @@ class Plan:
                 counted = total.captions + sum(one.captions for one in partial.values())
                 progress(done, every, counted)
         return total
-
-
-def _here(plan: Plan) -> Iterator[tuple[Shard, Tally | str]]:
-    """Count shards one after the other in this process."""
-    for shard in plan.shards:
-        yield shard, attempt(shard, plan.taxonomy, plan.match)
-
-
-def _on_dask(plan: Plan, client: Client) -> Iterator[tuple[Shard, Tally | str]]:
-    """Count shards on the workers of a Dask scheduler.
-
-    Dask itself starts a shard again, up to three times, when its worker dies.
-
-    Raises
-    ------
-    ConnectionError
-        If the scheduler goes away.
-    """
-    from distributed import as_completed
-
-    futures = {}
-    for shard in plan.shards:
-        # not pure: the file may have changed since the same shard was counted
-        task = (attempt, shard.resolved(), plan.taxonomy, plan.match)
-        futures[client.submit(*task, pure=False)] = shard
-    for future in as_completed(futures):
-        shard = futures.pop(future)
-        if future.cancelled():
-            raise ConnectionError("scheduler: expected it to stay until the end, got no answer")
-        try:
-            yield shard, future.result()
-        except Exception as failure:  # such as KilledWorker
-            yield shard, sources.one_line(failure)
-
-
-def attempt(shard: Shard, taxonomy: Taxonomy, match: str) -> Tally | str:
-    """Count a shard.
-
-    Parameters
-    ----------
-    shard : Shard
-        Where captions are.
-    taxonomy : Taxonomy
-        Concepts.
-    match : {"words", "substring"}
-        How terms are found.
-
-    Returns
-    -------
-    Tally or str
-        Its counts, or in one line why it could not be read.
-    """
-    total = Tally.zero(taxonomy, match)
-    try:
-        for batch in sources.batches(shard):
-            for piece in _pieces(batch):
-                total += tally(piece, taxonomy, match)
-    except Exception as error:  # whatever a library finds wrong with a file
-        return sources.one_line(error)
-    return total
-
-
-def _pieces(batch: Batch) -> Iterator[Batch]:
-    """Parts of a batch, of at most so many captions, and so many bytes if there are several."""
-    size = len(batch.captions)
-    mean = max(1, batch.captions.nbytes // max(1, size))
-    step = max(1, min(ROWS, BYTES // mean))
-    for start in range(0, size, step):
-        labels = {name: column.slice(start, step) for name, column in batch.labels.items()}
-        yield Batch(batch.captions.slice(start, step), labels)

@@ -219,7 +219,7 @@ def _strings(column: pa.Array) -> pa.Array:
 
     if pa.types.is_string(column.type):
         return column
-    return pc.cast(column, pa.string(), options=pc.CastOptions.unsafe(pa.string()))
+    return pc.cast(column, pa.string(), safe=False)
 
 
 def one_line(error: Exception) -> str:

@@ -25,8 +25,9 @@ class Matcher:
 
     Captions and terms are compared after NFKC, full case folding, and NFKC again.
 
-    With ``"words"`` a term is found where neither neighbour of it is a word character: a letter,
-    number or mark of Unicode (variation selectors, which style emoji, apart), or an underscore. A
+    With ``"words"`` a term is found where its words are whole, that is, where no neighbour of a
+    word is a word character: a letter, number or mark of Unicode (variation selectors, which style
+    emoji, apart), or an underscore. A
     gap in a term, that is, white space and hyphens or dashes in a row, matches any such run:
     "ice-cream" and "ice  cream" name "ice cream". Any other character in a term, such as the
     apostrophe of "bird's-eye", matches any other such character, with or without gaps around it.

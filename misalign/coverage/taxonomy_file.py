@@ -56,10 +56,11 @@ class _Strings(yaml.BaseLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         known = set()
         for key, _ in node.value:
-            if key.value in known:
-                problem = f"{key.value} twice"
+            name = str(key.value)
+            if name in known:
+                problem = f"{name} twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            known.add(key.value)
+            known.add(name)
         return super().construct_mapping(node, deep)
 
 
