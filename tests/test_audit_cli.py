@@ -207,7 +207,7 @@ def test_latin_1_is_read_and_its_words_are_found(files):
     ("name", "content", "said"),
     [
         ("wide.csv", "a,caption\n1,a dog\n".encode("utf-16"), "expected UTF-8, got UTF-16"),
-        ("nohead.tsv", b"a dog\thttp://x\na cat\thttp://y\n", "a header of a dog, http://x"),
+        ("nohead.tsv", b"a dog\thttp://x\na cat\thttp://y\n", "columns a dog, http://x"),
         ("map.json", b'{"a dog": 1}', "expected a list of objects"),
         ("broken.json", b'[{"caption": ', "broken.json"),
         ("nested.json", b'[{"caption": {"raw": "a dog"}}]', "expected text"),

@@ -160,7 +160,7 @@ def _column(file: Path, columns: list[str], wanted: str | None) -> str:
         return wanted
     by_name = {name.lower(): name for name in reversed(columns)}
     usual = [by_name[name] for name in USUAL if name in by_name]
-    expect(usual, "column", f"the one of {file} that holds captions", f"a header of {shown}")
+    expect(usual, "column", f"the one of {file} that holds captions", f"columns {shown}")
     return usual[0]
 
 
