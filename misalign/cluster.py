@@ -27,13 +27,15 @@ PATIENCE = 5
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def expect_installed(slurm: bool = False) -> None:
-    """Raise a one-line error if a package is missing that executes notebooks on Dask.
+def expect_installed(slurm: bool = False, notebooks: bool = True) -> None:
+    """Raise a one-line error if a package is missing that work on Dask takes.
 
     Parameters
     ----------
     slurm : bool, optional
         Whether jobs of Slurm are wanted, too.
+    notebooks : bool, optional
+        Whether the work is to execute notebooks.
 
     Raises
     ------
@@ -42,10 +44,12 @@ def expect_installed(slurm: bool = False) -> None:
     FileNotFoundError
         Without Slurm.
     """
-    needed = ["distributed", "papermill", "ipykernel", *(["dask_jobqueue"] if slurm else [])]
+    needed = ["distributed", *(["papermill", "ipykernel"] if notebooks else [])]
+    needed += ["dask_jobqueue"] if slurm else []
     missing = [name for name in needed if not find_spec(name)]
     expected = "the packages of sweeps (pip install -e '.[sweeps]')"
-    expect(not missing, "notebooks", expected, f"no {', '.join(missing)}", ImportError)
+    name = "notebooks" if notebooks else "workers"
+    expect(not missing, name, expected, f"no {', '.join(missing)}", ImportError)
     sbatch = "sbatch on PATH, as on a cluster's login node"
     expect(not slurm or shutil.which("sbatch"), "slurm", sbatch, "none", FileNotFoundError)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from misalign import __version__
+from misalign.cli.audit import audit
+from misalign.cli.coverage import coverage
 from misalign.cli.render import render
 from misalign.cli.sweep import sweep
 from misalign.cli.zeroshot import zeroshot
@@ -16,5 +18,5 @@ def main() -> None:
     """Run the experiments of `misalign`, an executable edition of Cai et al. 2025."""
 
 
-for command in (sweep, render, zeroshot):
+for command in (sweep, render, coverage, audit, zeroshot):
     main.add_command(command)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
 
+from misalign.coverage import taxonomy_file
+from misalign.coverage.folding import WORD, kind, normalized
 from misalign.errors import expect
 
 
@@ -19,12 +24,23 @@ class Concept:
     terms : tuple of str
         What captions call it, its own name among them: ``("dog", "dogs", "puppy", ...)``. Concepts
         may share a term.
+
+    Raises
+    ------
+    ValueError
+        For no terms, or one without a letter or digit.
     """
 
     category: str
     group: str
     name: str
     terms: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        expect(self.terms, f"terms of {self.name}", "at least one", "none")
+        for term in self.terms:
+            worded = any(kind(char) == WORD for char in normalized(term))
+            expect(worded, f"terms of {self.name}", "letters or digits in each", repr(term))
 
 
 @dataclass(frozen=True)
@@ -44,7 +60,7 @@ class Taxonomy:
     ------
     ValueError
         For no concepts, two of one name in a group, a group in two places, or exclusive concepts
-        of two groups.
+        of two groups or with a term in common.
     """
 
     concepts: tuple[Concept, ...]
@@ -52,6 +68,48 @@ class Taxonomy:
 
     def __post_init__(self) -> None:
         expect(self.concepts, "concepts", "at least one", "none")
+        names = Counter((one.group, one.name) for one in self.concepts)
+        twice = [f"{group}: {name}" for (group, name), count in names.items() if count > 1]
+        expect(not twice, "concepts", "each once in its group", f"{', '.join(twice)} again")
+        runs = Counter(group for group, _ in groupby(one.group for one in self.concepts))
+        parted = [group for group, count in runs.items() if count > 1]
+        expected = "those of a group next to each other"
+        expect(not parted, "concepts", expected, f"{', '.join(parted)} in several places")
+        for places in self.exclusive:
+            members = [self.concepts[i] for i in sorted(places)]
+            shown = ", ".join(one.name for one in members)
+            expect(len({one.group for one in members}) == 1, "exclusive", "one group", shown)
+            terms = Counter(normalized(t) for one in members for t in one.terms)
+            shared = [term for term, count in terms.items() if count > 1]
+            expected = f"no term in common of {shown}"
+            expect(not shared, "exclusive", expected, ", ".join(shared))
+
+    @classmethod
+    def read(cls, path: Path | None = None) -> Taxonomy:
+        """Read a file of concepts.
+
+        A YAML file has an entry ``concepts`` that maps category, group and concept to a list of
+        further terms, and maybe an entry ``exclusive`` that maps a group to lists of concepts.
+        A CSV file has the columns ``group`` and ``concept``, and maybe ``category`` and ``terms``,
+        which are separated by ``|``. A concept's own name is always one of its terms.
+
+        Parameters
+        ----------
+        path : Path, optional
+            By default the 146 concepts of the slides' second validation, with terms of our own.
+
+        Returns
+        -------
+        Taxonomy
+
+        Raises
+        ------
+        ValueError
+            One line that names the file and the entry.
+        FileNotFoundError
+            If there is no such file.
+        """
+        return taxonomy_file.read(path)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from misalign.coverage.concepts import Taxonomy
+from misalign.errors import expect
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUMS = ("captions", "silent", "named", "group_named", "together", "labelled", "failed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,3 +55,37 @@ class Tally:
     together: np.ndarray
     labelled: np.ndarray
     failed: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def zero(
+        cls, taxonomy: Taxonomy, match: str = "words", failed: tuple[tuple[str, str], ...] = ()
+    ) -> Tally:
+        """The count of no captions, maybe because files could not be read."""
+        size, groups = len(taxonomy.concepts), len(taxonomy.groups)
+        shapes = ((size,), (groups,), (size, size), (size, 4))
+        return cls(taxonomy, match, 0, 0, *(np.zeros(one, np.int64) for one in shapes), failed)
+
+    def __add__(self, other: Tally) -> Tally:
+        """Counts of both sets of captions, of one taxonomy and match."""
+        expect(self.match == other.match, "match", self.match, other.match)
+        same = self.taxonomy is other.taxonomy or self.taxonomy == other.taxonomy
+        expect(same, "taxonomy", "one", "two that differ")
+        sums = {name: getattr(self, name) + getattr(other, name) for name in SUMS}
+        return Tally(self.taxonomy, self.match, **sums)
+
+    def equals(self, other: Tally) -> bool:
+        """Whether every count is the same."""
+        pairs = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+        return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+
+    def by_concept(self) -> pd.DataFrame:
+        """Table of concepts; see `misalign.coverage.tables.by_concept`."""
+        from misalign.coverage import tables
+
+        return tables.by_concept(self)
+
+    def by_group(self) -> pd.DataFrame:
+        """Table of groups; see `misalign.coverage.tables.by_group`."""
+        from misalign.coverage import tables
+
+        return tables.by_group(self)

@@ -1,0 +1,178 @@
+"""From counts to findings: tables by concept, by group and by pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from misalign.audit.advice import ROLES, action
+from misalign.coverage.tables import interval
+from misalign.coverage.tally import Tally
+from misalign.coverage.trend import Trend
+from misalign.errors import expect
+
+BLIND = 0.5  # a predicted score below it counts as a blind spot: half way from guessing to perfect
+RARE = 0.001  # the limit without a fit: a convention, one caption in a thousand
+PERTURBED = 0.05  # a larger share of wrong among naming captions counts as perturbed: a convention
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What an audit found. Shares and scores are from 0 to 1, intervals are 95 %.
+
+    Parameters
+    ----------
+    tally : Tally
+        What was counted.
+    trend : Trend or None
+        The book's fit, if there is one.
+    threshold : float
+        The share of captions under which a concept counts as effectively omitted.
+    chosen : bool
+        Whether the user chose it.
+    concepts : DataFrame
+        One row a concept, in the taxonomy's order: `category`, `group`, `concept`, `captions`,
+        `coverage` with `low` and `high`; `status`: omitted (the interval is below the threshold),
+        covered (it is above) or unclear; with labels `pictures`, `omission` (share of a concept's
+        pictures whose caption names nothing of its group) and `perturbation` (share of wrong among
+        those that do), each with `_low` and `_high`; with a fit `score` with `_low` and `_high`
+        and `extrapolated`, empty for sensitive concepts; `action`, a key of `advice.ACTIONS`.
+    groups : DataFrame
+        One row a group: `category`, `group`, `concepts`, `captions` that name any, `coverage` with
+        `low` and `high`; how many concepts are `omitted` and `unclear`; with a fit `score` and its
+        band, means over the group's concepts, and `extrapolated` if any of them is.
+    contradictions : DataFrame
+        One row a pair of exclusive concepts that some caption names together, most captions first:
+        `group`, `one`, `other`, `captions`, `either` (that name one of them), `share` with `low`
+        and `high`.
+    """
+
+    tally: Tally
+    trend: Trend | None
+    threshold: float
+    chosen: bool
+    concepts: pd.DataFrame
+    groups: pd.DataFrame
+    contradictions: pd.DataFrame
+
+    @property
+    def labelled(self) -> bool:
+        """Whether pictures had labels."""
+        return "pictures" in self.concepts
+
+    def wanted(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Rows that a model may need, worst first: neither nuisances nor sensitive.
+
+        Parameters
+        ----------
+        table : DataFrame
+            `concepts` or `groups`.
+
+        Returns
+        -------
+        DataFrame
+            Its rows by predicted score, and by coverage where that is the same or unknown.
+        """
+        rows = table[~table["category"].map(ROLES).isin(["nuisance", "sensitive"])]
+        order = [name for name in ("score", "coverage") if name in rows]
+        return rows.sort_values(order, kind="stable")
+
+
+def find(tally: Tally, trend: Trend | None = None, threshold: float | None = None) -> Findings:
+    """Judge counts.
+
+    Parameters
+    ----------
+    tally : Tally
+        Of at least one caption.
+    trend : Trend, optional
+        The book's fit; without it no scores are predicted.
+    threshold : float, optional
+        The share of captions, between 0 and 1, under which a concept counts as effectively
+        omitted. By default the coverage at which the fit predicts the score `BLIND`, or `RARE`
+        without a fit.
+
+    Raises
+    ------
+    ValueError
+        For no captions, or a threshold out of range.
+    """
+    expect(tally.captions, "captions", "at least one", "none")
+    chosen = threshold is not None
+    if threshold is None:
+        threshold = min(trend.crossing(BLIND), 1.0) if trend else RARE
+    expect(0 < threshold <= 1, "threshold", "a share above 0 and at most 1", threshold)
+    concepts = _concepts(tally, threshold)
+    if tally.labelled.any():
+        _add_rates(concepts, tally.labelled)
+    if trend:
+        _add_scores(concepts, trend)
+    perturbed = concepts.get("perturbation_low", pd.Series(np.nan, concepts.index)) > PERTURBED
+    columns = (concepts["category"], concepts["status"], perturbed, concepts["captions"])
+    concepts["action"] = [action(*row) for row in zip(*columns, strict=True)]
+    groups = _groups(tally, concepts)
+    return Findings(tally, trend, threshold, chosen, concepts, groups, _contradictions(tally))
+
+
+def _add_share(table: pd.DataFrame, name: str, hits: ArrayLike, total: ArrayLike) -> None:
+    """Add a share and its interval to a table; where there is nothing to count they are empty."""
+    pairs = list(zip(hits, total, strict=True))
+    prefix = "" if name == "share" else f"{name}_"
+    table[name] = [hit / every if every else np.nan for hit, every in pairs]
+    ends = np.array([interval(*pair) for pair in pairs]).reshape(-1, 2)
+    table[f"{prefix}low"], table[f"{prefix}high"] = ends.T
+
+
+def _concepts(tally: Tally, threshold: float) -> pd.DataFrame:
+    """Coverage of concepts, and what it says."""
+    table = tally.by_concept()
+    sure = [table["high"] < threshold, table["low"] >= threshold]
+    table["status"] = np.select(sure, ["omitted", "covered"], "unclear")
+    return table
+
+
+def _add_rates(table: pd.DataFrame, labelled: np.ndarray) -> None:
+    """Add how often captions omit what pictures show, and how often they say something else."""
+    pictures, omitted, right, perturbed = labelled.T
+    table["pictures"] = pictures
+    _add_share(table, "omission", omitted, pictures)
+    _add_share(table, "perturbation", perturbed, right + perturbed)
+
+
+def _add_scores(table: pd.DataFrame, trend: Trend) -> None:
+    """Add predicted scores, but not to sensitive concepts: nobody shall mend those."""
+    sensitive = table["category"].map(ROLES) == "sensitive"
+    names = ("score", "score_low", "score_high")
+    for name, values in zip(names, trend.predict(table["coverage"]), strict=True):
+        table[name] = np.where(sensitive, np.nan, values)
+    table["extrapolated"] = trend.extrapolates(table["coverage"]) & ~sensitive
+
+
+def _groups(tally: Tally, concepts: pd.DataFrame) -> pd.DataFrame:
+    """Coverage of groups, and what their concepts come to."""
+    table, parts = tally.by_group(), concepts.groupby("group", sort=False)
+    for status in ("omitted", "unclear"):
+        here = (concepts["status"] == status).groupby(concepts["group"], sort=False)
+        table[status] = here.sum().to_numpy()
+    if "score" in concepts:
+        means = parts[["score", "score_low", "score_high"]].mean().reset_index(drop=True)
+        table[means.columns] = means
+        table["extrapolated"] = parts["extrapolated"].any().to_numpy()
+    return table
+
+
+def _contradictions(tally: Tally) -> pd.DataFrame:
+    """Pairs of exclusive concepts that some caption names together."""
+    concepts, named = tally.taxonomy.concepts, tally.named
+    rows = [
+        (concepts[i].group, concepts[i].name, concepts[j].name, both, named[i] + named[j] - both)
+        for i, j in tally.taxonomy.pairs()
+        if (both := int(tally.together[i, j]))
+    ]
+    table = pd.DataFrame(rows, columns=["group", "one", "other", "captions", "either"])
+    table = table.astype({"captions": int, "either": int})
+    _add_share(table, "share", table["captions"], table["either"])
+    return table.sort_values("captions", ascending=False, kind="stable", ignore_index=True)

@@ -1,0 +1,111 @@
+"""``misalign audit``: what captions omit and get wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from misalign.cli.counting import counting, followed, planned, say_failed
+from misalign.cli.options import FILE
+from misalign.errors import expect
+from misalign.paths import expect_writable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from misalign.audit import Findings
+
+LEAST = 10  # concepts that the terminal shows
+PAIRS = 5
+
+
+@click.command()
+@counting
+@click.option("--html", type=FILE, help="Write a report to this page, and its table beside it.")
+@click.option("--csv", type=FILE, help="Write the table here [default: beside the page].")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 100, min_open=True),
+    metavar="PERCENT",
+    help="Call a concept omitted that fewer captions name [default: where the book's fit predicts"
+    " a blind spot].",
+)
+@click.pass_context
+def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> None:
+    """Say what CAPTIONS omit, perturb and contradict, and what to do about it.
+
+    CAPTIONS are files, folders or patterns. Without --html the findings are printed.
+    """
+    html, csv = options["html"], options["csv"]
+    if html and not csv:
+        csv = html.with_suffix(".csv")
+    try:
+        findings = _audit(captions, html, csv, options)
+    except (ValueError, OSError, ImportError) as error:
+        raise click.ClickException(str(error)) from None
+    _say(findings, short=bool(html))
+    for path in filter(None, (html, csv)):
+        click.echo(f"written: {path}")
+    context.exit(1 if findings.tally.failed else 0)
+
+
+def _audit(
+    captions: tuple[str, ...], html: Path | None, csv: Path | None, options: dict[str, Any]
+) -> Findings:
+    """Count, judge and report."""
+    from misalign import audit
+    from misalign.coverage import trend
+
+    # a long count must not end at a place that cannot be written, or in a file that it reads
+    plan = planned(captions, options)
+    files = [*(shard.file for shard in plan.shards), *(Path(file) for file, _ in plan.failed)]
+    audit.expect_places(html, csv, [*files, *filter(None, [options["concepts"]])])
+    for name, path in (("html", html), ("csv", csv)):
+        if path:
+            expect_writable(name, path.parent)
+    fit = trend.Trend.read(trend.TREND) if trend.TREND.is_file() else None
+    percent = options["threshold"]
+    tally = followed(plan, options)
+    # without a caption the first reason stands for all, in the one line of the error
+    first = "".join(f" ({file}: {reason})" for file, reason in tally.failed[:1])
+    expect(tally.captions, "captions", "at least one", f"none{first}")
+    say_failed(tally)
+    findings = audit.find(tally, fit, None if percent is None else percent / 100)
+    audit.write(findings, html, csv, captions)
+    return findings
+
+
+def _say(findings: Findings, short: bool) -> None:
+    """Print the summary, and unless a page has them short tables."""
+    from misalign.audit.words import summary
+
+    for sentence in summary(findings):
+        click.echo(sentence)
+    if not findings.trend:
+        click.echo("No predicted blind spots: the book's fit is not part of this installation.")
+    if short:
+        return
+    _table("Coverage by group, of all captions:", findings.groups)
+    least = findings.wanted(findings.concepts)
+    _table(f"The {min(LEAST, len(least))} concepts that captions name least:", least[:LEAST])
+    pairs = findings.contradictions.rename(columns={"share": "coverage"})
+    _table("Contradictions, of the captions that name either:", pairs[:PAIRS])
+
+
+def _table(title: str, rows: pd.DataFrame) -> None:
+    """Print a table, numbers as a reader expects them."""
+    from misalign.audit.words import between, percent
+
+    if rows.empty:
+        return
+    names = ("group", "concept", "one", "other", "captions", "coverage", "low", "status", "omitted")
+    shown = rows[[name for name in (*names, "score", "action") if name in rows]].copy()
+    shown["coverage"] = rows["coverage"].map(percent)
+    shown["low"] = [between(*ends) for ends in zip(rows["low"], rows["high"], strict=True)]
+    shown = shown.rename(columns={"coverage": "share", "low": "95 % interval"})
+    if "score" in shown:
+        shown["score"] = shown["score"].map("{:.2f}".format).replace("nan", "")
+    click.echo(f"\n{title}")
+    click.echo(shown.to_string(index=False))

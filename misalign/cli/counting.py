@@ -1,0 +1,127 @@
+"""What commands share that count captions: their options, and the count behind a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+from tqdm import tqdm
+
+from misalign.cli.options import COUNT, FILE
+
+if TYPE_CHECKING:
+    from misalign.coverage import Tally
+    from misalign.coverage.counting import Plan
+
+SMALL = 1 << 26  # bytes of files that are counted before workers would have started
+OPTIONS = (
+    click.argument("captions", nargs=-1, required=True),
+    click.option("--concepts", type=FILE, help="YAML or CSV file of concepts [default: the 146]."),
+    click.option(
+        "--match",
+        type=click.Choice(["words", "substring"]),
+        default="words",
+        show_default=True,
+        help="Find whole words, or as the authors' code also parts of words.",
+    ),
+    click.option("--column", help="Column of the captions [default: the first of a usual name]."),
+    click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        metavar="GROUP=COLUMN",
+        help="Column that says which concept of a group a picture shows; may be repeated.",
+    ),
+    click.option("--workers", type=COUNT, help="Processes [default: one a CPU], or jobs of Slurm."),
+    click.option("--scheduler", help="Use this Dask scheduler, such as tcp://127.0.0.1:8786."),
+    click.option("--slurm", is_flag=True, help="Use jobs of Slurm."),
+)
+
+
+def counting(command: Callable) -> Callable:
+    """Give a command the argument and the options of a count."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def planned(captions: tuple[str, ...], options: dict[str, Any]) -> Plan:
+    """Plan a count as the options say.
+
+    Parameters
+    ----------
+    captions : tuple of str
+        Files, folders or patterns.
+    options : dict
+        Values of `OPTIONS`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UsageError
+        For options that do not go together.
+    ValueError, OSError, ImportError
+        In one line, as `misalign.coverage.count`.
+    """
+    from misalign.coverage import Taxonomy
+    from misalign.coverage.counting import Plan
+
+    for name, other, reason in (
+        ("scheduler", "slurm", "choose one"),
+        ("scheduler", "workers", "it has its own"),
+    ):
+        if options[name] and options[other]:
+            raise click.UsageError(f"--{name} does not go with --{other}: {reason}")
+    return Plan.of(
+        captions,
+        Taxonomy.read(options["concepts"]),
+        match=options["match"],
+        column=options["column"],
+        labels=_labels(options["labels"]),
+    )
+
+
+def _labels(given: tuple[str, ...]) -> dict[str, str]:
+    """Columns by group."""
+    labels = {}
+    for one in given:
+        group, _, column = one.partition("=")
+        if not (group and column) or group in labels:
+            got = f"{group} again" if group in labels else one
+            raise click.UsageError(f"--label: expected GROUP=COLUMN, once a group, got {got}")
+        labels[group] = column
+    return labels
+
+
+def followed(plan: Plan, options: dict[str, Any]) -> Tally:
+    """Count on as many workers as are worth it, behind a bar."""
+    from misalign import cluster
+
+    scheduler, slurm = options["scheduler"], options["slurm"]
+    most = 1 if plan.size <= SMALL and not slurm else cluster.cpus()
+    workers = max(1, min(options["workers"] or most, len(plan.shards)))
+    with ExitStack() as stack:
+        client = None
+        if scheduler or slurm or workers > 1:
+            cluster.expect_installed(slurm, notebooks=False)
+            client = stack.enter_context(cluster.connected(scheduler, slurm, workers))
+        bar = stack.enter_context(
+            tqdm(total=plan.size, unit="B", unit_scale=True, unit_divisor=1024, disable=None)
+        )
+
+        def progress(done: int, every: int, counted: int) -> None:
+            bar.set_postfix_str(f"{counted:,} captions", refresh=False)
+            bar.update(done - bar.n)
+
+        return plan.count(client, progress)
+
+
+def say_failed(tally: Tally) -> None:
+    """Name files that could not be read."""
+    for file, reason in tally.failed:
+        click.echo(f"failed: {file}: {reason}", err=True)

@@ -1,0 +1,58 @@
+"""``misalign coverage``: how many captions name each concept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from misalign.cli.counting import counting, followed, planned, say_failed
+from misalign.cli.options import FILE
+from misalign.paths import expect_writable, replacing
+
+if TYPE_CHECKING:
+    from misalign.coverage import Tally
+
+
+@click.command()
+@counting
+@click.option("--out", type=FILE, help="CSV file for the counts by concept.")
+@click.pass_context
+def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) -> None:
+    """Count how many CAPTIONS name each concept.
+
+    CAPTIONS are files, folders or quoted patterns: Parquet, CSV, TSV, JSON, JSON lines or text (a
+    caption a line); all but Parquet maybe compressed. A file that cannot be read is named, the
+    others are counted, and the exit status is 1.
+    """
+    try:
+        tally = _counted(captions, options)
+    except (ValueError, OSError, ImportError) as error:
+        raise click.ClickException(str(error)) from None
+    _show(tally)
+    context.exit(1 if tally.failed else 0)
+
+
+def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Tally:
+    """Count as the options say, and write the table."""
+    out = options["out"]
+    if out:
+        expect_writable("out", out.parent)
+    tally = followed(planned(captions, options), options)
+    if out:
+        with replacing(out) as partial:
+            tally.by_concept().to_csv(partial, index=False)
+    return tally
+
+
+def _show(tally: Tally) -> None:
+    """Print counts by group, and files that failed."""
+    table = tally.by_group().drop(columns=["category"])
+    for name in ("coverage", "low", "high"):
+        table[name] = [f"{100 * share:#.3g} %" for share in table[name]]
+    table["captions"] = [f"{count:,}" for count in table["captions"]]
+    click.echo(table.to_string(index=False))
+    words = "whole words" if tally.match == "words" else "substrings"
+    silent = f"{tally.silent:,} of them without text"
+    click.echo(f"{tally.captions:,} captions, {silent}; {words} counted, 95 % intervals")
+    say_failed(tally)

@@ -1,0 +1,219 @@
+"""Formats of files with captions: which columns they have, their parts, and a part's batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from misalign.coverage import lines
+from misalign.errors import expect
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS = 1 << 14  # of Parquet that are decoded at a time
+PART = 1 << 20  # rows of Parquet, about, of a shard
+LINE = "line"  # the only column of a text file
+# names of columns of captions, the first that a file has, in any case
+USUAL = ("caption", "captions", "text", "texts", "alt_text", "alt", "sentence", "sentences")
+USUAL += ("description", "title", LINE)
+
+
+class Format(Protocol):
+    """How to read one kind of file; a part is a plain value that travels to other processes."""
+
+    def columns(self, path: Path) -> list[str]:
+        """Names of the columns."""
+
+    def parts(self, path: Path) -> list[tuple[Any, int]]:
+        """Parts to read separately, and the bytes of each."""
+
+    def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Rows of some columns, some at a time."""
+
+
+class Parquet:
+    """Parquet, in parts of whole row groups."""
+
+    def columns(self, path: Path) -> list[str]:
+        """Names of the columns."""
+        import pyarrow.parquet as pq
+
+        return pq.read_schema(path).names
+
+    def parts(self, path: Path) -> list[tuple[tuple[int, ...], int]]:
+        """Runs of row groups of about `PART` rows."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(path) as file:
+            rows = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        runs: list[list[int]] = [[]]
+        for group, count in enumerate(rows):
+            if runs[-1] and sum(rows[i] for i in runs[-1]) + count > PART:
+                runs.append([])
+            runs[-1].append(group)
+        size, total = path.stat().st_size, max(1, sum(rows))
+        return [(tuple(run), size * sum(rows[i] for i in run) // total) for run in runs]
+
+    def batches(
+        self, path: Path, part: tuple[int, ...], names: list[str]
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of some columns, `ROWS` at a time."""
+        import pyarrow.parquet as pq
+
+        # pages are read when they are needed, not a row group at once
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            options = {"row_groups": list(part), "columns": names, "use_threads": False}
+            yield from file.iter_batches(ROWS, **options)
+
+
+class Delimited:
+    """CSV and its kin with a header, a file a part: a quoted caption may hold line breaks.
+
+    Spreadsheets write semicolons where a comma is the decimal point, so a header without the usual
+    delimiter may have another.
+    """
+
+    def __init__(self, delimiter: str) -> None:
+        self.delimiter = delimiter
+
+    def _delimiter(self, path: Path) -> str:
+        """What parts the header."""
+        with lines.opened(path) as file:
+            header = file.readline(lines.BLOCK)
+        expect(not header.startswith(lines.UTF_16), "encoding", "UTF-8", "UTF-16")
+        others = [mark for mark in ";\t|," if mark.encode() in header]
+        usual = self.delimiter.encode() in header or not others
+        return self.delimiter if usual else others[0]
+
+    def _reader(self, path: Path, names: list[str] | None) -> Any:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        strings = {name: pa.string() for name in names or ()}
+        return csv.open_csv(
+            pa.input_stream(str(path), compression="detect"),
+            csv.ReadOptions(use_threads=False, block_size=lines.BLOCK),
+            csv.ParseOptions(delimiter=self._delimiter(path), newlines_in_values=True),
+            csv.ConvertOptions(column_types=strings, include_columns=names, check_utf8=False),
+        )
+
+    def columns(self, path: Path) -> list[str]:
+        """Names of the columns."""
+        with closing(self._reader(path, None)) as reader:
+            return reader.schema.names
+
+    def parts(self, path: Path) -> list[tuple[None, int]]:
+        """The file."""
+        return [(None, path.stat().st_size)]
+
+    def batches(self, path: Path, part: None, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Rows of some columns."""
+        with closing(self._reader(path, names)) as reader:
+            yield from reader
+
+
+class JSONLines:
+    """One JSON object a line, in parts of bytes."""
+
+    parts = staticmethod(lines.parts)
+
+    def columns(self, path: Path) -> list[str]:
+        """Keys of the first objects; none of an empty file."""
+        return list(lines.first_records(path))
+
+    def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Rows of some keys, null where a key is missing."""
+        import pyarrow as pa
+        from pyarrow import json as arrow_json
+
+        first = lines.first_records(path)
+        one, many = pa.string(), pa.list_(pa.string())
+        kinds = {name: many if isinstance(first.get(name), list) else one for name in names}
+        how = arrow_json.ParseOptions(
+            explicit_schema=pa.schema(kinds), unexpected_field_behavior="ignore"
+        )
+        for block in lines.blocks(path, part):
+            if not block.isspace():
+                read = arrow_json.ReadOptions(use_threads=False, block_size=len(block) + 1)
+                table = arrow_json.read_json(pa.BufferReader(block), read, how)
+                yield from table.to_batches()
+
+
+class JSON:
+    """One JSON document: a list of objects, or an object that has one, as COCO's annotations."""
+
+    def _records(self, path: Path) -> list[dict]:
+        """The list, of several the first whose objects have a caption of a usual name."""
+        with lines.opened(path) as file:
+            content = json.load(file)
+        found = content.values() if isinstance(content, dict) else [content]
+        lists = [one for one in found if one and isinstance(one, list) and _objects(one)]
+        captioned = [one for one in lists if any(name.lower() in USUAL for name in one[0])]
+        chosen = captioned or lists
+        expect(chosen, "JSON", "a list of objects", type(content).__name__)
+        return chosen[0]
+
+    def columns(self, path: Path) -> list[str]:
+        """Keys of the first object."""
+        return list(self._records(path)[0])
+
+    def parts(self, path: Path) -> list[tuple[None, int]]:
+        """The file."""
+        return [(None, path.stat().st_size)]
+
+    def batches(self, path: Path, part: None, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Objects by some keys, null where a key is missing."""
+        import pyarrow as pa
+
+        records = self._records(path)
+        for start in range(0, len(records), ROWS):
+            rows = records[start : start + ROWS]
+            yield pa.RecordBatch.from_pylist(
+                [{name: one.get(name) for name in names} for one in rows]
+            )
+
+
+def _objects(values: list) -> bool:
+    return all(isinstance(one, dict) for one in values)
+
+
+class Text:
+    """A caption a line, in parts of bytes."""
+
+    parts = staticmethod(lines.parts)
+
+    def columns(self, path: Path) -> list[str]:
+        """The one column."""
+        with lines.opened(path) as file:
+            file.read(1)
+        return [LINE]
+
+    def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Lines."""
+        import pyarrow as pa
+
+        for block in lines.blocks(path, part):
+            yield pa.record_batch([lines.captions(block)], names=[LINE])
+
+
+FORMATS: dict[str, Format] = {
+    ".parquet": Parquet(),
+    ".csv": Delimited(","),
+    ".tsv": Delimited("\t"),
+    ".jsonl": JSONLines(),
+    ".ndjson": JSONLines(),
+    ".json": JSON(),
+    ".txt": Text(),
+}
+
+
+def ending(path: Path) -> str:
+    """Ending of a file's name that says its format, compression apart."""
+    name = path.name.lower()
+    stem = next((name.removesuffix(one) for one in lines.COMPRESSED if name.endswith(one)), name)
+    found = Path(stem).suffix
+    return "" if found == ".parquet" and stem != name else found

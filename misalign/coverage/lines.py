@@ -1,0 +1,104 @@
+"""Files of lines, plain or compressed: whole lines of a part of a file, in blocks."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from misalign.errors import expect
+
+BLOCK = 1 << 22  # bytes that are read at a time
+LONGEST = 1 << 26  # bytes of a line; a file without lines must not fill the memory
+PART = 1 << 27  # bytes of a shard
+COMPRESSED = (".gz", ".bz2", ".zst")
+MARK = b"\xef\xbb\xbf"  # how some programs start UTF-8
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file's bytes, decompressed by the ending of its name."""
+    import pyarrow as pa
+
+    return io.BufferedReader(pa.input_stream(str(path), compression="detect"))
+
+
+def parts(path: Path) -> list[tuple[tuple[int, int] | None, int]]:
+    """Ranges of bytes to read separately, and their sizes; None is all of a compressed file."""
+    size = path.stat().st_size
+    if path.suffix.lower() in COMPRESSED or size <= PART:
+        return [(None, size)]
+    edges = [*range(0, size, PART), size]
+    return [((start, stop), stop - start) for start, stop in itertools.pairwise(edges)]
+
+
+def blocks(path: Path, part: tuple[int, int] | None) -> Iterator[bytes]:
+    """Whole lines, about `BLOCK` bytes of them at a time: those that start within a part.
+
+    Raises
+    ------
+    ValueError
+        For UTF-16, or a line of more than `LONGEST` bytes.
+    """
+    start, stop = part or (0, None)
+    with path.open("rb") if part else opened(path) as file:
+        if start:
+            file.seek(start - 1)
+            _rest(file)
+        place = file.tell() if part else 0
+        while stop is None or place < stop:
+            lines = file.read(BLOCK if stop is None else min(BLOCK, stop - place))
+            if lines and not lines.endswith(b"\n"):
+                lines += _rest(file)
+            if not lines:
+                return
+            if not place:
+                expect(not lines.startswith(UTF_16), "encoding", "UTF-8", "UTF-16")
+            yield lines.removeprefix(MARK) if not place else lines
+            place += len(lines)
+
+
+def _rest(file: BinaryIO) -> bytes:
+    """What is left of a line."""
+    line = file.readline(LONGEST)
+    whole = line.endswith(b"\n") or len(line) < LONGEST
+    expect(whole, "line", f"at most {LONGEST:,} bytes", "more")
+    return line
+
+
+def captions(lines: bytes):
+    """Lines as captions, with their line feeds, which are white space.
+
+    Returns
+    -------
+    pyarrow.Array
+        Strings, one a line.
+    """
+    import pyarrow as pa
+
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
+    if not lines.endswith(b"\n"):
+        ends = np.append(ends, len(lines))
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(lines)]
+    return pa.Array.from_buffers(pa.string(), len(ends), buffers)
+
+
+def first_records(path: Path, most: int = 100) -> dict:
+    """Keys of the first JSON objects, one a line, each with its first value that is not null."""
+    found: dict = {}
+    with closing(blocks(path, None)) as every:
+        lines = (line for block in every for line in block.split(b"\n") if line.strip())
+        for line in itertools.islice(lines, most):
+            record = json.loads(line)
+            expect(isinstance(record, dict), "line", "a JSON object", type(record).__name__)
+            for key, value in record.items():
+                found[key] = value if found.get(key) is None else found[key]
+        expect(found or next(lines, None) is None, "lines", "JSON objects with keys", "none")
+    return found

@@ -1,0 +1,171 @@
+"""Which captions name which concepts, by one pass of Aho-Corasick over many of them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from misalign.coverage.concepts import Taxonomy
+from misalign.coverage.folding import END, Folding
+from misalign.errors import expect
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WORDS, SUBSTRING = MATCHES = ("words", "substring")
+# captions, and bytes of them, that are looked at together: what fits the processor's caches
+ROWS, BYTES = 1 << 13, 1 << 22
+
+
+class Matcher:
+    """Looks terms up in captions.
+
+    Captions and terms are compared after NFKC, full case folding, and NFKC again.
+
+    With ``"words"`` a term is found where its words are whole, that is, where no neighbour of a
+    word is a word character: a letter, number or mark of Unicode (variation selectors, which style
+    emoji, apart), or an underscore. A
+    gap in a term, that is, white space and hyphens or dashes in a row, matches any such run:
+    "ice-cream" and "ice  cream" name "ice cream". Any other character in a term, such as the
+    apostrophe of "bird's-eye", matches any other such character, with or without gaps around it.
+    As apostrophes are no word characters, "t-shirt's" names "shirt".
+
+    With ``"substring"`` a term is found wherever its characters stand in a row, "hat" in "that"
+    too, as in the authors' code.
+
+    Terms may overlap, and a term of several concepts names them all.
+
+    Parameters
+    ----------
+    taxonomy : Taxonomy
+        The C concepts.
+    match : {"words", "substring"}
+        How terms are found.
+
+    Raises
+    ------
+    ValueError
+        For another `match`.
+    ImportError
+        Without the packages of captions.
+    """
+
+    def __init__(self, taxonomy: Taxonomy, match: str = WORDS) -> None:
+        expect(match in MATCHES, "match", " or ".join(MATCHES), match)
+        expect_installed()
+        from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+        named = [(term, i) for i, one in enumerate(taxonomy.concepts) for term in one.terms]
+        folding = Folding.words if match == WORDS else Folding.raw
+        self.folding = folding(term for term, _ in named)
+        concepts: dict[bytes, set[int]] = {}
+        for term, i in named:
+            concepts.setdefault(self.folding.term(term), set()).add(i)
+        self.size = len(taxonomy.concepts)
+        # the concepts of pattern p are `_concepts[_starts[p] : _starts[p + 1]]`
+        self._counts = np.array([len(places) for places in concepts.values()])
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._concepts = np.array([i for places in concepts.values() for i in sorted(places)])
+        kind = Implementation.DFA
+        self._engine = BytesAhoCorasick([*concepts], implementation=kind)
+
+    def __call__(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """Find concepts.
+
+        Parameters
+        ----------
+        captions : pyarrow.Array
+            Strings, some of them null; bytes that are not UTF-8 count as unknown characters.
+
+        Returns
+        -------
+        rows, concepts : ndarray
+            Every concept that a caption names, once, sorted by caption, then concept; int64,
+            both of shape (found,).
+        """
+        data, order = self._folded(captions)
+        found = self._engine.find_matches_as_indexes(data, overlapping=True)
+        flat = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found))
+        patterns, starts = flat[::3], flat[1::3]
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        rows = order[np.searchsorted(ends, starts)]
+        counts = self._counts[patterns]
+        # the k-th concept of each match, for matches that have several
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        concepts = self._concepts[np.repeat(self._starts[patterns], counts) + within]
+        cells = np.zeros(len(captions) * self.size, bool)  # a sort that takes no comparisons
+        cells[np.repeat(rows, counts) * self.size + concepts] = True
+        return np.divmod(np.flatnonzero(cells), self.size)
+
+    def _folded(self, captions: pa.Array) -> tuple[bytes, np.ndarray]:
+        """All captions folded, ASCII before others, and the row of each."""
+        import pyarrow.compute as pc
+
+        captions = captions.fill_null("")
+        plain = pc.string_is_ascii(captions)
+        mask = plain.to_numpy(zero_copy_only=False)
+        if mask.all():
+            return self.folding(_ended(captions), True), np.arange(len(captions))
+        others = valid(captions.filter(pc.invert(plain)))
+        data = self.folding(_ended(captions.filter(plain)), True)
+        data += self.folding(_ended(others), False)
+        return data, np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])
+
+
+def expect_installed() -> None:
+    """Raise a one-line error without the packages that read and search captions.
+
+    Raises
+    ------
+    ImportError
+        With the line that installs them.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in ("pyarrow", "ahocorasick_rs") if not find_spec(name)]
+    expected = "the packages of captions (pip install -e '.[captions]')"
+    expect(not missing, "captions", expected, f"no {', '.join(missing)}", ImportError)
+
+
+@lru_cache(maxsize=4)
+def matcher(taxonomy: Taxonomy, match: str) -> Matcher:
+    """A matcher that this process may have made before."""
+    return Matcher(taxonomy, match)
+
+
+def _ended(captions: pa.Array) -> bytes:
+    """Captions in a row, the byte `END` after each."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(captions):
+        return b""
+    joined = pc.binary_join_element_wise(captions.cast(pa.binary()), b"", bytes([END]))
+    _, offsets, data = joined.buffers()
+    ends = np.frombuffer(offsets, np.int32)[joined.offset : joined.offset + len(joined) + 1]
+    return memoryview(data)[ends[0] : ends[-1]].tobytes()
+
+
+def valid(captions: pa.Array) -> pa.Array:
+    """Captions with a replacement character for what is not UTF-8.
+
+    Parameters
+    ----------
+    captions : pyarrow.Array
+        Strings, none of them null.
+
+    Returns
+    -------
+    pyarrow.Array
+    """
+    import pyarrow as pa
+
+    try:
+        captions.validate(full=True)
+    except pa.ArrowInvalid:
+        texts = captions.cast(pa.binary()).to_pylist()
+        return pa.array([text.decode("utf-8", "replace") for text in texts], pa.string())
+    return captions

@@ -1,0 +1,54 @@
+"""Counts made by hand, for the tests of the audit."""
+
+import numpy as np
+
+from misalign.coverage import Concept, Tally, Taxonomy
+from misalign.coverage.trend import Trend
+
+CAPTIONS = 100_000
+ROWS = (  # category, group, concept, captions
+    ("common", "Animal", "dog", 20_000),
+    ("common", "Animal", "cat", 3_000),
+    ("under-captioned", "Texture", "glossy", 0),
+    ("under-captioned", "Texture", "matte", 9),
+    ("under-captioned", "Texture", "rough", 102),
+    ("nuisance", "Filter", "sepia", 5_000),
+    ("nuisance", "Filter", "hdr", 3),
+    ("sensitive", "Trait", "lazy", 1),
+    ("sensitive", "Trait", "evil", 0),
+    ("mine", "Part", "bolt", 2),
+    ("mine", "Part", "nut", 40_000),
+)
+GROUPS = {"Animal": 22_000, "Texture": 105, "Filter": 5_001, "Trait": 1, "Part": 40_002}
+# a line that reaches 0.5 at one caption in a thousand
+TREND = Trend(1.1, 0.2, 0.05, (1e-4, 0.0, 1e-4), points=12, runs=4, least=1e-4, most=0.25)
+
+
+def tally(rows=ROWS, groups=GROUPS, *, together=(), labelled=(), exclusive=(), **values):
+    """Counts of `rows`; pairs together and labels by their places, exclusive sets of places."""
+    concepts = tuple(Concept(*row[:3], (row[2],)) for row in rows)
+    size = len(concepts)
+    both, seen = np.zeros((size, size), np.int64), np.zeros((size, 4), np.int64)
+    for i, j, number in together:
+        both[i, j] = both[j, i] = number
+    for i, counts in dict(labelled).items():
+        seen[i] = counts
+    counted = {
+        "taxonomy": Taxonomy(concepts, tuple(map(frozenset, exclusive))),
+        "match": "words",
+        "captions": CAPTIONS,
+        "silent": 0,
+        "named": np.array([row[3] for row in rows]),
+        "group_named": np.array(list(groups.values())),
+        "together": both,
+        "labelled": seen,
+    }
+    return Tally(**counted | values)
+
+
+FULL = {
+    "together": [(2, 3, 4), (3, 4, 1), (0, 1, 1_000)],
+    "exclusive": [(2, 3, 4)],
+    "labelled": {0: (1_000, 100, 890, 10), 1: (1_000, 500, 300, 200), 4: (4, 1, 3, 0)},
+    "silent": 500,
+}
