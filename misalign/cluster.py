@@ -113,7 +113,9 @@ def _local(workers: int) -> LocalCluster:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        # any free port: with none named, Dask warns whenever another cluster has its usual one
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         host="127.0.0.1",
         env={name: str(threads) for name in THREADS},  # kernels inherit it
         silence_logs="CRITICAL",
