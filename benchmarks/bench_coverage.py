@@ -63,7 +63,7 @@ def bench_coverage_engines(benchmark, race):
 @pytest.mark.parametrize("workers", [1, 2])
 def bench_coverage_files(benchmark, race, tmp_path, workers):
     files = crowds.shards(tmp_path, CAPTIONS)
-    with cluster.connected(None, workers=workers) as client:
+    with cluster.connected(None, workers=workers, keep=True) as client:
         assert count(files, client=client).captions == CAPTIONS
         benchmark.extra_info |= {"captions": CAPTIONS, "bytes": sum(map(_bytes, files))}
         race(lambda: count(files, client=client), {}, rounds=7)
