@@ -37,7 +37,7 @@ venv: $(VENV)/.stamp  ## make the environment in .venv (PYTHON=, PIP_ARGS=)
 $(VENV)/.stamp: pyproject.toml constraints.txt
 	$(check_python)@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch setuptools
-	$(PIP) -e '.[book,sweeps,test]'
+	$(PIP) -e '.[book,sweeps,captions,test]'
 	@touch $@
 
 .PHONY: book

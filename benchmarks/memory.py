@@ -13,15 +13,20 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from misalign.paths import ROOT
 from misalign.streams import stream
+
+if TYPE_CHECKING:
+    import psutil
 
 OBJECTIVES = {"ours": "misalign.objectives", "naive": "benchmarks.naive"}
 
@@ -59,6 +64,43 @@ def peak_resident(version: str, rows: int, width: int) -> int | None:
     call = [sys.executable, "-m", "benchmarks.memory", version, str(rows), str(width)]
     answer = subprocess.run(call, check=True, capture_output=True, text=True, cwd=ROOT)
     return int(answer.stdout)
+
+
+def peak_tree(module: str, *words: str) -> int:
+    """Most resident bytes at once of a Python module's process and all that it starts.
+
+    Sampled twenty times a second, and pages that processes share count for each of them.
+    """
+    import psutil
+
+    call = [sys.executable, "-m", module, *words]
+    peak = 0
+    with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        root = psutil.Process(process.pid)
+        while process.poll() is None:
+            peak = max(peak, sum(_resident(one) for one in (root, *_below(root))))
+            time.sleep(0.05)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, call)
+    return peak
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    import psutil
+
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:  # it has just ended
+        return []
+
+
+def _resident(process: psutil.Process) -> int:
+    import psutil
+
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _high_water() -> int:

@@ -1,8 +1,9 @@
 """Fill the tables and numbers of benchmarks/README.md.
 
 ``python -m benchmarks.report RAW`` takes what pytest-benchmark wrote, keeps what the tables need in
-`results.json` (or in `long.json`, of a run with ``--long``), and fills the page from both. Without
-RAW it only fills the page. A test fails while page and data disagree.
+`results.json` (or in `long.json`, of a run with ``--long``), or where captions are counted in
+`coverage.json` (or `coverage_long.json`), and fills the page from all. Without RAW it only fills
+the page. A test fails while page and data disagree.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from benchmarks import counting
 from benchmarks.tables import (
     NONE,
     at,
@@ -34,6 +36,7 @@ from benchmarks.tables import (
 
 HERE = Path(__file__).resolve().parent
 README, SHORT, LONG = (HERE / name for name in ("README.md", "results.json", "long.json"))
+COUNTED = (HERE / "coverage.json", HERE / "coverage_long.json")  # short and long
 MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)", re.S)
 
 
@@ -70,7 +73,9 @@ def growth(data: dict, small: tuple[int, int], large: tuple[int, int], who: str)
     return {name: short(value) for name, value in found.items()}
 
 
-def numbers(data: dict, long: dict | None) -> dict[str, str]:
+def numbers(
+    data: dict, long: dict | None, counted: dict | None = None, counted_long: dict | None = None
+) -> dict[str, str]:
     """Everything that the page prints between marks."""
     machine = data["machine"]
     by_width = sorted(rows(data, "bench_objective", rows=2048), key=lambda row: row["width"])
@@ -101,6 +106,7 @@ def numbers(data: dict, long: dict | None) -> dict[str, str]:
         if long
         else NONE,
     }
+    values |= counting.numbers(counted, counted_long)
     for who in ("ours", "naive"):
         for axis, large in (("b", (2048, 10)), ("n", (2048, 40))):
             small = (512, 10) if axis == "b" else (2048, 2)
@@ -114,21 +120,31 @@ def filled(text: str, values: dict[str, str]) -> str:
     return MARKED.sub(lambda found: f"{found[1]}{values[found[2]]}{found[4]}", text)
 
 
-def stored() -> tuple[dict, dict | None]:
-    """The committed data; those of the long benchmarks may be missing."""
-    long = json.loads(LONG.read_text(encoding="utf-8")) if LONG.exists() else None
-    return json.loads(SHORT.read_text(encoding="utf-8")), long
+def stored() -> list[dict | None]:
+    """The committed data; all but the first may be missing."""
+    paths = (SHORT, LONG, *COUNTED)
+    return [json.loads(p.read_text(encoding="utf-8")) if p.exists() else None for p in paths]
+
+
+def parted(data: dict) -> dict[Path, dict]:
+    """Where the rows of a run are kept: counting, and what takes long, apart."""
+    by_path: dict[Path, dict] = {}
+    for row in data["rows"]:
+        counts = row["benchmark"].startswith("bench_coverage")
+        long = row["benchmark"] in ("bench_whole_runs", "bench_coverage_millions")
+        path = COUNTED[long] if counts else LONG if long else SHORT
+        by_path.setdefault(path, {"machine": data["machine"], "rows": []})["rows"].append(row)
+    return by_path
 
 
 def main(raw: str | None = None) -> None:
     """Keep the data of a run, if there is one, and fill the page."""
     if raw:
-        data = kept(json.loads(Path(raw).read_text(encoding="utf-8")))
-        is_long = any(row["benchmark"] == "bench_whole_runs" for row in data["rows"])
-        if not is_long:
-            numbers(data, None)  # complains of what is missing before anything is overwritten
-        target = LONG if is_long else SHORT
-        target.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        by_path = parted(kept(json.loads(Path(raw).read_text(encoding="utf-8"))))
+        if SHORT in by_path:
+            numbers(by_path[SHORT], None)  # complains of what is missing before anything is lost
+        for path, data in by_path.items():
+            path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     page = filled(README.read_text(encoding="utf-8"), numbers(*stored()))
     README.write_text(page, encoding="utf-8")
     sys.stdout.write(f"updated {README.relative_to(HERE.parent)}\n")

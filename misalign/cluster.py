@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # seconds to wait for a scheduler that does not answer
 PATIENCE = 5
+# Dask has its workers give memory back at once; who frees megabytes to ask for as many again loses
+# much time by it. These are bytes that glibc keeps, and from which on it asks the system for each.
+KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**26)}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -62,7 +65,9 @@ def cpus() -> int:
 
 
 @contextmanager
-def connected(scheduler: str | None, slurm: bool = False, workers: int = 1) -> Iterator[Client]:
+def connected(
+    scheduler: str | None, slurm: bool = False, workers: int = 1, keep: bool = False
+) -> Iterator[Client]:
     """Connect to Dask, for the time of a block.
 
     Parameters
@@ -73,6 +78,8 @@ def connected(scheduler: str | None, slurm: bool = False, workers: int = 1) -> I
         Whether to have jobs of Slurm as workers.
     workers : int, optional
         How many, unless there is a scheduler, which has its own.
+    keep : bool, optional
+        Whether workers on this machine keep some of the memory that they free, to use it again.
 
     Yields
     ------
@@ -100,24 +107,29 @@ def connected(scheduler: str | None, slurm: bool = False, workers: int = 1) -> I
         with client:
             yield client
         return
-    with _slurm(workers) if slurm else _local(workers) as cluster, Client(cluster) as client:
+    with _slurm(workers) if slurm else _local(workers, keep) as cluster, Client(cluster) as client:
         yield client
 
 
-def _local(workers: int) -> LocalCluster:
+def _local(workers: int, keep: bool) -> LocalCluster:
     """Workers on this machine; several of them take one thread each."""
+    import dask
     from distributed import LocalCluster
 
     threads = 1 if workers > 1 else cpus()
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        host="127.0.0.1",
-        env={name: str(threads) for name in THREADS},  # kernels inherit it
-        silence_logs="CRITICAL",
-    )
+    name = "distributed.nanny.pre-spawn-environ"
+    with dask.config.set({name: dask.config.get(name) | (KEPT if keep else {})}):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            # any free port: with none named, Dask warns whenever another cluster has its usual one
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            host="127.0.0.1",
+            env={name: str(threads) for name in THREADS},  # kernels inherit it
+            silence_logs="CRITICAL",
+        )
 
 
 def _slurm(workers: int) -> SLURMCluster:

@@ -109,7 +109,7 @@ def followed(plan: Plan, options: dict[str, Any]) -> Tally:
         client = None
         if scheduler or slurm or workers > 1:
             cluster.expect_installed(slurm, notebooks=False)
-            client = stack.enter_context(cluster.connected(scheduler, slurm, workers))
+            client = stack.enter_context(cluster.connected(scheduler, slurm, workers, keep=True))
         bar = stack.enter_context(
             tqdm(total=plan.size, unit="B", unit_scale=True, unit_divisor=1024, disable=None)
         )

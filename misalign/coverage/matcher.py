@@ -69,8 +69,8 @@ class Matcher:
         self._counts = np.array([len(places) for places in concepts.values()])
         self._starts = np.cumsum(self._counts) - self._counts
         self._concepts = np.array([i for places in concepts.values() for i in sorted(places)])
-        kind = Implementation.DFA
-        self._engine = BytesAhoCorasick([*concepts], implementation=kind)
+        self.patterns = [*concepts]
+        self._engine = BytesAhoCorasick(self.patterns, implementation=Implementation.DFA)
 
     def __call__(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """Find concepts.
@@ -86,12 +86,9 @@ class Matcher:
             Every concept that a caption names, once, sorted by caption, then concept; int64,
             both of shape (found,).
         """
-        data, order = self._folded(captions)
-        found = self._engine.find_matches_as_indexes(data, overlapping=True)
-        flat = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found))
-        patterns, starts = flat[::3], flat[1::3]
-        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-        rows = order[np.searchsorted(ends, starts)]
+        data, order = self.folded(captions)
+        patterns, lines = self.found(data)
+        rows = order[lines]
         counts = self._counts[patterns]
         # the k-th concept of each match, for matches that have several
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -100,8 +97,15 @@ class Matcher:
         cells[np.repeat(rows, counts) * self.size + concepts] = True
         return np.divmod(np.flatnonzero(cells), self.size)
 
-    def _folded(self, captions: pa.Array) -> tuple[bytes, np.ndarray]:
-        """All captions folded, ASCII before others, and the row of each."""
+    def found(self, data: bytes) -> tuple[np.ndarray, np.ndarray]:
+        """Find patterns in folded captions: the place of each in `patterns`, and its line."""
+        found = self._engine.find_matches_as_indexes(data, overlapping=True)
+        flat = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found))
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        return flat[::3], np.searchsorted(ends, flat[1::3])
+
+    def folded(self, captions: pa.Array) -> tuple[bytes, np.ndarray]:
+        """Captions as folded lines, ASCII before others, and the row of each."""
         import pyarrow.compute as pc
 
         captions = captions.fill_null("")
