@@ -85,14 +85,6 @@ def test_substrings_inflate(packaged):
     assert names("that vanilla team", packaged, "substring") == {"hat", "van", "tea"}
 
 
-def test_bytes_that_are_no_text_part_words(packaged):
-    bad = pa.array([b"dog\xffcat", b"h\xc3at", b"\xed\xb3\xbf bus"]).cast(pa.binary())
-    strings = pa.Array.from_buffers(pa.string(), 3, bad.buffers())
-    rows, concepts = Matcher(packaged)(strings)
-    shown = [(row, packaged.concepts[i].name) for row, i in zip(rows, concepts, strict=True)]
-    assert shown == [(0, "dog"), (0, "cat"), (2, "bus")]
-
-
 def test_another_match_is_refused(packaged, complains):
     with complains("match", "words or substring", "stems"):
         Matcher(packaged, "stems")
