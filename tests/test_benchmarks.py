@@ -30,6 +30,9 @@ def test_recorded_bars_hold():
     faster, leaner = tables.bars(report.stored()[0])
     assert faster >= 4
     assert leaner >= 5
+    *_, millions = report.stored()
+    assert millions["rows"][0]["captions"] == 20_000_000
+    assert millions["rows"][0]["peak"] < 2**30
 
 
 @pytest.mark.parametrize("tau", [1.0, 0.3])

@@ -121,9 +121,14 @@ def test_other_strings_are_strings_too(tmp_path, kind):
 
 
 def test_bytes_that_are_no_utf_8_cost_no_caption(tmp_path):
+    # a byte of Latin-1, one that ends captions inside, and half a surrogate; each parts words
+    texts = [b"caf\xe9 dog", b"\xff", b"dog\xffcat\xc3", b"\xed\xb3\xbf cat", b"d\xc3og"]
     for name, head in (("a.txt", b""), ("a.csv", b"text\n")):
-        (tmp_path / name).write_bytes(head + b"caf\xe9 dog\ncat\n")
-        assert counted(tmp_path / name) == (2, 0, [1, 1])
+        (tmp_path / name).write_bytes(head + b"\n".join(texts))
+        assert counted(tmp_path / name) == (5, 0, [2, 2])
+    column = pa.array([*texts, None], pa.binary())
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    assert counted(tmp_path / "a.parquet") == (6, 1, [2, 2])
 
 
 def test_the_column_is_the_usual_or_the_wanted_one(tmp_path, complains):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # in a folder, JSON documents mostly tell of the other files
 GATHERED = tuple(one for one in FORMATS if one != ".json")
+LONGEST = 200  # characters of a reason why a file cannot be read
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Batch:
     Parameters
     ----------
     captions : pyarrow.Array
-        Strings, some of them null, shape (captions,).
+        Strings of valid UTF-8, some of them null, shape (captions,).
     labels : dict
         For each labelled group, strings of the same shape.
     """
@@ -86,6 +87,7 @@ def found(names: Iterable[str | Path]) -> list[Path]:
     expect(names, "captions", "files, folders or patterns", "none")
     known = ", ".join(FORMATS)
     for name in names:
+        expect(str(name), "captions", "files, folders or patterns", "an empty name")
         path = Path(name)
         if path.is_dir():
             inside = (one for one in sorted(path.rglob("*")) if ending(one) in GATHERED)
@@ -213,15 +215,23 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _strings(column: pa.Array) -> pa.Array:
-    """As plain strings; what is not UTF-8 stays for the matcher to see."""
+    """As plain strings, with a replacement character for what is not UTF-8."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_string(column.type):
-        return column
-    return pc.cast(column, pa.string(), safe=False)
+    if not pa.types.is_string(column.type):
+        column = pc.cast(column, pa.string(), safe=False)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        texts = column.cast(pa.binary()).to_pylist()
+        texts = [None if text is None else text.decode("utf-8", "replace") for text in texts]
+        return pa.array(texts, pa.string())
+    return column
 
 
 def one_line(error: Exception) -> str:
-    """First line of an error, or its kind if it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """First line of an error, or its kind if it has none; without what does not print."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    shown = "".join(char if char.isprintable() else "?" for char in line)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
