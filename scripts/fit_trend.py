@@ -7,14 +7,20 @@ fails while the packaged fit says something else than `results/`.
 
 import sys
 
+import pandas as pd
+
 from misalign import case_study
 from misalign.coverage.trend import TREND, Trend
 from misalign.sweep import Sweep
 
 
+def scores() -> pd.DataFrame:
+    recorded = Sweep.named("concepts_coverage").scores()
+    return recorded[recorded["variant"] == ""]
+
+
 def fitted() -> Trend:
-    scores = Sweep.named("concepts_coverage").scores()
-    table = case_study.told(scores[scores["variant"] == ""])
+    table = case_study.told(scores())
     return case_study.trend_of(case_study.over_seeds(table), table["run"].nunique())
 
 

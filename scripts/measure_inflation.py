@@ -14,7 +14,6 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from wordfreq import get_frequency_dict
 
 from misalign.coverage import Taxonomy
 from misalign.coverage.matcher import MATCHES, Matcher
@@ -36,6 +35,8 @@ def measure(frequencies: dict[str, float], taxonomy: Taxonomy) -> pd.DataFrame:
 
 
 def main() -> int:
+    from wordfreq import get_frequency_dict
+
     table = measure(get_frequency_dict("en", "large"), Taxonomy.read())
     table["source"] = f"wordfreq {version('wordfreq')}, en, large"
     with replacing(INFLATION) as partial:
