@@ -43,7 +43,7 @@ from misalign.streams import stream
 from misalign.studies import study
 from misalign.studies.concepts import coverage
 from misalign.sweep import Sweep
-from misalign.worlds.concepts import GROUPS, WORDS
+from misalign.worlds import concepts
 
 plots.use_style()
 
@@ -76,7 +76,7 @@ live = runs == [Run(**usual, setting=7, encoding_size=32)]
 # independent and equally frequent: nothing but captions will tell one group from another.
 
 # %%
-for group, words in WORDS.items():
+for group, words in concepts.WORDS.items():
     print(f"{group:>10}: {', '.join(words)}")
 
 # %% [markdown]
@@ -107,7 +107,11 @@ if live:
 if live:
     many = world.sample(20_000, generator=stream(0, "captions to count"))
     lines = world.captions.text(many.text)
-    rows = [(group, word) for group, words in WORDS.items() for word in words]
+    rows = [
+        (group, word)
+        for group, words in concepts.WORDS.items()
+        for word in words
+    ]
     with tempfile.TemporaryDirectory() as folder:
         table = pd.DataFrame(rows, columns=["group", "concept"])
         table.to_csv(Path(folder) / "concepts.csv", index=False)
@@ -115,7 +119,7 @@ if live:
         ours = Taxonomy.read(Path(folder) / "concepts.csv")
         tally = count([Path(folder) / "captions.txt"], ours)
     counted = tally.by_group().set_index("group")[["low", "high"]]
-    set_to = pd.Series(coverage("coverage", 7), index=GROUPS)
+    set_to = pd.Series(coverage("coverage", 7), index=concepts.GROUPS)
     inside = set_to.between(counted["low"], counted["high"])
     print("inside its 95 % interval:", int(inside.sum()) >= 8)
 
@@ -263,7 +267,7 @@ print("log-linear fits better than linear:", fits["log"] > fits["linear"])
 for name, value in fits.items():
     glue(f"oc-r2-{name}", f"{value:.2f}", display=False)
 glue("oc-slope", f"{trend.slope:.2f}", display=False)
-half = trend.crossing(0.5) * len(WORDS["color"])
+half = trend.crossing(0.5) * len(concepts.WORDS["color"])
 glue("oc-half", f"{100 * half:.1f} %", display=False)
 ends = by_coverage.iloc[[-1, -4, 0]]
 for name, value in zip(("low", "foot", "high"), ends, strict=True):
@@ -276,8 +280,7 @@ for name, value in zip(("low", "foot", "high"), ends, strict=True):
 # captions name a group. It does not agree at the ends. At 0.1 % the mean score is {glue:text}`oc-low`
 # and at 0.8 % still {glue:text}`oc-foot`: below some share, nothing is learned in so short a training,
 # and a straight line cannot be flat. At 50 % it is {glue:text}`oc-high`, near the ceiling. Models of the
-# web see thousands of times more captions, so their foot lies at rarer concepts than theirs who look
-# for it have counted.
+# web see thousands of times more captions; their foot should lie at concepts that are far rarer.
 #
 # ## Not named, or not seen?
 #
@@ -343,7 +346,7 @@ groups = found.groupby("group")[["words", "substring"]].sum()
 times = (groups["substring"] / groups["words"]).sort_values()
 figure, ax = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
 ax.barh(times.index, times, color="#0072B2")
-ax.set(xscale="log", xlabel="substrings found a whole word", xlim=(0.9, None))
+ax.set(xscale="log", xlabel="substrings found for each whole word", xlim=(0.9, None))
 plt.show()
 print("most inflated:", times.index[-1])
 
@@ -406,7 +409,7 @@ print("well within an hour:", 400e6 / rate < 3600)
 #
 # ```{exercise}
 # :label: ex-openclip-easy
-# In {numref}`fig-openclip-grid`, which three groups need the most captions? What have they in common in
+# In {numref}`fig-openclip-grid`, which four groups need the most captions? What have they in common in
 # the pictures?
 # ```
 #
