@@ -204,13 +204,10 @@ def test_photographs_that_are_not_there_say_where_they_are(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("name", ["gpu", "paper"])
 @pytest.mark.parametrize("experiment", ["mpi3d", "causal3dident"])
-def test_larger_scales_run_on_small_data(monkeypatch, name, experiment):
+def test_larger_scales_run_on_small_data(monkeypatch, torchvision_fits, name, experiment):
     """A few steps of each on the CPU: published encoders where torchvision is there."""
     if name == "paper":
-        try:
-            import torchvision  # noqa: F401
-        except (ImportError, RuntimeError):
-            pytest.skip("torchvision is not there, or not for this torch")
+        pytest.importorskip("torchvision")
     ours = study(experiment)
     large = ours.scales[name]
     brief = replace(large.recipe, steps=2, batch_size=8)

@@ -93,11 +93,8 @@ def test_without_torchvision_one_line_says_what_to_install(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_the_resnet_has_torchvision_s_weights():
-    try:
-        from torchvision.models import resnet18
-    except (ImportError, RuntimeError):
-        pytest.skip("torchvision is not there, or not for this torch")
+def test_the_resnet_has_torchvision_s_weights(torchvision_fits):
+    resnet18 = pytest.importorskip("torchvision.models").resnet18
     ours = resnet(3, generator=stream(0, "w")).eval()
     count = sum(value.numel() for value in resnet18(num_classes=100).parameters())
     assert sum(value.numel() for value in ours.parameters()) == count + 3 * 101
