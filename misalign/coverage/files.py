@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from misalign.coverage.formats import FORMATS, USUAL, ending
+from misalign.coverage import formats
+from misalign.coverage.formats import FORMATS, KINDS, USUAL, ending
 from misalign.errors import expect
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Shard:
         Where the captions are.
     labels : tuple of (str, str)
         Groups of concepts, and the columns that say which concept a picture shows.
+    kind : str, optional
+        What the file was said to be, see `misalign.coverage.formats.KINDS`.
     """
 
     file: Path
@@ -41,6 +44,7 @@ class Shard:
     size: int
     column: str
     labels: tuple[tuple[str, str], ...] = ()
+    kind: str = ""
 
     def resolved(self) -> Shard:
         """The same shard for a process that runs in another folder."""
@@ -63,13 +67,15 @@ class Batch:
     labels: dict[str, pa.Array]
 
 
-def found(names: Iterable[str | Path]) -> list[Path]:
+def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
     """Files that names stand for, each once, sorted within a folder or pattern.
 
     Parameters
     ----------
     names : iterable of str or Path
         Files, folders (with all folders in them), or patterns such as ``"part-*.parquet"``.
+    kind : str, optional
+        What files that are not in a folder are, whatever their ending.
 
     Returns
     -------
@@ -85,7 +91,8 @@ def found(names: Iterable[str | Path]) -> list[Path]:
     paths: dict[Path, Path] = {}
     names = list(names)
     expect(names, "captions", "files, folders or patterns", "none")
-    known = ", ".join(FORMATS)
+    expect(not kind or kind in KINDS, "format", f"one of {', '.join(KINDS)}", repr(kind))
+    known = f"{', '.join(FORMATS)}, or a format that is given"
     for name in names:
         expect(str(name), "captions", "files, folders or patterns", "an empty name")
         path = Path(name)
@@ -99,7 +106,7 @@ def found(names: Iterable[str | Path]) -> list[Path]:
             files = [one for one in matching if one.is_file()]
             expect(files, "captions", "a file, folder or pattern", name, FileNotFoundError)
             for one in files:
-                expect(ending(one) in FORMATS, "captions", f"a file of {known}", one)
+                expect(kind or ending(one) in FORMATS, "captions", f"a file of {known}", one)
         paths |= {one.resolve(): one for one in files}
     return list(paths.values())
 
@@ -112,7 +119,10 @@ def _matching(pattern: Path) -> list[Path]:
 
 
 def shards(
-    files: Iterable[Path], column: str | None = None, labels: Mapping[str, str] | None = None
+    files: Iterable[Path],
+    column: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    kind: str = "",
 ) -> tuple[list[Shard], list[tuple[str, str]]]:
     """Part files.
 
@@ -124,6 +134,8 @@ def shards(
         Where captions are; by default the first of the usual names that a file has.
     labels : mapping, optional
         From groups of concepts to columns.
+    kind : str, optional
+        What the files are, whatever their ending.
 
     Returns
     -------
@@ -139,9 +151,9 @@ def shards(
     parts, failed = [], []
     labels = tuple((labels or {}).items())
     for file in files:
-        kind = FORMATS[ending(file)]
+        how = formats.of(file, kind)
         try:
-            columns, pieces = kind.columns(file), kind.parts(file)
+            columns, pieces = how.columns(file), how.parts(file)
         except Exception as error:  # whatever a library finds wrong with a file
             failed.append((str(file), one_line(error)))
             continue
@@ -150,7 +162,7 @@ def shards(
         chosen = _column(file, columns, column)
         for _, name in labels:
             expect(name in columns, f"label column of {file}", ", ".join(columns), name)
-        parts += [Shard(file, part, size, chosen, labels) for part, size in pieces]
+        parts += [Shard(file, part, size, chosen, labels, kind) for part, size in pieces]
     return parts, failed
 
 
@@ -162,7 +174,8 @@ def _column(file: Path, columns: list[str], wanted: str | None) -> str:
         return wanted
     by_name = {name.lower(): name for name in reversed(columns)}
     usual = [by_name[name] for name in USUAL if name in by_name]
-    expect(usual, "column", f"the one of {file} that holds captions", f"columns {shown}")
+    expected = f"the one of {file} that holds captions (or format tsv-bare: there is no header)"
+    expect(usual, "column", expected, f"columns {shown}")
     return usual[0]
 
 
@@ -186,7 +199,8 @@ def batches(shard: Shard) -> Iterator[Batch]:
     import pyarrow.compute as pc
 
     names = list(dict.fromkeys((shard.column, *(name for _, name in shard.labels))))
-    for rows in FORMATS[ending(shard.file)].batches(shard.file, shard.part, names):
+    how = formats.of(shard.file, shard.kind)
+    for rows in how.batches(shard.file, shard.part, names):
         captions = rows.column(shard.column)
         labels = {group: rows.column(name) for group, name in shard.labels}
         if _is_list(captions.type):
