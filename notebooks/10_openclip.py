@@ -57,7 +57,7 @@ experiment = "concepts"
 scale = "live"  # or smoke, laptop
 variant = ""  # or untrained
 latents = "independent"
-bias = "coverage"  # or breadth, omission: see chapter 11
+bias = "coverage"  # or breadth, omission: see 11_practice
 setting = 7  # which group gets which coverage; a list runs several
 seed = 0  # decides split, encoders, batches and probes; a list runs several
 encoding_size = 32  # width of the representations
@@ -164,7 +164,11 @@ ax.scatter(100 * told["coverage"], told["f1_corrected"], color="#0072B2")
 for _, one in told.iterrows():
     place = (100 * one["coverage"], one["f1_corrected"])
     ax.annotate(
-        one["factor"], place, xytext=(4, 4), textcoords="offset points"
+        one["factor"],
+        place,
+        xytext=(3, 3),
+        textcoords="offset points",
+        rotation=25,
     )
 ax.set(xscale="log", xlabel="captions that name the group (%)")
 ax.set_ylabel("zero-shot score")
@@ -346,7 +350,11 @@ groups = found.groupby("group")[["words", "substring"]].sum()
 times = (groups["substring"] / groups["words"]).sort_values()
 figure, ax = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
 ax.barh(times.index, times, color="#0072B2")
-ax.set(xscale="log", xlabel="substrings found for each whole word", xlim=(0.9, None))
+ax.set(
+    xscale="log",
+    xlabel="substrings found for each whole word",
+    xlim=(0.9, None),
+)
 plt.show()
 print("most inflated:", times.index[-1])
 

@@ -102,7 +102,7 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     chosen = {key: place for key, place in found.items() if not wanted or key in wanted}
     harmful = ", ".join(chosen[key][1] for key in chosen if key in SENSITIVE)
     why = "scoring pictures of people on such labels does harm"
-    expected = f"only groups that are not sensitive, or --sensitive ({why}; chapter 11)"
+    expected = f"only groups that are not sensitive, or --sensitive ({why}; see 11_practice in the book)"
     expect(sensitive or not harmful, "FOLDER", expected, harmful)
     notes: list[str] = []
     read = [_group(category, name, path, notes) for category, name, path in chosen.values()]
