@@ -306,9 +306,9 @@ glue("oc-held", f"{curves['mcc'].iloc[0]:.2f}", display=False)
 # %% [markdown]
 # Where captions name a group often, both agree. Where they are silent, the classifier still reads
 # something, {glue:text}`oc-held` at 0.1 %, but no more than from an encoder with random weights, which
-# has {glue:text}`oc-floor`. So training did not put it there; it has taken away most of what random
-# filters let through by chance, or kept it at best. The theorem says that what captions omit is lost
-# from the representation. Here it is lost as far as training reaches.
+# has {glue:text}`oc-floor`. So training did not put it there; if anything, it took some away. The theorem
+# says that what captions omit is lost from the representation. In so short a training
+# rare words are not learned, and what pictures show anyway is not yet lost.
 
 # %% [markdown]
 # ## What a count counts
@@ -331,7 +331,7 @@ for name, value in {
     "hat": f"{found.set_index('concept').loc['hat', 'times']:.0f}",
     "total": f"{total['substring'] / total['words']:.1f}",
     "median": f"{found['times'].median():.2f}",
-    "twice": (found["times"] > 2).sum(),
+    "twice": int((found["times"] > 2).sum()),
     "found": len(found),
 }.items():
     glue(f"oc-inflation-{name}", value, display=False)

@@ -264,7 +264,7 @@ for name, value in values.items():
 #   few per cent of the captions is learned.
 # - **In the representation** a classifier with labels still finds {glue:text}`practice-omit-held` of it
 #   where captions never named it. That is less than in an encoder with random weights
-#   ({glue:text}`practice-omit-floor`), so training took most of it away, but it is not nothing. The theorem
+#   ({glue:text}`practice-omit-floor`), so training took a good part away, but not all. The theorem
 #   promises 0; {doc}`08_mpi3d` met the same traces, and says where they are.
 # - **The cost** is the task itself: at 30 % the score would be {glue:text}`practice-omit-thirty`. The nine other
 #   groups have {glue:text}`practice-omit-others-first` without it and
