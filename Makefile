@@ -64,6 +64,10 @@ sweep: venv  ## record what sweeps/ names and results/ lacks (RESULTS=, ARGS="--
 readme: venv  ## fill the README's numbers and figure from results/
 	python scripts/update_readme.py
 
+.PHONY: trend
+trend: venv  ## fit what `misalign audit` predicts by from results/
+	python scripts/fit_trend.py
+
 .PHONY: bench
 bench: venv  ## time the library, fill benchmarks/README.md (ARGS=--long: whole runs)
 	$(PIP) -e '.[bench]'

@@ -19,13 +19,14 @@ def speed(row: dict, who: str) -> float:
 
 def numbers(data: dict | None, long: dict | None) -> dict[str, str]:
     """Everything that the page prints of counting between marks."""
-    names = ("engines", "two-cores", "polars-faster", "millions", "millions-peak")
+    names = ("engines", "two-cores", "two-cores-cpu", "polars-faster", "millions", "millions-peak")
     values = dict.fromkeys((*names, "engines-machine", "millions-machine"), NONE)
     if data:
         (engines,) = rows(data, "bench_coverage_engines")
         (two,) = rows(data, "bench_coverage_files", workers=2)
         values["engines"] = engines_table(data)
         values["two-cores"] = short(speed(two, "ours") / 1e6)
+        values["two-cores-cpu"] = short(two["captions"] / two["cpu_seconds"] / 1e6)
         values["polars-faster"] = short(best(engines, "ours") / best(engines, "polars"))
         values["engines-machine"] = _where(data)
     if long:

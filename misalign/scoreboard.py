@@ -23,7 +23,7 @@ from misalign.summary import of_study
 from misalign.sweep import Sweep
 
 HOLDS, IN_PART, FAILS, OPEN = "holds", "holds in part", "does not hold", "not tested yet"
-VALUES = ("score", "miss")
+VALUES = ("score", "miss", "rank")
 SAYS = re.compile(r"(at least|within) (\d+(?:\.\d+)?)")
 POINT = [name for name in SCORES if name not in ("run", "seed", "score", "oracle")]
 
@@ -46,8 +46,10 @@ class Claim:
     rows : str, optional
         Query that chooses among their scores. Beside `misalign.results.SCORES` it may name
         `status`, what captions do to the factor.
-    value : {"score", "miss"}, optional
-        The score itself, or how far it is above its oracle.
+    value : {"score", "miss", "rank"}, optional
+        The score itself, how far it is above its oracle, or, one point a factor, the rank
+        correlation over settings (Spearman's rho) of its score with its coverage, a metric beside
+        the score's own.
     apart : dict of str to list, optional
         A column and two of its values: points are then differences, the first less the second.
     says : str, optional
@@ -234,6 +236,8 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
     if claim.value == "miss":
         table = table.dropna(subset="oracle")
         table = table.assign(score=table["score"] - table["oracle"])
+    if claim.value == "rank":
+        return Result(claim, _ranks(claim, table), table["run"].nunique())
     points = table.groupby(POINT)["score"].median()
     if claim.apart:
         ((column, (first, second)),) = claim.apart.items()
@@ -243,3 +247,14 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
         expect(not lacking, f"{claim.name}: apart", f"values of {column} that rows has", lacking)
         points = (points[first] - points[second]).dropna()
     return Result(claim, points, table["run"].nunique())
+
+
+def _ranks(claim: Claim, table: pd.DataFrame) -> pd.Series:
+    """Rank correlation of each factor's score with its coverage over settings."""
+    metrics = sorted(set(table["metric"]) - {"coverage"})
+    two = len(metrics) == 1 and "coverage" in set(table["metric"])
+    got = ", ".join(sorted(set(table["metric"])))
+    expect(two, f"{claim.name}: rows", "the metric coverage and one other", got)
+    keys = ["factor", "setting"]
+    wide = table.pivot_table(index=keys, columns="metric", values="score", aggfunc="median")
+    return wide.groupby("factor")[list(wide)].apply(lambda one: one.corr("spearman").iloc[0, 1])

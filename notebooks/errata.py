@@ -388,8 +388,8 @@ for word in ("hat", "van", "tea"):
     assert (letters, words) == (1, 0)
 
 # %% [markdown]
-# *Here:* words with their boundaries, and a shared synonym counts for both; the other count will be an
-# option, to show how much it adds.
+# *Here:* words with their boundaries, and a shared synonym counts for both. The other count is an
+# option, and {doc}`10_openclip` measures how much it adds.
 #
 # **Which concepts?** One of them is called "gangster look" in the code's list and "delinquent" in its
 # list of synonyms, so it is looked for under one name and counted under the other. *Here:* the first

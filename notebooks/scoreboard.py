@@ -66,8 +66,8 @@ stale = table["code"] != table["experiment"].map(code_hash)
 print("runs recorded by other code:", int(stale.sum()))
 
 # %% [markdown]
-# Of the claims that have runs, {glue:text}`holds` hold, {glue:text}`holds-in-part` hold in part and
-# {glue:text}`does-not-hold` do not; {glue:text}`not-tested-yet` wait for their chapters.
+# Every claim has its runs. {glue:text}`holds` hold, {glue:text}`holds-in-part` hold in part and
+# {glue:text}`does-not-hold` do not.
 # {numref}`fig-scoreboard` shows how far the points of each claim are from its bar. Every claim has been
 # turned so that what it asks for is to the left of the bar.
 

@@ -71,7 +71,7 @@ ODD += [
     "\u216b",
     "red\u0308",
 ]
-ODD += ["\U0001f469\u200d\U0001f373", "\u202ehat\u202c", "\u02bc", "o\u2019clock", "x" * 50, "42"]
+ODD += ["\U0001f469\u200d\U0001f373", "\u202ehat\u202c", "\u01f0", "o\u2019clock", "x" * 50, "42"]
 CASES = [str, str, str.upper, str.title, str.capitalize, lambda text: text.replace(" ", "\u2011")]
 CASES += [lambda text: text.replace("-", " "), lambda text: text[:-1], lambda text: text + "s"]
 CASES += [lambda text: "".join(chr(ord(c) + 0xFEE0) if "a" <= c <= "z" else c for c in text)]

@@ -30,6 +30,11 @@ def test_recorded_bars_hold():
     faster, leaner = tables.bars(report.stored()[0])
     assert faster >= 4
     assert leaner >= 5
+    *_, counted, millions = report.stored()
+    (two,) = [row for row in counted["rows"] if row.get("workers") == 2]
+    assert two["captions"] / two["seconds"]["ours"]["median"] >= 1e6
+    assert millions["rows"][0]["captions"] == 20_000_000
+    assert millions["rows"][0]["peak"] < 2**30
 
 
 @pytest.mark.parametrize("tau", [1.0, 0.3])

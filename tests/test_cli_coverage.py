@@ -52,6 +52,17 @@ def test_substrings_labels_and_own_concepts(captions, tmp_path):
     assert list(table.loc["dog", ["pictures", "omitted", "right", "perturbed"]]) == [3, 1, 2, 0]
 
 
+def test_files_of_other_names_are_counted_as_what_they_are_said_to_be(tmp_path):
+    path = tmp_path / "results.token"
+    path.write_text("1.jpg#0\tA dog\n1.jpg#1\tA cat\n")
+    done = invoke(path, "--format", "tsv-bare", "--column", "f1")
+    assert done.exit_code == 0, done.output
+    assert "2 captions, 0 of them without text" in done.output
+    refused = invoke(path, "--format", "token")
+    assert refused.exit_code == 1
+    assert refused.output.startswith("Error: format: expected one of parquet, csv,")
+
+
 def test_two_workers_count_the_same(captions, tmp_path):
     pytest.importorskip("distributed")
     pq.write_table(pa.table({"TEXT": TEXTS}), captions.with_name("b.parquet"))

@@ -121,9 +121,14 @@ def test_other_strings_are_strings_too(tmp_path, kind):
 
 
 def test_bytes_that_are_no_utf_8_cost_no_caption(tmp_path):
+    # a byte of Latin-1, one that ends captions inside, and half a surrogate; each parts words
+    texts = [b"caf\xe9 dog", b"\xff", b"dog\xffcat\xc3", b"\xed\xb3\xbf cat", b"d\xc3og"]
     for name, head in (("a.txt", b""), ("a.csv", b"text\n")):
-        (tmp_path / name).write_bytes(head + b"caf\xe9 dog\ncat\n")
-        assert counted(tmp_path / name) == (2, 0, [1, 1])
+        (tmp_path / name).write_bytes(head + b"\n".join(texts))
+        assert counted(tmp_path / name) == (5, 0, [2, 2])
+    column = pa.array([*texts, None], pa.binary())
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    assert counted(tmp_path / "a.parquet") == (6, 1, [2, 2])
 
 
 def test_the_column_is_the_usual_or_the_wanted_one(tmp_path, complains):
@@ -225,3 +230,23 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, name):
             tracemalloc.stop()
             pa.set_memory_pool(before)
     assert peaks[1] < 2 * peaks[0]
+
+
+def test_a_table_without_a_header_keeps_its_first_row(tmp_path):
+    path = tmp_path / "results_20130124.token"  # Flickr30k's captions are named so
+    path.write_text("1.jpg#0\ta dog\n1.jpg#1\ta cat and a dog\n2.jpg#0\tnobody\n")
+    tally = count([path], TAXONOMY, kind="tsv-bare", column="f1")
+    assert (tally.captions, tally.named.tolist()) == (3, [2, 1])
+    with pytest.raises(ValueError, match=r"^column: .*got columns f0, f1$"):
+        count([path], TAXONOMY, kind="tsv-bare")
+
+
+def test_a_file_is_what_it_is_said_to_be(tmp_path):
+    path = tmp_path / "movie.srt"
+    path.write_text("a dog\n\na cat\n")
+    with pytest.raises(ValueError, match=r"^captions: expected a file of .*, got .*movie\.srt$"):
+        count([path], TAXONOMY)
+    tally = count([path], TAXONOMY, kind="txt")
+    assert (tally.captions, tally.silent, tally.named.tolist()) == (3, 1, [1, 1])
+    with pytest.raises(ValueError, match=r"^format: expected one of parquet, csv, .*got 'srt'$"):
+        count([path], TAXONOMY, kind="srt")

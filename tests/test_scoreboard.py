@@ -69,7 +69,10 @@ def test_a_point_is_the_median_over_seeds(recorded):
 
 def test_status_can_be_asked_for_and_misses_are_from_the_oracle(recorded):
     claim = Claim(
-        **PLAIN, **TESTS | {"rows": "status == 'unbiased'"}, value="miss", says="within 0.10",
+        **PLAIN,
+        **TESTS | {"rows": "status == 'unbiased'"},
+        value="miss",
+        says="within 0.10",
         verdict=FAILS,
     )
     assert assess(claim).points.tolist() == pytest.approx([-0.2])

@@ -17,6 +17,8 @@ OWN = {
         "latents": "graph",
         "encoding_size": None,
     },
+    "10_openclip": {"experiment": "concepts", "encoding_size": 8, "bias": "coverage"},
+    "11_practice": {"experiment": "concepts", "encoding_size": 8, "bias": "breadth"},
 }
 
 # Jupyter's clients warn of their own deprecations

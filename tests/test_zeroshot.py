@@ -117,7 +117,7 @@ def test_folders_that_cannot_be_scored_are_one_line(folder, tmp_path, complains)
 def test_labels_that_do_harm_have_to_be_asked_for(folder, name, complains):
     for concept in ("red", "green"):
         paint(folder / "sensitive" / name / concept / "0.png", concept)
-    with complains("FOLDER", "--sensitive (scoring pictures of people on such labels does", name):
+    with complains("FOLDER", "--sensitive (scoring people's pictures on such labels does", name):
         read_folder(folder)
     assert [group.name for group in read_folder(folder, ["Color"]).groups] == ["Color"]
     assert [group.name for group in read_folder(folder, [name], sensitive=True).groups] == [name]

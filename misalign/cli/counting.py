@@ -26,6 +26,14 @@ OPTIONS = (
         show_default=True,
         help="Find whole words, or as the authors' code also parts of words.",
     ),
+    click.option(
+        "--format",
+        "kind",
+        default="",
+        metavar="FORMAT",
+        help="What the files are, whatever their endings: parquet, csv, tsv, jsonl, json, txt (a"
+        " caption a line), or csv-bare and tsv-bare, whose columns are f0, f1, ...",
+    ),
     click.option("--column", help="Column of the captions [default: the first of a usual name]."),
     click.option(
         "--label",
@@ -83,6 +91,7 @@ def planned(captions: tuple[str, ...], options: dict[str, Any]) -> Plan:
         match=options["match"],
         column=options["column"],
         labels=_labels(options["labels"]),
+        kind=options["kind"],
     )
 
 

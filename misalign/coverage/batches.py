@@ -9,7 +9,7 @@ import numpy as np
 from misalign.coverage.concepts import Taxonomy
 from misalign.coverage.files import Batch
 from misalign.coverage.folding import normalized
-from misalign.coverage.matcher import matcher, valid
+from misalign.coverage.matcher import matcher
 from misalign.coverage.tally import Tally
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def _silent(captions: pa.Array) -> int:
     """How many captions have no text."""
     import pyarrow.compute as pc
 
-    # trimming refuses what is not UTF-8 at an end of a caption
-    texts = valid(captions.fill_null(""))
-    lengths = pc.binary_length(pc.utf8_trim_whitespace(texts))
+    lengths = pc.binary_length(pc.utf8_trim_whitespace(captions.fill_null("")))
     return len(captions) - np.count_nonzero(lengths.to_numpy())
 
 

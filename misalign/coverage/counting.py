@@ -29,6 +29,7 @@ def count(
     match: str = WORDS,
     column: str | None = None,
     labels: Mapping[str, str] | None = None,
+    kind: str = "",
     client: Client | None = None,
     progress: Progress | None = None,
 ) -> Tally:
@@ -53,6 +54,10 @@ def count(
         Where captions are, if not in a column of a usual name. A list in it is several captions.
     labels : mapping, optional
         From groups to columns whose value is the name of the concept that a picture shows.
+    kind : str, optional
+        What the files are, whatever their endings: one of `misalign.coverage.formats.KINDS`, among
+        them ``"txt"``, a caption a line, and ``"csv-bare"`` and ``"tsv-bare"``, tables without a
+        header, whose columns are called f0, f1, ...
     client : distributed.Client, optional
         Where to count; see `misalign.cluster.connected`. By default in this process, on one core.
     progress : callable, optional
@@ -72,7 +77,7 @@ def count(
     ImportError
         Without the packages of captions.
     """
-    plan = Plan.of(files, taxonomy, match=match, column=column, labels=labels)
+    plan = Plan.of(files, taxonomy, match=match, column=column, labels=labels, kind=kind)
     return plan.count(client, progress)
 
 
@@ -109,6 +114,7 @@ class Plan:
         match: str = WORDS,
         column: str | None = None,
         labels: Mapping[str, str] | None = None,
+        kind: str = "",
     ) -> Plan:
         """Find files and part them; parameters and errors are those of `count`."""
         expect_installed()
@@ -117,7 +123,7 @@ class Plan:
             groups = ", ".join(taxonomy.groups)
             expect(group in taxonomy.groups, "labels", f"groups among {groups}", group)
         matcher(taxonomy, match)  # refuses what cannot be matched before anything is read
-        shards, failed = sources.shards(sources.found(files), column, labels)
+        shards, failed = sources.shards(sources.found(files, kind), column, labels, kind)
         return cls(taxonomy, match, tuple(shards), tuple(failed), labels)
 
     @property

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from misalign.coverage.formats import FORMATS, USUAL, ending
+from misalign.coverage import formats
+from misalign.coverage.formats import FORMATS, KINDS, USUAL, ending
 from misalign.errors import expect
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # in a folder, JSON documents mostly tell of the other files
 GATHERED = tuple(one for one in FORMATS if one != ".json")
+LONGEST = 200  # characters of a reason why a file cannot be read
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Shard:
         Where the captions are.
     labels : tuple of (str, str)
         Groups of concepts, and the columns that say which concept a picture shows.
+    kind : str, optional
+        What the file was said to be, see `misalign.coverage.formats.KINDS`.
     """
 
     file: Path
@@ -40,6 +44,7 @@ class Shard:
     size: int
     column: str
     labels: tuple[tuple[str, str], ...] = ()
+    kind: str = ""
 
     def resolved(self) -> Shard:
         """The same shard for a process that runs in another folder."""
@@ -53,7 +58,7 @@ class Batch:
     Parameters
     ----------
     captions : pyarrow.Array
-        Strings, some of them null, shape (captions,).
+        Strings of valid UTF-8, some of them null, shape (captions,).
     labels : dict
         For each labelled group, strings of the same shape.
     """
@@ -62,13 +67,15 @@ class Batch:
     labels: dict[str, pa.Array]
 
 
-def found(names: Iterable[str | Path]) -> list[Path]:
+def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
     """Files that names stand for, each once, sorted within a folder or pattern.
 
     Parameters
     ----------
     names : iterable of str or Path
         Files, folders (with all folders in them), or patterns such as ``"part-*.parquet"``.
+    kind : str, optional
+        What files that are not in a folder are, whatever their ending.
 
     Returns
     -------
@@ -84,8 +91,10 @@ def found(names: Iterable[str | Path]) -> list[Path]:
     paths: dict[Path, Path] = {}
     names = list(names)
     expect(names, "captions", "files, folders or patterns", "none")
-    known = ", ".join(FORMATS)
+    expect(not kind or kind in KINDS, "format", f"one of {', '.join(KINDS)}", repr(kind))
+    known = f"{', '.join(FORMATS)}, or a format that is given"
     for name in names:
+        expect(str(name), "captions", "files, folders or patterns", "an empty name")
         path = Path(name)
         if path.is_dir():
             inside = (one for one in sorted(path.rglob("*")) if ending(one) in GATHERED)
@@ -97,7 +106,7 @@ def found(names: Iterable[str | Path]) -> list[Path]:
             files = [one for one in matching if one.is_file()]
             expect(files, "captions", "a file, folder or pattern", name, FileNotFoundError)
             for one in files:
-                expect(ending(one) in FORMATS, "captions", f"a file of {known}", one)
+                expect(kind or ending(one) in FORMATS, "captions", f"a file of {known}", one)
         paths |= {one.resolve(): one for one in files}
     return list(paths.values())
 
@@ -110,7 +119,10 @@ def _matching(pattern: Path) -> list[Path]:
 
 
 def shards(
-    files: Iterable[Path], column: str | None = None, labels: Mapping[str, str] | None = None
+    files: Iterable[Path],
+    column: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    kind: str = "",
 ) -> tuple[list[Shard], list[tuple[str, str]]]:
     """Part files.
 
@@ -122,6 +134,8 @@ def shards(
         Where captions are; by default the first of the usual names that a file has.
     labels : mapping, optional
         From groups of concepts to columns.
+    kind : str, optional
+        What the files are, whatever their ending.
 
     Returns
     -------
@@ -137,9 +151,9 @@ def shards(
     parts, failed = [], []
     labels = tuple((labels or {}).items())
     for file in files:
-        kind = FORMATS[ending(file)]
+        how = formats.of(file, kind)
         try:
-            columns, pieces = kind.columns(file), kind.parts(file)
+            columns, pieces = how.columns(file), how.parts(file)
         except Exception as error:  # whatever a library finds wrong with a file
             failed.append((str(file), one_line(error)))
             continue
@@ -148,7 +162,7 @@ def shards(
         chosen = _column(file, columns, column)
         for _, name in labels:
             expect(name in columns, f"label column of {file}", ", ".join(columns), name)
-        parts += [Shard(file, part, size, chosen, labels) for part, size in pieces]
+        parts += [Shard(file, part, size, chosen, labels, kind) for part, size in pieces]
     return parts, failed
 
 
@@ -160,7 +174,8 @@ def _column(file: Path, columns: list[str], wanted: str | None) -> str:
         return wanted
     by_name = {name.lower(): name for name in reversed(columns)}
     usual = [by_name[name] for name in USUAL if name in by_name]
-    expect(usual, "column", f"the one of {file} that holds captions", f"columns {shown}")
+    expected = f"the one of {file} that holds captions (or format tsv-bare: there is no header)"
+    expect(usual, "column", expected, f"columns {shown}")
     return usual[0]
 
 
@@ -184,7 +199,8 @@ def batches(shard: Shard) -> Iterator[Batch]:
     import pyarrow.compute as pc
 
     names = list(dict.fromkeys((shard.column, *(name for _, name in shard.labels))))
-    for rows in FORMATS[ending(shard.file)].batches(shard.file, shard.part, names):
+    how = formats.of(shard.file, shard.kind)
+    for rows in how.batches(shard.file, shard.part, names):
         captions = rows.column(shard.column)
         labels = {group: rows.column(name) for group, name in shard.labels}
         if _is_list(captions.type):
@@ -213,15 +229,23 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _strings(column: pa.Array) -> pa.Array:
-    """As plain strings; what is not UTF-8 stays for the matcher to see."""
+    """As plain strings, with a replacement character for what is not UTF-8."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_string(column.type):
-        return column
-    return pc.cast(column, pa.string(), safe=False)
+    if not pa.types.is_string(column.type):
+        column = pc.cast(column, pa.string(), safe=False)
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        texts = column.cast(pa.binary()).to_pylist()
+        texts = [None if text is None else text.decode("utf-8", "replace") for text in texts]
+        return pa.array(texts, pa.string())
+    return column
 
 
 def one_line(error: Exception) -> str:
-    """First line of an error, or its kind if it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """First line of an error, or its kind if it has none; without what does not print."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    shown = "".join(char if char.isprintable() else "?" for char in line)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."

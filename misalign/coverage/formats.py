@@ -71,22 +71,22 @@ class Parquet:
 
 
 class Delimited:
-    """CSV and its kin with a header, a file a part: a quoted caption may hold line breaks.
+    """CSV and its kin, a file a part: a quoted caption may hold line breaks.
 
-    Spreadsheets write semicolons where a comma is the decimal point, so a header without the usual
-    delimiter may have another.
+    Spreadsheets write semicolons where a comma is the decimal point, so a first line without the
+    usual delimiter may have another. Without a header columns are called f0, f1, ...
     """
 
-    def __init__(self, delimiter: str) -> None:
-        self.delimiter = delimiter
+    def __init__(self, delimiter: str, header: bool = True) -> None:
+        self.delimiter, self.header = delimiter, header
 
     def _delimiter(self, path: Path) -> str:
-        """What parts the header."""
+        """What parts the first line."""
         with lines.opened(path) as file:
-            header = file.readline(lines.BLOCK)
-        expect(not header.startswith(lines.UTF_16), "encoding", "UTF-8", "UTF-16")
-        others = [mark for mark in ";\t|," if mark.encode() in header]
-        usual = self.delimiter.encode() in header or not others
+            first = file.readline(lines.BLOCK)
+        expect(not first.startswith(lines.UTF_16), "encoding", "UTF-8", "UTF-16")
+        others = [mark for mark in ";\t|," if mark.encode() in first]
+        usual = self.delimiter.encode() in first or not others
         return self.delimiter if usual else others[0]
 
     def _reader(self, path: Path, names: list[str] | None) -> Any:
@@ -94,9 +94,10 @@ class Delimited:
         from pyarrow import csv
 
         strings = {name: pa.string() for name in names or ()}
+        how = {"use_threads": False, "block_size": lines.BLOCK}
         return csv.open_csv(
             pa.input_stream(str(path), compression="detect"),
-            csv.ReadOptions(use_threads=False, block_size=lines.BLOCK),
+            csv.ReadOptions(autogenerate_column_names=not self.header, **how),
             csv.ParseOptions(delimiter=self._delimiter(path), newlines_in_values=True),
             csv.ConvertOptions(column_types=strings, include_columns=names, check_utf8=False),
         )
@@ -209,6 +210,16 @@ FORMATS: dict[str, Format] = {
     ".json": JSON(),
     ".txt": Text(),
 }
+# what a file may be said to be, whatever its name
+KINDS = {name[1:]: kind for name, kind in FORMATS.items()} | {
+    "csv-bare": Delimited(",", header=False),
+    "tsv-bare": Delimited("\t", header=False),
+}
+
+
+def of(path: Path, kind: str = "") -> Format:
+    """How to read a file: as one of `KINDS`, or by its ending."""
+    return KINDS[kind] if kind else FORMATS[ending(path)]
 
 
 def ending(path: Path) -> str:

@@ -8,11 +8,14 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from misalign.errors import expect
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BLOCK = 1 << 22  # bytes that are read at a time
 LONGEST = 1 << 26  # bytes of a line; a file without lines must not fill the memory
@@ -72,14 +75,8 @@ def _rest(file: BinaryIO) -> bytes:
     return line
 
 
-def captions(lines: bytes):
-    """Lines as captions, with their line feeds, which are white space.
-
-    Returns
-    -------
-    pyarrow.Array
-        Strings, one a line.
-    """
+def captions(lines: bytes) -> pa.Array:
+    """Lines as captions, strings with their line feeds, which are white space."""
     import pyarrow as pa
 
     ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1

@@ -78,7 +78,7 @@ class Matcher:
         Parameters
         ----------
         captions : pyarrow.Array
-            Strings, some of them null; bytes that are not UTF-8 count as unknown characters.
+            Strings of valid UTF-8, some of them null.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class Matcher:
         mask = plain.to_numpy(zero_copy_only=False)
         if mask.all():
             return self.folding(_ended(captions), True), np.arange(len(captions))
-        others = valid(captions.filter(pc.invert(plain)))
+        others = captions.filter(pc.invert(plain))
         data = self.folding(_ended(captions.filter(plain)), True)
         data += self.folding(_ended(others), False)
         return data, np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])
@@ -151,25 +151,3 @@ def _ended(captions: pa.Array) -> bytes:
     _, offsets, data = joined.buffers()
     ends = np.frombuffer(offsets, np.int32)[joined.offset : joined.offset + len(joined) + 1]
     return memoryview(data)[ends[0] : ends[-1]].tobytes()
-
-
-def valid(captions: pa.Array) -> pa.Array:
-    """Captions with a replacement character for what is not UTF-8.
-
-    Parameters
-    ----------
-    captions : pyarrow.Array
-        Strings, none of them null.
-
-    Returns
-    -------
-    pyarrow.Array
-    """
-    import pyarrow as pa
-
-    try:
-        captions.validate(full=True)
-    except pa.ArrowInvalid:
-        texts = captions.cast(pa.binary()).to_pylist()
-        return pa.array([text.decode("utf-8", "replace") for text in texts], pa.string())
-    return captions

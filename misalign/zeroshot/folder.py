@@ -101,8 +101,8 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
         expect(key in found, "group", f"one of {names}", name)
     chosen = {key: place for key, place in found.items() if not wanted or key in wanted}
     harmful = ", ".join(chosen[key][1] for key in chosen if key in SENSITIVE)
-    why = "scoring pictures of people on such labels does harm"
-    expected = f"only groups that are not sensitive, or --sensitive ({why}; chapter 11)"
+    why = "scoring people's pictures on such labels does harm; see the book's 11_practice"
+    expected = f"only groups that are not sensitive, or --sensitive ({why})"
     expect(sensitive or not harmful, "FOLDER", expected, harmful)
     notes: list[str] = []
     read = [_group(category, name, path, notes) for category, name, path in chosen.values()]
