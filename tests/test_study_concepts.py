@@ -155,7 +155,7 @@ def test_nearest_is_the_least_squared_distance_of_all():
     assert nearest(prompts, prompts).tolist() == [0, 1, 2, 3]
 
 
-def test_nearest_is_no_matter_of_the_angle():
+def test_nearest_is_by_distance_and_not_by_angle():
     """Eq. (1) measures distances: a longer vector the same way is another one."""
     prompts = torch.tensor([[1.0, 0.0], [5.0, 0.0], [0.0, 3.0]])
     assert nearest(torch.tensor([[4.0, 1.0], [0.5, 0.5]]), prompts).tolist() == [1, 0]
