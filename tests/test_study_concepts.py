@@ -1,129 +1,324 @@
-"""The study of concepts: who is named how often, and what its records say."""
+"""The case study in miniature: its settings, its prompts, and what a run records."""
 
-from dataclasses import replace
+import math
 
-import numpy as np
+import pandas as pd
 import pytest
 import torch
+from torch import nn
 
-from misalign.experiment import execute, fit, represent
+from misalign.experiment import execute, execute_all, fit, represent
+from misalign.pictures import split
 from misalign.run import Run
+from misalign.scoring import Fitted
 from misalign.streams import stream
-from misalign.studies import concepts
-from misalign.studies.concepts import LEVELS, coverage, nearest, prompted
-from misalign.worlds.concepts import GROUPS, WORDS
-from misalign.zeroshot.scores import confusion, corrected, macro_f1
+from misalign.studies import pictured, study
+from misalign.studies.concepts import (
+    BREADTHS,
+    HOW_OFTEN,
+    LEVELS,
+    Concepts,
+    coverage,
+    nearest,
+    prompted,
+)
+from misalign.worlds import PicturedWorld, concepts
+from misalign.worlds.concepts import GROUPS, OPENINGS, WORDS, Naming
+from misalign.zeroshot import scores
 
-RUN = Run(experiment="concepts", scale="smoke", bias="coverage", setting=3, encoding_size=6)
-METRICS = {"mcc", "f1", "f1_chance", "f1_corrected", "coverage"}
+SETTINGS = {"coverage": 10, "breadth": 4, "omission": 6}
+EVERY = [(bias, number + 1) for bias, count in SETTINGS.items() for number in range(count)]
+TOLD = ("f1", "f1_chance", "f1_corrected", "coverage")  # by zero-shot classification
+
+
+@pytest.fixture(scope="module", autouse=True)
+def elsewhere(tmp_path_factory):
+    """Pictures of these tests stay out of the project's data folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictured, "DATA", tmp_path_factory.mktemp("data"))
+        pictured.pool.cache_clear()
+        yield
+        pictured.pool.cache_clear()
+
+
+def smoke(**fields):
+    fields = {"bias": "coverage", "setting": 3, "encoding_size": 8} | fields
+    return Run(experiment="concepts", scale="smoke", **fields)
 
 
 @pytest.fixture(scope="module")
-def record():
-    return execute(RUN)
+def recorded(elsewhere):
+    """Record of a run."""
+    return execute(smoke())
 
 
-def test_coverages_go_from_half_to_a_thousandth_in_equal_steps():
-    assert (LEVELS[0], LEVELS[-1]) == (0.5, 0.001)
-    steps = np.diff(np.log10(LEVELS))
-    assert steps == pytest.approx(steps.mean(), rel=0.01)
+def by_metric(table):
+    """Scores by group and metric."""
+    return table.pivot(index="factor", columns="metric", values="score")
 
 
-def test_over_ten_settings_every_group_has_every_coverage_once():
-    table = np.array([coverage("coverage", setting) for setting in range(1, 11)])
-    for line in (*table, *table.T):
-        assert sorted(line, reverse=True) == [*LEVELS]
+# ---- settings
 
 
-def test_breadth_spreads_two_words_over_more_and_more_groups():
-    table = np.array([coverage("breadth", setting) for setting in (1, 2, 3, 4)])
-    assert table.sum(1) == pytest.approx(concepts.BUDGET)
-    named = table > 0
-    assert named.sum(1).tolist() == [*concepts.BREADTHS]
-    assert (named[1:] >= named[:-1]).all()  # whoever is named stays named
-    for row in table:
-        assert len(set(row[row > 0])) == 1
+def test_levels_fall_evenly_from_a_half_to_a_thousandth():
+    assert LEVELS[0] == 0.5 and LEVELS[-1] == 0.001 and len(LEVELS) == len(GROUPS)
+    step = (0.001 / 0.5) ** (1 / 9)
+    for first, second in zip(LEVELS, LEVELS[1:], strict=False):
+        assert second / first == pytest.approx(step, rel=0.01)  # rounded
 
 
-def test_omission_moves_the_background_alone():
-    table = np.array([coverage("omission", setting) for setting in range(1, 7)])
-    place = GROUPS.index("background")
-    assert table[:, place].tolist() == [*concepts.HOW_OFTEN]
-    assert set(np.delete(table, place, 1).flat) == {concepts.OTHERS}
+def test_coverages_are_a_latin_square():
+    rows = [coverage("coverage", number) for number in range(1, 11)]
+    for line in (*rows, *zip(*rows, strict=True)):
+        assert sorted(line, reverse=True) == list(LEVELS)
+    assert rows[0] == LEVELS
+    assert rows[1] == (LEVELS[-1], *LEVELS[:-1])
+
+
+@pytest.mark.parametrize(("setting", "count"), list(enumerate(BREADTHS, 1)))
+def test_breadth_spreads_two_words_over_more_and_more_groups(setting, count):
+    shares = coverage("breadth", setting)
+    assert sum(shares) == pytest.approx(2)
+    assert sorted(shares) == [0.0] * (10 - count) + [2 / count] * count
+
+
+def test_a_broader_caption_names_what_a_narrower_one_does():
+    named = [{i for i, share in enumerate(coverage("breadth", k)) if share} for k in range(1, 5)]
+    assert all(few < more for few, more in zip(named, named[1:], strict=False))
+
+
+@pytest.mark.parametrize(("setting", "share"), list(enumerate(HOW_OFTEN, 1)))
+def test_omission_leaves_out_the_background_alone(setting, share):
+    shares = dict(zip(GROUPS, coverage("omission", setting), strict=True))
+    assert shares.pop("background") == share
+    assert set(shares.values()) == {0.3}
+
+
+def test_omission_goes_from_never_to_always():
+    assert HOW_OFTEN[0] == 0 and HOW_OFTEN[-1] == 1
+    assert sorted(HOW_OFTEN) == list(HOW_OFTEN)
+
+
+@pytest.mark.parametrize(("bias", "setting"), EVERY)
+def test_a_run_s_captions_and_bias_are_those_of_its_setting(bias, setting):
+    run = smoke(bias=bias, setting=setting)
+    captions = run.study.captions(run)
+    assert captions == Naming(coverage(bias, setting))
+    assert run.study.bias(bias, setting) == captions.bias
+
+
+@pytest.mark.parametrize("ask", [coverage, Concepts().bias])
+@pytest.mark.parametrize("bias", SETTINGS)
+def test_settings_that_do_not_exist_are_one_line(complains, ask, bias):
+    for setting in (0, SETTINGS[bias] + 1, True, 1.0, "1"):
+        expected = f"from 1 to {SETTINGS[bias]} for {bias} bias"
+        with complains("setting", expected, repr(setting)):
+            ask(bias, setting)
+
+
+@pytest.mark.parametrize("ask", [coverage, lambda bias, _: smoke(bias=bias)])
+def test_biases_that_do_not_exist_are_one_line(complains, ask):
+    with complains("bias", "one of coverage, breadth, omission", "'selection'"):
+        ask("selection", 1)
 
 
 @pytest.mark.parametrize(
-    ("bias", "setting", "message"),
+    ("field", "value", "expected"),
     [
-        ("selection", 1, "bias: expected one of coverage, breadth, omission, got 'selection'"),
-        ("coverage", 11, "setting: expected a whole number from 1 to 10"),
-        ("breadth", 5, "setting: expected a whole number from 1 to 4"),
-        ("omission", 0, "setting: expected a whole number from 1 to 6"),
+        ("variant", "pixels", "'', 'untrained'"),
+        ("latents", "graph", "'independent'"),
+        ("scale", "paper", "smoke, live, laptop"),
     ],
 )
-def test_a_setting_that_is_not_there_is_one_line(bias, setting, message):
-    with pytest.raises(ValueError, match=f"^{message}"):
-        replace(RUN, bias=bias, setting=setting)
+def test_runs_that_do_not_exist_are_one_line(complains, field, value, expected):
+    with complains(field, expected, repr(value)):
+        Run(**{"experiment": "concepts", "bias": "coverage", field: value})
 
 
-def test_the_nearest_prompt_is_found():
-    z, prompts = (torch.randn(n, 3, generator=stream(0, str(n))) for n in (20, 4))
-    naive = [min(range(4), key=lambda k: float(((one - prompts[k]) ** 2).sum())) for one in z]
+@pytest.mark.parametrize("scale", ["live", "laptop"])
+def test_strides_divide_the_pictures(scale):
+    scale = study("concepts").scales[scale]
+    assert scale.side % math.prod(stride for _, _, stride in scale.trunk) == 0
+
+
+# ---- zero-shot
+
+
+def test_nearest_is_the_least_squared_distance_of_all():
+    z, prompts = (torch.randn(n, 5, generator=stream(n, "points")) for n in (40, 4))
+    naive = []
+    for point in z.tolist():
+        apart = [math.dist(point, prompt) for prompt in prompts.tolist()]
+        naive.append(apart.index(min(apart)))
     assert nearest(z, prompts).tolist() == naive
+    assert len(set(naive)) == 4
+    assert nearest(prompts, prompts).tolist() == [0, 1, 2, 3]
 
 
-def test_prompts_are_means_over_openings():
-    fitted = fit(RUN)
-    captions, text = fitted.world.captions, fitted.encoders["text"]
-    found = prompted(fitted, "shape")
-    place = WORDS["shape"].index("plank")
-    lines = ["a picture plank", "a photo plank", "this scene plank"]
+def test_nearest_is_by_distance_and_not_by_angle():
+    """Eq. (1) measures distances: a longer vector the same way is another one."""
+    prompts = torch.tensor([[1.0, 0.0], [5.0, 0.0], [0.0, 3.0]])
+    assert nearest(torch.tensor([[4.0, 1.0], [0.5, 0.5]]), prompts).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_concept_s_prompt_is_the_mean_over_openings(group):
+    run = smoke(setting=1)
+    fitted = run.study.initial(run, "cpu")
+    captions, encode = fitted.world.captions, fitted.encoders["text"]
     with torch.no_grad():
-        each = text(captions.vocabulary.encode(lines, captions.length))
-    torch.testing.assert_close(found[place], each.mean(0))
+        naive = [
+            sum(
+                encode(captions.vocabulary.encode([f"{' '.join(opening)} {word}"], captions.length))
+                for opening in OPENINGS
+            )[0]
+            / len(OPENINGS)
+            for word in WORDS[group]
+        ]
+    torch.testing.assert_close(prompted(fitted, group), torch.stack(naive))
+    assert not prompted(fitted, group).requires_grad
 
 
-def test_a_record_has_every_group_and_metric(record):
-    scores = record.scores
-    found = {(row.factor, row.metric) for row in scores.itertuples()}
-    assert found == {(name, metric) for name in GROUPS for metric in METRICS}
-    assert len(scores) == len(found)
-    assert set(scores.query("metric == 'mcc'")["probe"]) == {"linear"}
-    assert set(scores.query("metric != 'mcc'")["probe"]) == {"zero-shot"}
-    assert scores["oracle"].isna().all()
+class Counted(nn.Module):
+    """Encodes a caption as how often it says each word of the groups."""
+
+    def __init__(self, captions):
+        super().__init__()
+        words = [word for group in WORDS.values() for word in group]
+        self.register_buffer("index", torch.tensor(captions.vocabulary.indices(words)))
+
+    def forward(self, tokens):
+        return (tokens[..., None] == self.index).float().sum(-2)
 
 
-def test_recorded_scores_fit_each_other_and_the_setting(record):
-    table = record.scores.pivot(index="factor", columns="metric", values="score").loc[[*GROUPS]]
-    assert table["coverage"].tolist() == pytest.approx([*coverage("coverage", 3)])
-    expected = [corrected(*pair) for pair in zip(table["f1"], table["f1_chance"], strict=True)]
-    assert table["f1_corrected"].tolist() == pytest.approx(expected, abs=1e-5)
+class Told(Concepts):
+    """A study whose pictures are represented by their concepts, as far as they are known."""
+
+    def __init__(self, known=GROUPS):
+        super().__init__()
+        self.known = known
+
+    def represent(self, run, fitted, purpose, device):
+        values = concepts.draw(400, generator=stream(0, purpose))
+        targets = {("image", name): values[name][:, None] for name in GROUPS}
+        parts = [nn.functional.one_hot(values[name], 4) * (name in self.known) for name in GROUPS]
+        return {"image": torch.cat(parts, 1).float()}, targets
 
 
-def test_the_recorded_score_is_that_of_test_pictures_and_prompts(record):
-    fitted = fit(RUN)
-    z, targets = represent(RUN, fitted, "probe test")
-    guess = nearest(z["image"], prompted(fitted, "light"))
-    told = confusion(targets["image", "light"][:, 0], guess, 4)
-    scores = record.scores.query("factor == 'light' and metric == 'f1'")
-    assert macro_f1(told) == pytest.approx(scores["score"].item(), abs=1e-5)
+@pytest.fixture
+def told():
+    """A world and encoders for `Told`."""
+    captions = Naming(coverage("coverage", 3))
+    world = PicturedWorld(concepts.FACTORS, concepts.rendered(3, size=8), captions)
+    return Fitted(world, nn.ModuleDict({"text": Counted(captions)}), torch.zeros(0))
 
 
-def test_no_test_picture_was_trained_on():
-    fitted = fit(RUN)
-    z, _ = represent(RUN, fitted, "probe test")
-    budget = RUN.budget
-    assert len(z["image"]) == budget.pictures * budget.shares[2] // sum(budget.shares)
-    assert len(fitted.world.part) == budget.pictures * budget.shares[0] // sum(budget.shares)
+def test_representations_that_are_the_concepts_are_told_without_fault(told):
+    found = by_metric(Told().score(smoke(), told, "cpu"))
+    assert (found["f1"] == 1).all()
+    assert (found["f1_corrected"] == 1).all()
+    assert (found["mcc"] > 0.25).all()  # by as few steps as a smoke run's probes have
+    assert found["f1_chance"].between(0.2, 0.3).all()
 
 
-def test_a_seed_decides_everything(record):
-    again, other = execute(RUN), execute(replace(RUN, seed=1))
-    assert record.scores.equals(again.scores)
-    assert not record.scores["score"].equals(other.scores["score"])
+def test_a_group_that_a_representation_lacks_scores_as_chance(told):
+    known = tuple(group for group in GROUPS if group != "light")
+    found = by_metric(Told(known).score(smoke(), told, "cpu"))
+    assert (found.drop("light")["f1"] == 1).all()
+    assert abs(found.loc["light", "mcc"]) < 0.2 < found.drop("light")["mcc"].min()
+    # the same guess for all pictures: permuted labels score as much
+    assert found.loc["light", "f1"] == found.loc["light", "f1_chance"]
+    assert found.loc["light", "f1_corrected"] == 0
 
 
-def test_an_untrained_encoder_is_read_as_it_is():
-    record = execute(replace(RUN, variant="untrained"))
-    assert record.run["steps"].item() == 0
-    assert set(record.scores["metric"]) == METRICS
+# ---- records
+
+
+def test_a_run_records_every_group_by_every_metric(recorded):
+    rows = recorded.scores
+    found = list(rows[["factor", "probe", "metric"]].itertuples(index=False, name=None))
+    expected = {(group, "linear", "mcc") for group in GROUPS}
+    expected |= {(group, "zero-shot", metric) for group in GROUPS for metric in TOLD}
+    assert set(found) == expected and len(found) == len(expected)
+    for column in ("modality", "target"):
+        assert set(rows[column]) == {"image"}
+    assert set(rows["split"]) == {"test"}
+    assert rows["score"].notna().all() and rows["oracle"].isna().all()
+    assert recorded.run["steps"].item() == smoke().budget.recipe.steps
+
+
+def test_coverages_are_recorded_beside_the_scores(recorded):
+    found = by_metric(recorded.scores)["coverage"]
+    assert found.loc[list(GROUPS)].tolist() == list(coverage("coverage", 3))
+
+
+def test_the_corrected_score_is_that_of_f1_and_chance(recorded):
+    found = by_metric(recorded.scores)
+    expected = (found["f1"] - found["f1_chance"]) / (1 - found["f1_chance"])
+    assert (found["f1_corrected"] - expected).abs().max() < 1e-5  # of rounded numbers
+
+
+@pytest.mark.parametrize("variant", ["", "untrained"])
+def test_recorded_f1_is_that_of_representations_and_prompts(recorded, variant):
+    run = smoke(variant=variant)
+    table = recorded.scores if not variant else execute(run).scores
+    fitted = fit(run)
+    z, targets = represent(run, fitted, "probe test")
+    found = by_metric(table)
+    for group in GROUPS:
+        prompts = prompted(fitted, group)
+        guesses = (z["image"][:, None] - prompts).square().sum(-1).argmin(1)
+        counts = scores.confusion(targets["image", group][:, 0], guesses, 4)
+        f1, chance = scores.macro_f1(counts), scores.expected_chance(counts)
+        assert found.loc[group, "f1"] == pytest.approx(f1, abs=1e-6)
+        assert found.loc[group, "f1_chance"] == pytest.approx(chance, abs=1e-6)
+
+
+def test_the_same_run_scores_the_same_and_another_seed_does_not(recorded):
+    pd.testing.assert_frame_equal(execute(smoke()).scores, recorded.scores)
+    other = execute(smoke(seed=1)).scores
+    assert (other["score"] != recorded.scores["score"]).any()
+
+
+def test_an_untrained_control_keeps_its_initial_weights():
+    run = smoke(variant="untrained")
+    start, end = run.study.initial(run, "cpu"), fit(run)
+    assert all(map(torch.equal, start.encoders.parameters(), end.encoders.parameters()))
+    assert not len(end.losses)
+
+
+def test_runs_score_alike_in_company_and_alone():
+    runs = [smoke(), smoke(bias="omission", setting=1)]
+    for run, record in zip(runs, execute_all(runs), strict=True):
+        alone = execute(run).scores
+        assert record.scores[["run", "factor", "metric"]].equals(alone[["run", "factor", "metric"]])
+        apart = (record.scores["score"] - alone["score"]).abs()
+        assert apart.median() < 1e-3 and apart.max() < 0.1  # a picture may change sides
+
+
+def test_torch_is_left_as_it_was():
+    state = torch.random.get_rng_state()
+    execute(smoke())
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+# ---- representations
+
+
+@pytest.mark.parametrize(("purpose", "part"), [("probe fit", "evaluation"), ("probe test", "test")])
+def test_probes_meet_each_picture_of_their_part_once(purpose, part):
+    run = smoke(setting=2)
+    fitted = run.study.initial(run, "cpu")
+    budget = run.budget
+    pictures = pictured.pool(run.study, budget.pictures, budget.side, "cpu")
+    rows = split(len(pictures), budget.shares, seed=0)
+    assert torch.equal(fitted.world.part, rows["train"])
+    z, targets = represent(run, fitted, purpose)
+    for group in GROUPS:
+        expected = pictures.factors[group][rows[part]]
+        assert torch.equal(targets["image", group][:, 0], expected)
+    assert set(targets) == {("image", group) for group in GROUPS}
+    images = pictures.images(rows[part]).float() / 255
+    with torch.no_grad():
+        torch.testing.assert_close(z["image"], fitted.encoders["image"](images))
+    assert z["text"].shape == z["image"].shape == (len(rows[part]), 8)

@@ -80,6 +80,24 @@ def test_the_project_s_own_sweeps_go_by_their_names(tmp_path):
     assert outcome.output.startswith("table_05: 10 of 10 runs to do")
 
 
+@pytest.mark.parametrize(
+    ("name", "bias", "settings", "count"),
+    [
+        ("concepts_coverage", "coverage", 10, 33),  # and an untrained control
+        ("concepts_breadth", "breadth", 4, 12),
+        ("concepts_omission", "omission", 6, 18),
+    ],
+)
+def test_sweeps_of_the_miniature_have_every_setting_by_three_seeds(name, bias, settings, count):
+    runs = Sweep.named(name).runs
+    assert len({run.id for run in runs}) == count
+    assert {(run.experiment, run.bias, run.encoding_size) for run in runs} == {
+        ("concepts", bias, 32)
+    }
+    trained = {(run.setting, run.seed) for run in runs if not run.variant}
+    assert trained == {(k, seed) for k in range(1, settings + 1) for seed in range(3)}
+
+
 def test_a_sweep_that_is_not_there_is_one_line_with_the_known_names():
     refused(invoke("figure_99", "--dry-run"), "FILES: expected a file, or one of assumptions, ")
 
