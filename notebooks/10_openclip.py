@@ -251,7 +251,7 @@ assert overall >= 0.8
 # {glue:text}`oc-rho-group-mean` on average and {glue:text}`oc-rho-group-least` at the least; over all
 # hundred cells {glue:text}`oc-rho-all`. Within one setting it lies between
 # {glue:text}`oc-rho-setting-least` and {glue:text}`oc-rho-setting-most`, on average
-# {glue:text}`oc-rho-setting-mean`: half of the ten groups are then so rare that their scores, all near 0,
+# {glue:text}`oc-rho-setting-mean`: nearly half of the ten groups are then so rare that their scores, all near 0,
 # rank by luck, and a hard group that is named a little more often than an easy one falls behind it. So
 # one table of a web model understates what coverage does, or overstates it if easy things happen to be
 # named more often. Only moving the captions tells.
