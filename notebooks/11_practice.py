@@ -205,7 +205,8 @@ for kind in ("independent", "dependent"):
 # With independent factors omission costs {glue:text}`practice-independent-cost` of $R^2$ for $y_4$ and gains
 # {glue:text}`practice-independent-gain` of MCC after the shift; with dependent ones
 # {glue:text}`practice-dependent-cost` and {glue:text}`practice-dependent-gain`. Where factors depend on each
-# other, what was left out is half known from the rest, so the price is lower.
+# other, what was left out is half known from the rest; there the gain is no larger than the spread over
+# seeds.
 #
 # The decision needs knowledge that captions do not have: *which* factors will change. Who guesses wrong
 # pays the price and gains nothing.
@@ -273,8 +274,9 @@ for name, value in values.items():
 #
 # The last setting has a surprise. If *all* captions name the background, the others' score by name falls to
 # {glue:text}`practice-omit-others-last`, while what a classifier finds of them does not
-# ({glue:text}`practice-omit-others-held-last`, after {glue:text}`practice-omit-others-held-first`). A prompt
-# such as "a picture left" then is a kind of caption that the model has never met.
+# ({glue:text}`practice-omit-others-held-last`, after {glue:text}`practice-omit-others-held-first`). Perhaps the
+# prompts are to blame: "a picture left" then is a kind of caption that the model has never met. The
+# records do not test it.
 #
 # ### What omission does not do
 #
@@ -313,7 +315,7 @@ assert len(sensitive) == 19
 # | What do my captions name? | `misalign audit captions.csv --html report.html`; many files: `misalign coverage` | {doc}`10_openclip` |
 # | Must the model serve many tasks? | Name every group that a task needs, in more than a few per cent of the captions of its pictures; spread words rather than repeat them | {numref}`fig-practice-breadth` |
 # | Is one group hard to see? | Name it more often than easy ones | {numref}`fig-openclip-grid` |
-# | Do captions contradict pictures? | Correct them: a perturbed concept is as lost as an omitted one | {doc}`05_numerical` |
+# | Do captions contradict pictures? | Correct them: a perturbed concept may be lost like an omitted one, or come back in part | {doc}`05_numerical`, {doc}`08_mpi3d` |
 # | Will something change in use? | Leave just that out, everywhere, if no task needs it | {numref}`fig-practice-robust` |
 # | Should the model not use something? | Leave it out of **all** captions, and its proxies too | {numref}`fig-practice-omission` |
 # | Did it work? | Ask by name: `misalign zeroshot`. Then train a classifier on the representation: names may be gone and traces not | {numref}`fig-openclip-probe` |
