@@ -205,8 +205,8 @@ for kind in ("independent", "dependent"):
 # With independent factors omission costs {glue:text}`practice-independent-cost` of $R^2$ for $y_4$ and gains
 # {glue:text}`practice-independent-gain` of MCC after the shift; with dependent ones
 # {glue:text}`practice-dependent-cost` and {glue:text}`practice-dependent-gain`. Where factors depend on each
-# other, what was left out is half known from the rest; there the gain is no larger than the spread over
-# seeds.
+# other, what was left out is half known from the rest; there the cost is smaller than its
+# spread over seeds.
 #
 # The decision needs knowledge that captions do not have: *which* factors will change. Who guesses wrong
 # pays the price and gains nothing.

@@ -132,3 +132,10 @@ def test_missing_packages_are_one_line(captions, monkeypatch):
     done = invoke(captions)
     assert done.exit_code == 1
     assert "pip install -e '.[captions]'), got no pyarrow, ahocorasick_rs" in done.stderr
+
+
+def test_never_writes_over_what_it_reads(captions):
+    before = captions.read_bytes()
+    done = invoke(captions, "--out", captions)
+    assert done.exit_code == 1 and captions.read_bytes() == before
+    assert done.output.startswith("Error: out: expected another file than is read, got")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from misalign.cli.counting import counting, followed, planned, say_failed
 from misalign.cli.options import FILE
+from misalign.errors import expect
 from misalign.paths import expect_writable, replacing
 
 if TYPE_CHECKING:
@@ -36,9 +38,13 @@ def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) 
 def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Tally:
     """Count as the options say, and write the table."""
     out = options["out"]
+    plan = planned(captions, options)
     if out:
+        read = [*(shard.file for shard in plan.shards), *(Path(file) for file, _ in plan.failed)]
+        there = {path.resolve() for path in (*read, *filter(None, [options["concepts"]]))}
+        expect(out.resolve() not in there, "out", "another file than is read", out)
         expect_writable("out", out.parent)
-    tally = followed(planned(captions, options), options)
+    tally = followed(plan, options)
     if out:
         with replacing(out) as partial:
             tally.by_concept().to_csv(partial, index=False)
