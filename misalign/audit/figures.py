@@ -48,7 +48,7 @@ def drawings(findings: Findings) -> list[Drawing]:
         drawn.append(_least(findings))
         if findings.trend:
             drawn.append(_blind(findings))
-    if findings.labelled:
+    if findings.labelled and findings.concepts["pictures"].any():
         drawn.append(_rates(findings))
     return drawn
 
@@ -151,14 +151,14 @@ def _rates(findings: Findings) -> Drawing:
         canvas.per_cent(axes, "pictures")
         canvas.legend(figure, axes)
         svg = canvas.svg(figure)
-    rate = percent(shown["perturbation"].iloc[0])
+    rate = shown["perturbation"].iloc[0] if len(shown) else 0
     return Drawing(
         "What captions do to what pictures show",
         "Omission: of a concept's pictures, those whose captions name nothing of its group."
         " Perturbation: of its other pictures, those whose captions name only something else of"
         f" the group. With 95 % intervals.{_left_out(there, 'concept', 'most perturbed')}",
         f"Rates of {counted(len(shown), 'concept')}"
-        + (f"; captions perturb {names.iloc[0]} most, {rate}." if rate else "."),
+        + (f"; captions perturb {names.iloc[0]} most, {percent(rate)}." if rate > 0 else "."),
         svg,
     )
 

@@ -136,7 +136,9 @@ def _concepts(tally: Tally, threshold: float) -> pd.DataFrame:
 
 def _add_rates(table: pd.DataFrame, labelled: np.ndarray) -> None:
     """Add how often captions omit what pictures show, and how often they say something else."""
-    pictures, omitted, right, perturbed = labelled.T
+    # of sensitive concepts nothing but coverage is reported
+    sensitive = (table["category"].map(ROLES) == "sensitive").to_numpy()
+    pictures, omitted, right, perturbed = np.where(sensitive, 0, labelled.T)
     table["pictures"] = pictures
     _add_share(table, "omission", omitted, pictures)
     _add_share(table, "perturbation", perturbed, right + perturbed)

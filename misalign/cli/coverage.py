@@ -45,6 +45,8 @@ def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Tally:
         expect(out.resolve() not in there, "out", "another file than is read", out)
         expect_writable("out", out.parent)
     tally = followed(plan, options)
+    first = "".join(f" ({file}: {reason})" for file, reason in tally.failed[:1])
+    expect(tally.captions, "captions", "at least one", f"none{first}")
     if out:
         with replacing(out) as partial:
             tally.by_concept().to_csv(partial, index=False)

@@ -94,7 +94,7 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
             other = found.get(name.casefold())
             twice = f"{other[1]} in {other[0]}, too" if other else ""
             expect(not other, str(group), "a group of a name of its own", twice)
-            found[name.casefold()] = (category.name, name, group)
+            found[name.casefold()] = (as_text(category.name), name, group)
     wanted = {_spaced(name).casefold(): name for name in only}
     names = ", ".join(name for _, name, _ in found.values()) or "no groups"
     for key, name in wanted.items():
