@@ -84,7 +84,7 @@ for group, words in concepts.WORDS.items():
 # chance that the setting gives it, and is silent about the rest. With these coverages that makes about
 # one word a caption, and some have none at all.
 
-# %% mystnb={"figure": {"caption": "Pictures of the world, and in white what the captions of setting 7 say of them.", "name": "fig-openclip-book"}, "image": {"alt": "Eight small pictures, each a disc, ring, plank or pillar of some color on a patterned backdrop with up to four lanterns above. Each is labelled by one or two words, such as right, or by nothing."}}
+# %% mystnb={"figure": {"caption": "Pictures of the world, and in white what the captions of setting 7 say of them.", "name": "fig-openclip-book"}, "image": {"alt": "Eight small pictures, each a disc, ring, plank or pillar of some color on a patterned backdrop with up to four lanterns above. Each is labelled by one or two words, such as left, or by nothing."}}
 if live:
     (run,) = runs
     world = run.study.initial(run, "cpu").world
@@ -292,7 +292,7 @@ for name, value in zip(("low", "foot", "high"), ends, strict=True):
 # what was not learned. A linear classifier on the representation tells. {numref}`fig-openclip-probe`
 # has both.
 
-# %% mystnb={"figure": {"caption": "What names reach and what the representation holds: means over all groups and seeds. Dashed: a linear classifier on an encoder that was not trained.", "name": "fig-openclip-probe"}, "image": {"alt": "Two curves that rise with coverage. From two per cent on they lie on each other; below, the linear classifier stays near 0.2, about as high as the dashed line, and the zero-shot score near 0."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "What names reach and what the representation holds: means over all groups and seeds. Dashed: a linear classifier on an encoder that was not trained.", "name": "fig-openclip-probe"}, "image": {"alt": "Two curves that rise with coverage. From six per cent on they lie on each other; below, the linear classifier falls to about 0.2, under the dashed line, and the zero-shot score to 0."}} tags=["recorded"]
 untrained = recorded.query("variant == 'untrained' and metric == 'mcc'")
 floor = untrained["score"].mean()
 curves = means.groupby("coverage")[["f1_corrected", "mcc"]].mean()
@@ -341,9 +341,9 @@ for name, value in {
 # "hat" is found {glue:text}`oc-inflation-hat` times as often as it is meant. Over all
 # {glue:text}`oc-inflation-found` concepts that the list can have, substrings count
 # {glue:text}`oc-inflation-total` times as much as words. The median is only
-# {glue:text}`oc-inflation-median`: most terms are long, and {glue:text}`oc-inflation-twice` short ones,
-# such as hat, red, car, cat, tea and tie, do the damage. They sit in the groups that are said to be named
-# often ({numref}`fig-openclip-inflation`).
+# {glue:text}`oc-inflation-median`: most terms are long, and {glue:text}`oc-inflation-twice`,
+# most of them short, such as hat, red, car, cat, tea and tie, do the damage. Groups differ
+# in how many of them they have ({numref}`fig-openclip-inflation`).
 
 # %% mystnb={"figure": {"caption": "How many times as often substrings find a group's concepts as whole words do, in everyday English.", "name": "fig-openclip-inflation"}, "image": {"alt": "Horizontal bars on a logarithmic scale. Clothing leads with about 36, then texture, food and postprocessing; scenes, roles and points of view are near 1."}} tags=["recorded"]
 groups = found.groupby("group")[["words", "substring"]].sum()
@@ -364,7 +364,7 @@ print("most inflated:", times.index[-1])
 #
 # ## Run the real one
 #
-# What follows needs downloads that this book does not make. **Captions.** LAION-400M's are 128 Parquet
+# What follows needs downloads that this book does not make. **Captions.** LAION-400M's are Parquet
 # files with some 400 million rows, in a column `TEXT`. One call counts them; a file that cannot be read is
 # named, and the rest is counted.
 #
