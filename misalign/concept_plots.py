@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from misalign.case_study import SCORE as CORRECTED
 from misalign.errors import expect
 from misalign.plots import COLORS, SERIES
-
-CORRECTED = "f1_corrected"  # zero-shot: 0 is guessing, 1 is perfect
 
 
 def captioned(images: Tensor, captions: Mapping[str, Sequence[str]], width: int = 30) -> Figure:

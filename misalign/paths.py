@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,6 +44,29 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def expect_another(name: str, path: Path, sources: Iterable[Path]) -> None:
+    """Raise a one-line error if a file cannot be at a path, or would take the place of a source.
+
+    Parameters
+    ----------
+    name : str
+        What the path is given as.
+    path : Path
+        Where a file will go.
+    sources : iterable of Path
+        Files that are read.
+
+    Raises
+    ------
+    ValueError
+        "NAME: expected a file to write to, got the folder PATH", or the same with "another file
+        than is read".
+    """
+    expect(not path.is_dir(), name, "a file to write to", f"the folder {path}")
+    there = {source.resolve() for source in sources}
+    expect(path.resolve() not in there, name, "another file than is read", path)
 
 
 def expect_writable(name: str, folder: Path) -> None:

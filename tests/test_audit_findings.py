@@ -88,6 +88,14 @@ def test_sensitive_concepts_are_counted_and_nothing_else():
     assert np.isnan(findings.groups.set_index("group").loc["Trait", "score"])
 
 
+def test_labels_of_people_s_traits_are_not_reported():
+    labelled = {0: (50, 10, 40, 0), 8: (50, 10, 10, 30)}
+    table = find(tally(labelled=labelled)).concepts.set_index("concept")
+    assert table.loc["dog", "omission"] == 0.2
+    assert table.loc["evil", "pictures"] == 0
+    assert table.loc["evil", ["omission", "perturbation"]].isna().all()
+
+
 def test_blind_spots_to_mend_are_neither_nuisances_nor_sensitive():
     findings = find(tally(), TREND)
     wanted = findings.wanted(findings.groups)

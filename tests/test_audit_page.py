@@ -232,3 +232,19 @@ def test_a_click_sorts_the_table_in_a_browser(full, tmp_path):
     assert set(scores.split()[-2:]) == {"lazy", "evil"}  # without a score: last
     assert set(found.split()) == {"glossy", "matte", "rough"}
     assert fits
+
+
+def test_a_figure_names_what_is_perturbed_only_if_something_is():
+    said = [
+        figures.drawings(find(tally(labelled={0: (50, 10, 40 - wrong, wrong)})))[-1].alt
+        for wrong in (0, 20)
+    ]
+    assert said == [
+        "Rates of 1 concept.",
+        "Rates of 1 concept; captions perturb dog (Animal) most, 50 %.",
+    ]
+
+
+def test_without_a_label_to_report_there_is_no_figure_of_rates():
+    titles = [one.title for one in figures.drawings(find(tally(labelled={8: (50, 10, 10, 30)})))]
+    assert "What captions do to what pictures show" not in titles

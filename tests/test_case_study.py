@@ -90,6 +90,7 @@ def test_the_packaged_fit_is_that_of_the_records():
     packaged, now = Trend.read(), fit_trend.fitted()
     for name in ("intercept", "slope", "spread", "least", "most"):
         assert getattr(packaged, name) == pytest.approx(getattr(now, name), rel=1e-4), name
+    assert packaged.covariance == pytest.approx(now.covariance, rel=1e-4)
     assert (packaged.points, packaged.runs) == (now.points, now.runs)
 
 

@@ -139,3 +139,11 @@ def test_never_writes_over_what_it_reads(captions):
     done = invoke(captions, "--out", captions)
     assert done.exit_code == 1 and captions.read_bytes() == before
     assert done.output.startswith("Error: out: expected another file than is read, got")
+
+
+def test_nothing_to_count_is_one_line_and_no_table(tmp_path):
+    (tmp_path / "a.txt").write_text("")
+    done = invoke(tmp_path / "a.txt", "--out", tmp_path / "out.csv")
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: captions: expected at least one, got none")
+    assert not (tmp_path / "out.csv").exists()

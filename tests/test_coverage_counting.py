@@ -220,14 +220,9 @@ def test_tables_have_a_line_a_concept_and_a_group(tmp_path):
     assert list(labelled.columns[-4:]) == ["pictures", "omitted", "right", "perturbed"]
 
 
-def test_both_counts_stand_side_by_side(tmp_path, complains):
+def test_words_and_substrings_of_the_same_captions(tmp_path):
     (tmp_path / "a.txt").write_text("a red dog\nshared park\ncatalog of dogs\n")
     words, parts = (count([tmp_path], TAXONOMY, match=match) for match in ("words", "substring"))
-    table = tables.both(words, parts).set_index("concept")
-    assert list(table.loc["red", ["words", "substring", "times"]]) == [1, 2, 2]
-    assert list(table.loc["cat", ["words", "substring"]]) == [0, 1]
-    assert np.isnan(table.loc["cat", "times"])
-    with complains("tallies", "words and substring", "words and words"):
-        tables.both(words, words)
-    with complains("tallies", "the same captions", "3 and 0"):
-        tables.both(words, Tally.zero(TAXONOMY, "substring"))
+    tables = [one.by_concept().set_index("concept")["captions"] for one in (words, parts)]
+    assert [table["red"] for table in tables] == [1, 2]
+    assert [table["cat"] for table in tables] == [0, 1]

@@ -15,7 +15,7 @@ from misalign.audit import words
 from misalign.audit.advice import ACTIONS
 from misalign.audit.findings import Findings
 from misalign.errors import expect
-from misalign.paths import replacing
+from misalign.paths import expect_another, replacing
 
 PAIRS = 20  # contradictions on the page
 
@@ -110,10 +110,8 @@ def write(
 
 def expect_places(html: Path | None, csv: Path | None, sources: Sequence[Path] = ()) -> None:
     """Raise a one-line error if a report cannot go where it shall, or would overwrite a source."""
-    there = {path.resolve() for path in sources}
     for name, path in (("html", html), ("csv", csv)):
         if path is not None:
-            expect(not path.is_dir(), name, "a file to write to", f"the folder {path}")
-            expect(path.resolve() not in there, name, "another file than is read", path)
+            expect_another(name, path, sources)
     if html is not None and csv is not None:
         expect(html.resolve() != csv.resolve(), "csv", "another file than the page", csv)

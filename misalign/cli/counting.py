@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from misalign.cli.options import COUNT, FILE
+from misalign.cli.options import COUNT, FILE, WHERE, expect_apart
+from misalign.errors import expect
 
 if TYPE_CHECKING:
     from misalign.coverage import Tally
@@ -79,12 +80,7 @@ def planned(captions: tuple[str, ...], options: dict[str, Any]) -> Plan:
     from misalign.coverage import Taxonomy
     from misalign.coverage.counting import Plan
 
-    for name, other, reason in (
-        ("scheduler", "slurm", "choose one"),
-        ("scheduler", "workers", "it has its own"),
-    ):
-        if options[name] and options[other]:
-            raise click.UsageError(f"--{name} does not go with --{other}: {reason}")
+    expect_apart(options, WHERE)
     return Plan.of(
         captions,
         Taxonomy.read(options["concepts"]),
@@ -127,7 +123,11 @@ def followed(plan: Plan, options: dict[str, Any]) -> Tally:
             bar.set_postfix_str(f"{counted:,} captions", refresh=False)
             bar.update(done - bar.n)
 
-        return plan.count(client, progress)
+        tally = plan.count(client, progress)
+    # without a caption the first reason stands for all, in the one line of the error
+    first = "".join(f" ({file}: {reason})" for file, reason in tally.failed[:1])
+    expect(tally.captions, "captions", "at least one", f"none{first}")
+    return tally
 
 
 def say_failed(tally: Tally) -> None:

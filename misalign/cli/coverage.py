@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from misalign.cli.counting import counting, followed, planned, say_failed
 from misalign.cli.options import FILE
-from misalign.errors import expect
-from misalign.paths import expect_writable, replacing
+from misalign.paths import expect_another, expect_writable, replacing
 
 if TYPE_CHECKING:
     from misalign.coverage import Tally
@@ -40,13 +38,9 @@ def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Tally:
     out = options["out"]
     plan = planned(captions, options)
     if out:
-        read = [*(shard.file for shard in plan.shards), *(Path(file) for file, _ in plan.failed)]
-        there = {path.resolve() for path in (*read, *filter(None, [options["concepts"]]))}
-        expect(out.resolve() not in there, "out", "another file than is read", out)
+        expect_another("out", out, [*plan.files, *filter(None, [options["concepts"]])])
         expect_writable("out", out.parent)
     tally = followed(plan, options)
-    first = "".join(f" ({file}: {reason})" for file, reason in tally.failed[:1])
-    expect(tally.captions, "captions", "at least one", f"none{first}")
     if out:
         with replacing(out) as partial:
             tally.by_concept().to_csv(partial, index=False)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
+# options of where to work that do not go together, and why
+WHERE = (("scheduler", "slurm", "choose one"), ("scheduler", "workers", "it has its own"))
+
+
+def expect_apart(options: dict[str, Any], pairs: Iterable[tuple[str, str, str]]) -> None:
+    """Refuse two options at once, by their names and the reason."""
+    for name, other, reason in pairs:
+        if options[name] and options[other]:
+            raise click.UsageError(f"--{name} does not go with --{other}: {reason}")
 
 
 def expect_device(name: str) -> None:

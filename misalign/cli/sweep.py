@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from misalign.cli.options import COUNT, FILE, FOLDER, expect_device
+from misalign.cli.options import COUNT, FILE, FOLDER, WHERE, expect_apart, expect_device
 from misalign.errors import expect
 from misalign.paths import EXECUTED, RESULTS, SWEEPS, expect_writable
 
@@ -61,13 +61,8 @@ def _found(file: Path, known: tuple[Path, ...]) -> Path:
 
 def _check(options: dict[str, Any]) -> None:
     """Refuse options that do not go together, and a device that is not there."""
-    for name, other, reason in (
-        ("scheduler", "slurm", "choose one"),
-        ("scheduler", "workers", "it has its own"),
-        ("device", "notebooks", "notebooks train on the CPU (see --no-notebooks)"),
-    ):
-        if options[name] and options[other]:
-            raise click.UsageError(f"--{name} does not go with --{other}: {reason}")
+    here = "notebooks train on the CPU (see --no-notebooks)"
+    expect_apart(options, (*WHERE, ("device", "notebooks", here)))
     for name in ("scheduler", "slurm", "workers", "timeout"):
         if options[name] and not options["notebooks"]:
             raise click.UsageError(f"--{name} does not go with --no-notebooks, which runs here")

@@ -127,6 +127,11 @@ class Plan:
         return cls(taxonomy, match, tuple(shards), tuple(failed), labels)
 
     @property
+    def files(self) -> list[Path]:
+        """Files that are read, or should have been."""
+        return [*(shard.file for shard in self.shards), *(Path(file) for file, _ in self.failed)]
+
+    @property
     def size(self) -> int:
         """Bytes of all shards."""
         return sum(shard.size for shard in self.shards)

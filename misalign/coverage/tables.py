@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from scipy.stats import binomtest
 
-from misalign.errors import expect
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -90,36 +88,6 @@ def by_group(tally: Tally) -> pd.DataFrame:
         "concepts": [len(places) for places in members],
     }
     return pd.DataFrame(about | _shares(tally.group_named, tally.captions))
-
-
-def both(words: Tally, substring: Tally) -> pd.DataFrame:
-    """Counts of whole words beside counts of substrings, one line a concept.
-
-    Parameters
-    ----------
-    words, substring : Tally
-        Counts of the same captions, by either match.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``category, group, concept, words, substring, times``: captions by either match,
-        and how many times as many the substrings find; NaN where there is no whole word.
-
-    Raises
-    ------
-    ValueError
-        For other matches, taxonomies, or numbers of captions.
-    """
-    got = f"{words.match} and {substring.match}"
-    expect(got == "words and substring", "tallies", "words and substring", got)
-    expect(words.taxonomy == substring.taxonomy, "taxonomy", "one", "two that differ")
-    sizes = (words.captions, substring.captions)
-    expect(len(set(sizes)) == 1, "tallies", "the same captions", f"{sizes[0]} and {sizes[1]}")
-    table = by_concept(words)[["category", "group", "concept"]]
-    table["words"], table["substring"] = words.named, substring.named
-    table["times"] = table["substring"] / table["words"].where(table["words"] > 0)
-    return table
 
 
 def _shares(counts: Iterable[int], total: int) -> dict[str, list]:
