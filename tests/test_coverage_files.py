@@ -250,3 +250,12 @@ def test_a_file_is_what_it_is_said_to_be(tmp_path):
     assert (tally.captions, tally.silent, tally.named.tolist()) == (3, 1, [1, 1])
     with pytest.raises(ValueError, match=r"^format: expected one of parquet, csv, .*got 'srt'$"):
         count([path], TAXONOMY, kind="srt")
+
+
+def test_in_a_folder_every_file_is_what_it_is_said_to_be(tmp_path):
+    for name in ("a.token", "sub/b.txt", ".hidden.token"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1.jpg\ta dog\n")
+    tally = count([tmp_path], TAXONOMY, kind="tsv-bare", column="f1")
+    assert (tally.captions, tally.failed) == (2, ())
+    assert count([tmp_path], TAXONOMY).captions == 1  # the text file alone, by its ending

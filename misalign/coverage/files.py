@@ -75,7 +75,8 @@ def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
     names : iterable of str or Path
         Files, folders (with all folders in them), or patterns such as ``"part-*.parquet"``.
     kind : str, optional
-        What files that are not in a folder are, whatever their ending.
+        What all of them are, whatever their ending; of a folder then every file counts, hidden
+        ones apart.
 
     Returns
     -------
@@ -97,9 +98,10 @@ def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
         expect(str(name), "captions", "files, folders or patterns", "an empty name")
         path = Path(name)
         if path.is_dir():
-            inside = (one for one in sorted(path.rglob("*")) if ending(one) in GATHERED)
-            files = [one for one in inside if one.is_file()]
-            expected = f"files of {', '.join(GATHERED)} in a folder"
+            inside = [one for one in sorted(path.rglob("*")) if one.is_file()]
+            files = [one for one in inside if _gathered(one, path, kind)]
+            expected = "a file" if kind else f"files of {', '.join(GATHERED)}"
+            expected += " in a folder"
             expect(files, "captions", expected, path, FileNotFoundError)
         else:
             matching = [path] if path.exists() else _matching(path)
@@ -109,6 +111,13 @@ def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
                 expect(kind or ending(one) in FORMATS, "captions", f"a file of {known}", one)
         paths |= {one.resolve(): one for one in files}
     return list(paths.values())
+
+
+def _gathered(file: Path, folder: Path, kind: str) -> bool:
+    """Whether a file of a folder holds captions: by its ending, unless it is said what it is."""
+    if kind:
+        return not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return ending(file) in GATHERED
 
 
 def _matching(pattern: Path) -> list[Path]:

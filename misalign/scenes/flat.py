@@ -1,4 +1,4 @@
-"""Flat things as pictures: signed distances, patterns and finishes, n scenes at once."""
+"""Flat shapes as signed distances, and patterns of a plane, n scenes at once."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ from misalign.worlds.captioned import fresh
 if TYPE_CHECKING:
     from misalign.captions import Vocabulary
 
-# What captions call the four concepts of each group, in the order of a sentence: "a picture of two
-# big striped glossy red circles on the left in a meadow, sunlit, in rain". Every group has words
-# of its own, so that none is learned by way of another's.
+# What captions call the four concepts of each group, in their order: "a picture two big striped
+# glossy red disc left meadow sunlit rainy" names them all. Every group has words of its own, so
+# that none is learned by way of another's.
 WORDS = {
     "count": ("one", "two", "three", "four"),
     "size": ("tiny", "small", "big", "huge"),
