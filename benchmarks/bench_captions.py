@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from misalign.captions import Captioner, tokenize
-from misalign.streams import stream
+from misalign.captions.captioner import Captioner
+from misalign.captions.vocabulary import tokenize
+from misalign.rng import generator_for
 
 CAPTIONS = 100_000
 BAR = 5  # seconds
@@ -15,13 +16,15 @@ def drawn(captions):
     """Values of every factor, and a sentence for each caption."""
     values = {}
     for factor, wording in captions.wordings.items():
-        generator = stream(0, factor)
+        generator = generator_for(0, factor)
         values[factor] = (
             torch.rand(CAPTIONS, generator=generator)
             if wording.continuous
             else torch.randint(len(wording.words), (CAPTIONS,), generator=generator)
         )
-    template = torch.randint(len(captions.templates), (CAPTIONS,), generator=stream(0, "template"))
+    template = torch.randint(
+        len(captions.templates), (CAPTIONS,), generator=generator_for(0, "template")
+    )
     return values, template
 
 

@@ -12,9 +12,11 @@ pa = pytest.importorskip("pyarrow")
 pl = pytest.importorskip("polars")
 
 from benchmarks import crowds, memory  # noqa: E402
-from misalign import cluster  # noqa: E402
-from misalign.coverage import Taxonomy, count, lines  # noqa: E402
+from misalign import parallel as cluster  # noqa: E402
+from misalign.coverage import lines  # noqa: E402
+from misalign.coverage.count import count  # noqa: E402
 from misalign.coverage.matcher import ROWS, Matcher  # noqa: E402
+from misalign.coverage.taxonomy import Taxonomy  # noqa: E402
 
 CAPTIONS, MILLIONS = 2_000_000, 20_000_000
 MEMORY = 2**30  # bytes at most
@@ -28,7 +30,7 @@ class Polars(Matcher):
         self.texts = [pattern.decode() for pattern in self.patterns]
         self.kind = pl.Enum(self.texts)
 
-    def found(self, data):
+    def find_matches(self, data):
         texts = pl.Series(lines.captions(data))
         found = texts.str.extract_many(self.texts, overlapping=True)
         counts = found.list.len().to_numpy()

@@ -7,9 +7,10 @@ import torch
 from torch.nn import functional
 
 from benchmarks import floors
-from misalign.downstream import f_y
-from misalign.probes import BATCH, HIDDEN, LinearProbe, MLPProbe, r2
-from misalign.streams import stream
+from misalign.metrics import r2
+from misalign.probes.regression import BATCH, HIDDEN, LinearProbe, MLPProbe
+from misalign.rng import generator_for
+from misalign.studies.downstream import f_y
 from misalign.studies.numerical import SCALES
 
 SAMPLES, SIZE, TARGETS = 16_384, 5, 26
@@ -21,11 +22,11 @@ def samples(purpose):
 
     Targets are the ten factors, f_y of the first 1, 2, ..., 10 of them, and 6 columns of noise.
     """
-    s = torch.randn(SAMPLES, 10, generator=stream(0, purpose, "factors"))
-    weight = torch.randn(SIZE, SIZE, generator=stream(0, "mixing"))
+    s = torch.randn(SAMPLES, 10, generator=generator_for(0, purpose, "factors"))
+    weight = torch.randn(SIZE, SIZE, generator=generator_for(0, "mixing"))
     z = functional.leaky_relu(s[:, :SIZE] @ weight, 0.2)
     tasks = torch.stack([f_y(s[:, :size]) for size in range(1, 11)], 1)
-    noise = torch.randn(SAMPLES, 6, generator=stream(0, purpose, "noise"))
+    noise = torch.randn(SAMPLES, 6, generator=generator_for(0, purpose, "noise"))
     y = torch.cat([s, tasks, noise], 1)
     assert y.shape[1] == TARGETS
     return z, y
@@ -81,7 +82,7 @@ def bench_mlp_probe(benchmark, race, data):
     fitted = {}
 
     def fit_ours():
-        generator = stream(0, "probe")
+        generator = generator_for(0, "probe")
         fitted["ours"] = MLPProbe(steps, generator=generator).fit(z, y).predict
 
     def theirs(name, targets, epochs):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.memory import peak_allocated
-from misalign.scenes import causal3dident, mpi3d, trace
-from misalign.streams import stream
+from misalign.rendering import causal3dident, mpi3d, trace
+from misalign.rng import generator_for
 
 # images a second that must be reached on two cores
 BARS = {"mpi3d": (mpi3d, 64, 256, 400), "causal3dident": (causal3dident, 128, 96, 120)}
@@ -15,7 +15,7 @@ BARS = {"mpi3d": (mpi3d, 64, 256, 400), "causal3dident": (causal3dident, 128, 96
 
 def scenes(world, n):
     """Uniform factors of n scenes."""
-    generator = stream(0, "scenes")
+    generator = generator_for(0, "scenes")
     return {
         column.name: torch.randint(column.values, (n,), generator=generator)
         if column.values

@@ -19,10 +19,10 @@ def lined_up(fitted, how):
 @pytest.mark.usefixtures("quick_worlds")
 @pytest.mark.parametrize(("scale", "steps", "rounds"), [("laptop", 20, 7), ("gpu", 5, 3)])
 def bench_step(benchmark, race, scale, steps, rounds):
-    how = recipe(scale, steps=steps, ahead=5)
+    how = recipe(scale, steps=steps, prefetch_steps=5)
     fitted = company([Run(scale=scale, setting=SETTING)])
     ours, nothing = lined_up(fitted, how)
-    low, _ = lined_up(fitted, recipe(scale, steps=steps, ahead=5, autocast=True))
+    low, _ = lined_up(fitted, recipe(scale, steps=steps, prefetch_steps=5, autocast=True))
     benchmark.extra_info |= {
         "steps": steps,
         "batch": how.batch_size,

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from misalign.run import Run
-from misalign.scoring import Fitted
-from misalign.streams import stream
+from misalign.rng import generator_for
+from misalign.run import Run, TrainedModel
 from misalign.studies.numerical import SCALES
-from misalign.training import Recipe, train_together
+from misalign.training.loop import Recipe, train_many
 
 SETTING = 5  # of the paper's ten: half of the factors selected
 
 
-def company(runs: list[Run]) -> list[Fitted]:
+def company(runs: list[Run]) -> list[TrainedModel]:
     """Worlds and encoders of runs, untrained."""
     return [run.study.initial(run, "cpu") for run in runs]
 
@@ -24,15 +23,15 @@ def recipe(scale: str, **changes: object) -> Recipe:
     return replace(SCALES[scale].recipe, **changes)
 
 
-def training(fitted: list[Fitted], how: Recipe) -> Callable[[], object]:
+def training(fitted: list[TrainedModel], how: Recipe) -> Callable[[], object]:
     """A training of all of them together."""
 
     def work() -> object:
-        return train_together(
+        return train_many(
             [one.encoders for one in fitted],
             [one.world for one in fitted],
             how,
-            [stream(seed, "batches") for seed in range(len(fitted))],
+            [generator_for(seed, "batches") for seed in range(len(fitted))],
             runs=[str(number) for number in range(len(fitted))],
         )
 

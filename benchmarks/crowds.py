@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from misalign.coverage import Taxonomy
+from misalign.coverage.taxonomy import Taxonomy
 
 POOL = 200_000
 SHARD = 1_000_000  # captions of a Parquet file

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from misalign.encoders import Whitening
-from misalign.optim import ITERATIONS
-from misalign.training import Recipe
-from misalign.worlds import NumericalWorld
+from misalign.encoders.mlp import Whitening
+from misalign.training.loop import Recipe
+from misalign.training.muon import ITERATIONS
+from misalign.worlds.numerical import NumericalWorld
 
 PASSES = 9  # over a (B, B) array and half of Eq. (2), see `objective_copies`
 

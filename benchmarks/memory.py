@@ -23,7 +23,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from misalign.paths import ROOT
-from misalign.streams import stream
+from misalign.rng import generator_for
 
 if TYPE_CHECKING:
     import psutil
@@ -35,7 +35,7 @@ def objective(version: str, rows: int, width: int) -> Callable[[], tuple[torch.T
     """Value and gradients of Eq. (2), in float32, for fixed representations of unit variance."""
     value = importlib.import_module(OBJECTIVES[version]).sym_align_max_ent
     z_x, z_t = (
-        torch.randn(rows, width, generator=stream(0, name)).requires_grad_() for name in "xt"
+        torch.randn(rows, width, generator=generator_for(0, name)).requires_grad_() for name in "xt"
     )
 
     def work() -> tuple[torch.Tensor, ...]:

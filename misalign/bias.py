@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import comb
 
-from misalign.errors import expect, expect_whole
+from misalign.errors import check_int, invalid
 
 SETTINGS = ("selection", "perturbation", "joint")
 KINDS = ("noise", "uniform", "other")
@@ -40,7 +40,7 @@ def subset_rank(subset: Iterable[int], n: int) -> int:
     """
     elements = sorted(subset)
     for element in elements:
-        expect_whole("subset", element, 1, n)
+        check_int("subset", element, 1, n)
     rank = sum(comb(n, size) for size in range(len(elements)))
     previous = 0
     for left, element in zip(range(len(elements), 0, -1), elements, strict=True):
@@ -70,7 +70,7 @@ def subset_at(rank: int, n: int) -> tuple[int, ...]:
     ValueError
         If the rank is out of range.
     """
-    expect_whole("rank", rank, 0, 2**n - 1)
+    check_int("rank", rank, 0, 2**n - 1)
     size = 0
     while rank >= comb(n, size):
         rank -= comb(n, size)
@@ -129,26 +129,32 @@ class Bias:
     kind: str = "noise"
 
     def __post_init__(self) -> None:
-        expect_whole("n", self.n, 1)
+        check_int("n", self.n, 1)
         for name in ("selected", "perturbed"):
             elements = getattr(self, name)
-            expect(isinstance(elements, Iterable), name, "an index set", repr(elements))
+            if not isinstance(elements, Iterable):
+                raise invalid(name, "an index set", repr(elements))
             elements = tuple(elements)
             stray = [i for i in elements if type(i) is not int or not 1 <= i <= self.n]
-            expect(not stray, name, f"indices from 1 to {self.n}", stray)
+            if stray:
+                raise invalid(name, f"indices from 1 to {self.n}", stray)
             object.__setattr__(self, name, tuple(sorted(set(elements))))
-        expect(self.selected, "selected", "a non-empty index set I_theta (Definition 3.1)", "none")
+        if not self.selected:
+            raise invalid("selected", "a non-empty index set I_theta (Definition 3.1)", "none")
         stray = [i for i in self.perturbed if i not in self.selected]
-        expect(not stray, "perturbed", f"indices within I_theta = {self.selected}", stray)
-        expect(
-            self.perturbed != self.selected,
-            "perturbed",
-            "a proper subset I_rho of I_theta, so that something stays unbiased (Definition 3.2)",
-            f"all of it, {self.perturbed}",
-        )
-        expect(0 < self.probability <= 1, "probability", "a number in (0, 1]", self.probability)
+        if stray:
+            raise invalid("perturbed", f"indices within I_theta = {self.selected}", stray)
+        if self.perturbed == self.selected:
+            raise invalid(
+                "perturbed",
+                "a proper subset I_rho of I_theta: something stays unbiased (Definition 3.2)",
+                f"all of it, {self.perturbed}",
+            )
+        if not 0 < self.probability <= 1:
+            raise invalid("probability", "a number in (0, 1]", self.probability)
         kinds = ", ".join(map(repr, KINDS))
-        expect(self.kind in KINDS, "kind", f"one of {kinds}", repr(self.kind))
+        if self.kind not in KINDS:
+            raise invalid("kind", f"one of {kinds}", repr(self.kind))
 
     @property
     def omitted(self) -> tuple[int, ...]:
@@ -195,10 +201,10 @@ class Bias:
         ValueError
             If an index is out of its range.
         """
-        expect_whole("n", n, 1)
-        expect_whole("theta", theta, 1, 2**n - 1)
+        check_int("n", n, 1)
+        check_int("theta", theta, 1, 2**n - 1)
         selected = subset_at(theta, n)
-        expect_whole("rho", rho, 1, 2 ** len(selected) - 1)
+        check_int("rho", rho, 1, 2 ** len(selected) - 1)
         perturbed = tuple(selected[i - 1] for i in subset_at(rho - 1, len(selected)))
         return cls(n, selected, perturbed, **options)
 
@@ -224,9 +230,10 @@ class Bias:
         ValueError
             If the bias is unknown or the setting is outside its table.
         """
-        expect(bias in SETTINGS, "bias", f"one of {', '.join(SETTINGS)}", repr(bias))
+        if bias not in SETTINGS:
+            raise invalid("bias", f"one of {', '.join(SETTINGS)}", repr(bias))
         last, table = {"selection": (10, 2), "perturbation": (10, 3), "joint": (1, 5)}[bias]
-        expect_whole("setting", setting, 1, last, f"{bias} bias (Table {table})")
+        check_int("setting", setting, 1, last, f"{bias} bias (Table {table})")
         if bias == "selection":
             return cls(10, tuple(range(1, setting + 1)))
         if bias == "perturbation":

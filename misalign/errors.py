@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 
-def expect(
-    condition: object,
-    name: str,
-    expected: str,
-    got: object,
-    error: type[Exception] = ValueError,
-) -> None:
-    """Raise a one-line error unless a condition holds.
+
+def invalid(
+    name: str, expected: str, got: object, error: type[Exception] = ValueError
+) -> Exception:
+    """Make a one-line error, "NAME: expected EXPECTED, got GOT", for the caller to raise.
 
     Parameters
     ----------
-    condition : object
-        Anything with a truth value.
     name : str
         The argument at fault.
     expected, got : str, object
         What would have been right, and what came.
     error : type of Exception, optional
-        Which error to raise.
+        Its type.
 
-    Raises
-    ------
-    error
-        "NAME: expected EXPECTED, got GOT".
+    Returns
+    -------
+    Exception
+
+    Examples
+    --------
+    >>> raise invalid("tau", "a temperature above 0", -1)
+    Traceback (most recent call last):
+    ValueError: tau: expected a temperature above 0, got -1
     """
-    if not condition:
-        raise error(f"{name}: expected {expected}, got {got}")
+    return error(f"{name}: expected {expected}, got {got}")
 
 
-def expect_whole(
-    name: str, value: object, least: int, most: int | None = None, of: str = ""
-) -> None:
-    """Raise a one-line error unless a value is a whole number within bounds.
+def check_int(name: str, value: object, least: int, most: int | None = None, of: str = "") -> int:
+    """Return a whole number within bounds as an int, numpy's integers included.
 
     Parameters
     ----------
@@ -51,9 +49,10 @@ def expect_whole(
     Raises
     ------
     ValueError
-        As `expect`.
+        As `invalid` words it.
     """
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    within = whole and value >= least and (most is None or value <= most)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if whole and value >= least and (most is None or value <= most):
+        return int(value)
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-    expect(within, name, f"a whole number {bounds}{f' for {of}' if of else ''}", repr(value))
+    raise invalid(name, f"a whole number {bounds}{f' for {of}' if of else ''}", repr(value))

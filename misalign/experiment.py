@@ -13,29 +13,27 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from misalign.errors import expect
+from misalign.errors import invalid
 from misalign.paths import CHECKPOINTS
-from misalign.provenance import DECIDING, code_hash, commit, device_name
-from misalign.results import RUNS, Record, write
-from misalign.run import Run
-from misalign.scoring import Fitted, Read
-from misalign.streams import stream
-from misalign.training import train_together
+from misalign.provenance import code_hash, commit, device_name
+from misalign.records import RUNS, Record, write
+from misalign.rng import generator_for
+from misalign.run import Read, Run, TrainedModel
+from misalign.training.loop import train_many
 
-__all__ = ["Fitted", "execute", "execute_all", "fit", "fit_all", "represent", "score"]
-
-# taken while these very modules are loaded: later the files may be other than what runs
-CODE = {experiment: code_hash(experiment) for experiment in DECIDING}
+__all__ = ["execute", "execute_all", "fit", "fit_all", "represent", "score"]
 
 
-def fit(run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None) -> Fitted:
+def fit(
+    run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None
+) -> TrainedModel:
     """Draw a run's world and train its encoders: `fit_all` for one run."""
     return fit_all([run], device=device, checkpoint=checkpoint)[0]
 
 
 def fit_all(
     runs: Sequence[Run], *, device: torch.device | str = "cpu", checkpoint: Path | None = None
-) -> list[Fitted]:
+) -> list[TrainedModel]:
     """Draw the worlds of runs and train their encoders, all in one program.
 
     Parameters
@@ -45,7 +43,7 @@ def fit_all(
     device : torch.device or str, optional
         Where to train.
     checkpoint : Path, optional
-        File to resume from and to save to, see `misalign.training.train_together`.
+        File to resume from and to save to, see `misalign.training.loop.train_many`.
 
     Returns
     -------
@@ -54,15 +52,16 @@ def fit_all(
     """
     kinds = {f"{run.experiment}, {run.scale}" for run in runs}
     alike = "runs of one experiment and scale"
-    expect(len(kinds) == 1, "runs", alike, "; ".join(sorted(kinds)) or "none")
+    if len(kinds) != 1:
+        raise invalid("runs", alike, "; ".join(sorted(kinds)) or "none")
     fitted = [run.study.initial(run, device) for run in runs]
     trained = [(run, start) for run, start in zip(runs, fitted, strict=True) if run.trains]
     if trained:
-        losses = train_together(
+        losses = train_many(
             [start.encoders for _, start in trained],
             [start.world for _, start in trained],
-            runs[0].budget.recipe,
-            [stream(run.seed, "batches", device=device) for run, _ in trained],
+            runs[0].scale_config.recipe,
+            [generator_for(run.seed, "batches", device=device) for run, _ in trained],
             device=device,
             checkpoint=checkpoint,
             runs=[run.id for run, _ in trained],
@@ -92,19 +91,19 @@ def seconds_a_step(run: Run, *, device: torch.device | str = "cpu") -> float:
         does not count.
     """
     start = run.study.initial(replace(run, variant=""), device)
-    recipe = replace(run.budget.recipe, ahead=1)
+    recipe = replace(run.scale_config.recipe, prefetch_steps=1)
     seconds = []
     for steps in (1, 1, 3):  # the first warms up
         started = time.perf_counter()
-        generator = stream(run.seed, "batches", device=device)
+        generator = generator_for(run.seed, "batches", device=device)
         brief = replace(recipe, steps=steps)
-        train_together([start.encoders], [start.world], brief, [generator], device=device)
+        train_many([start.encoders], [start.world], brief, [generator], device=device)
         seconds.append(time.perf_counter() - started)
     return (seconds[2] - seconds[1]) / 2
 
 
 def represent(
-    run: Run, fitted: Fitted, purpose: str, *, device: torch.device | str = "cpu"
+    run: Run, fitted: TrainedModel, purpose: str, *, device: torch.device | str = "cpu"
 ) -> Read:
     """Representations of fresh samples, and the targets that probes predict from them.
 
@@ -130,7 +129,7 @@ def represent(
     return run.study.represent(run, fitted, purpose, device)
 
 
-def score(run: Run, fitted: Fitted, *, device: torch.device | str = "cpu") -> pd.DataFrame:
+def score(run: Run, fitted: TrainedModel, *, device: torch.device | str = "cpu") -> pd.DataFrame:
     """Probe a run's representations, as its study does.
 
     Parameters
@@ -145,7 +144,7 @@ def score(run: Run, fitted: Fitted, *, device: torch.device | str = "cpu") -> pd
     Returns
     -------
     DataFrame
-        Columns `misalign.results.SCORES`. A factor of several dimensions scores its mean.
+        Columns `misalign.records.SCORES`. A factor of several dimensions scores its mean.
     """
     return run.study.score(run, fitted, device)
 
@@ -179,10 +178,11 @@ def execute_all(
         Scores and provenance. Each run's `seconds` are an equal share of the training and its own
         probing.
     """
-    expect(runs, "runs", "at least one run", "none")
+    if not runs:
+        raise invalid("runs", "at least one run", "none")
     started = time.perf_counter()
     together = hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:12]
-    code = CODE[runs[0].experiment]
+    code = code_hash(runs[0].experiment)
     checkpoint = CHECKPOINTS / f"{together}-{code}.pt" if record else None
     everyone = fit_all(runs, device=device, checkpoint=checkpoint)
     share = (time.perf_counter() - started) / len(runs)
@@ -206,7 +206,7 @@ def _provenance(
         "scale": run.scale,
         "parameters": run.parameters,
         "commit": commit(),
-        "code": CODE[run.experiment],
+        "code": code_hash(run.experiment),
         "device": device_name(device),
         "torch": torch.__version__,
         "steps": len(losses),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 SIMILARITIES = ("euclidean", "cosine")
 
@@ -77,17 +77,20 @@ class _LogOnePlusSum(torch.autograd.Function):
 
 
 def _check(tau: float, z_x: Tensor, **others: Tensor | None) -> None:
-    expect(tau > 0, "tau", "a temperature above 0", tau)
-    expect(z_x.ndim >= 2, "z_x", "shape (..., B, n)", tuple(z_x.shape))
+    if not tau > 0:
+        raise invalid("tau", "a temperature above 0", tau)
+    if not z_x.ndim >= 2:
+        raise invalid("z_x", "shape (..., B, n)", tuple(z_x.shape))
     for name, other in others.items():
-        expect(
-            other is None or (other.ndim == z_x.ndim and other.shape[-1] == z_x.shape[-1]),
-            name,
-            f"rows of width {z_x.shape[-1]}, like z_x",
-            other is not None and tuple(other.shape),
-        )
+        if not (other is None or (other.ndim == z_x.ndim and other.shape[-1] == z_x.shape[-1])):
+            raise invalid(
+                name,
+                f"rows of width {z_x.shape[-1]}, like z_x",
+                other is not None and tuple(other.shape),
+            )
     rows = others["z_t"].shape[-2]
-    expect(rows == z_x.shape[-2], "z_t", f"{z_x.shape[-2]} rows, one a pair", rows)
+    if rows != z_x.shape[-2]:
+        raise invalid("z_t", f"{z_x.shape[-2]} rows, one a pair", rows)
 
 
 def _miss(logits: Tensor) -> Tensor:
@@ -118,9 +121,8 @@ def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "eucli
         For an unknown similarity, a temperature not above 0, or shapes that do not match.
     """
     _check(tau, z_x, z_t=z_t)
-    expect(
-        similarity in SIMILARITIES, "similarity", f"one of {', '.join(SIMILARITIES)}", similarity
-    )
+    if similarity not in SIMILARITIES:
+        raise invalid("similarity", f"one of {', '.join(SIMILARITIES)}", similarity)
     if similarity == "cosine":
         logits = functional.normalize(z_x, dim=-1) @ functional.normalize(z_t, dim=-1).mT / tau
     else:
@@ -166,9 +168,11 @@ def sym_align_max_ent(
     """
     _check(tau, z_x, z_t=z_t, other_x=other_x, other_t=other_t)
     both = (other_x is None) == (other_t is None)
-    expect(both, "other_t", "a second batch of both modalities or of none", "one modality")
+    if not both:
+        raise invalid("other_t", "a second batch of both modalities or of none", "one modality")
     rows = z_x.shape[-2]
-    expect(other_x is not None or rows > 1, "z_x", "at least 2 rows", rows)
+    if not (other_x is not None or rows > 1):
+        raise invalid("z_x", "at least 2 rows", rows)
     positive = -(z_x - z_t).square().sum(-1) / tau
     halves = [_half(z, other, positive, tau) for z, other in ((z_x, other_x), (z_t, other_t))]
     return (halves[0] + halves[1]) / 2

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "misalign"
+DATA_FILES = LIBRARY / "data"  # packaged tables
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
 SWEEPS = ROOT / "sweeps"
@@ -64,9 +65,11 @@ def expect_another(name: str, path: Path, sources: Iterable[Path]) -> None:
         "NAME: expected a file to write to, got the folder PATH", or the same with "another file
         than is read".
     """
-    expect(not path.is_dir(), name, "a file to write to", f"the folder {path}")
+    if path.is_dir():
+        raise invalid(name, "a file to write to", f"the folder {path}")
     there = {source.resolve() for source in sources}
-    expect(path.resolve() not in there, name, "another file than is read", path)
+    if path.resolve() in there:
+        raise invalid(name, "another file than is read", path)
 
 
 def expect_writable(name: str, folder: Path) -> None:
@@ -94,4 +97,4 @@ def expect_writable(name: str, folder: Path) -> None:
             pass
     except OSError as error:
         expected = "a folder to write to"
-        expect(False, name, expected, f"{folder} ({there}: {error.strerror})", OSError)
+        raise invalid(name, expected, f"{folder} ({there}: {error.strerror})", OSError) from None

@@ -1,4 +1,4 @@
-"""A `Run`: everything that decides a result, and nothing else."""
+"""A `Run`: everything that decides a result, and nothing else; and the studies, by name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,168 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from misalign.errors import expect, expect_whole
-from misalign.scales import Scale
-from misalign.studies import Study, study
+from misalign.bias import Bias
+from misalign.errors import check_int, invalid
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from torch import Tensor, nn
+
+    from misalign.worlds.base import World
 
 CONTROLS = ("untrained", "raw")  # variants that are not trained
+GROUP = "misalign.studies"  # of entry points
+# the package's own studies; those of others come by entry points or `register_study`
+STUDIES = {
+    "numerical": "numerical:Numerical",
+    "assumptions": "assumptions:Assumptions",
+    "mpi3d": "mpi3d:Mpi3d",
+    "mpi3d_sym_align_max_ent": "mpi3d:aligned",
+    "mpi3d_nt_xent": "mpi3d:nt_xent",
+    "causal3dident": "causal3dident:Causal3dident",
+    "concepts": "concepts:Concepts",
+}
+_registered: dict[str, Study] = {}
+
+Key = tuple[str, str]  # target and factor, such as ("image", "s1")
+Read = tuple[dict[str, "Tensor"], dict[Key, "Tensor"]]  # representations by modality, and targets
+AnyStudy = TypeVar("AnyStudy")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A world and encoders trained on it.
+
+    Parameters
+    ----------
+    world : World
+        Where pairs come from.
+    encoders : ModuleDict
+        f_x as ``"image"`` and f_t as ``"text"``; identities in the variant ``"raw"``.
+    losses : Tensor
+        Loss of every training step, shape (steps,).
+    """
+
+    world: World
+    encoders: nn.ModuleDict
+    losses: Tensor
+
+
+class Study(Protocol):
+    """An experiment: its worlds, its settings and what is read from its representations.
+
+    Attributes
+    ----------
+    name : str
+        The experiment's name in runs and records.
+    variants, latents : tuple of str
+        What these fields of a run may be.
+    scales : mapping of str to object
+        How much compute, by the scale's name; a scale has a `recipe`.
+    """
+
+    name: str
+    variants: tuple[str, ...]
+    latents: tuple[str, ...]
+    scales: Mapping[str, Any]
+
+    def bias(self, bias: str, setting: int) -> Bias:
+        """Look a setting up; a ValueError for one that the study does not have."""
+        ...
+
+    def initial(self, run: Run, device: torch.device | str) -> TrainedModel:
+        """Draw a run's world and its encoders before training."""
+        ...
+
+    def represent(
+        self, run: Run, fitted: TrainedModel, purpose: str, device: torch.device | str
+    ) -> Read:
+        """Represent fresh samples, and give the targets that probes predict from them."""
+        ...
+
+    def score(self, run: Run, fitted: TrainedModel, device: torch.device | str) -> pd.DataFrame:
+        """Probe a run's representations: a table of `misalign.records.SCORES`."""
+        ...
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    own = {name: EntryPoint(name, f"{GROUP}.{at}", GROUP) for name, at in STUDIES.items()}
+    return {point.name: point for point in entry_points(group=GROUP)} | own
+
+
+def study(name: str) -> Study:
+    """Look a study up by its name.
+
+    Parameters
+    ----------
+    name : str
+        Of the package's own, such as ``"numerical"``, of one that an installed distribution
+        offers as an entry point of the group ``misalign.studies``, or of one registered by
+        `register_study`.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ValueError
+        For an unknown name; the message lists the known ones.
+    """
+    if not (isinstance(name, str) and name in _registered):
+        points = _entry_points()
+        if not (isinstance(name, str) and name in points):
+            known = ", ".join(map(repr, [*points, *_registered]))
+            raise invalid("experiment", f"one of {known}", repr(name))
+        _add(points[name].load(), name)
+    return _registered[name]
+
+
+def register_study(cls: AnyStudy) -> AnyStudy:
+    """Make a study known under its `name`; for classes a decorator.
+
+    Parameters
+    ----------
+    cls : type or Study
+        A study, or a class that makes one without arguments.
+
+    Returns
+    -------
+    type or Study
+        Itself. A study of the same name that was registered earlier is replaced, so a cell of a
+        notebook may be executed twice.
+
+    Raises
+    ------
+    ValueError
+        If an attribute of `Study` is missing, or the name is one of the package's own.
+    """
+    made = cls() if isinstance(cls, type) else cls
+    if getattr(made, "name", None) in STUDIES:
+        raise invalid("study", "a name that is not one of the package's own", repr(made.name))
+    _add(made)
+    return cls
+
+
+def _add(made: Any, name: str | None = None) -> None:
+    made = made() if isinstance(made, type) else made
+    needed = [*Study.__annotations__, *(key for key in vars(Study) if key[0] != "_")]
+    lacking = [key for key in needed if not hasattr(made, key)]
+    if lacking:
+        raise invalid("study", f"one with {', '.join(needed)}", f"none of {', '.join(lacking)}")
+    if name not in (None, made.name):
+        raise invalid("study", f"the name of its entry point, {name!r}", repr(made.name))
+    _registered[made.name] = made
+
+
+def study_module(name: str) -> str:
+    """Name of the module that defines a study, which is not imported if it is an entry point."""
+    points = {} if name in _registered else _entry_points()
+    return points[name].module if name in points else type(study(name)).__module__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +216,18 @@ class Run:
         for name, known in (("variant", ours.variants), ("latents", ours.latents)):
             value = getattr(self, name)
             listed = ", ".join(map(repr, known))
-            expect(value in known, name, f"one of {listed}", repr(value))
-        expect(isinstance(self.scale, str), "scale", "one name", repr(self.scale))
+            if value not in known:
+                raise invalid(name, f"one of {listed}", repr(value))
+        if not isinstance(self.scale, str):
+            raise invalid("scale", "one name", repr(self.scale))
         scales = ", ".join(ours.scales)
-        expect(self.scale in ours.scales, "scale", f"one of {scales}", repr(self.scale))
-        expect_whole("seed", self.seed, 0)
+        if self.scale not in ours.scales:
+            raise invalid("scale", f"one of {scales}", repr(self.scale))
+        check_int("seed", self.seed, 0)
         unbiased = ours.bias(self.bias, self.setting).unbiased
         if self.encoding_size is None:
             object.__setattr__(self, "encoding_size", len(unbiased))
-        expect_whole("encoding_size", self.encoding_size, 1)
+        check_int("encoding_size", self.encoding_size, 1)
 
     @property
     def study(self) -> Study:
@@ -76,7 +235,7 @@ class Run:
         return study(self.experiment)
 
     @property
-    def budget(self) -> Scale:
+    def scale_config(self) -> Any:
         """What the run's scale decides in its study."""
         return self.study.scales[self.scale]
 
@@ -116,9 +275,11 @@ class Run:
         """
         known = [field.name for field in fields(cls)]
         unknown = [name for name in axes if name not in known]
-        expect(not unknown, "parameters", f"some of {', '.join(known)}", ", ".join(unknown))
+        if unknown:
+            raise invalid("parameters", f"some of {', '.join(known)}", ", ".join(unknown))
         for name, values in axes.items():
-            expect(values != [], name, "at least one value", "an empty list")
+            if values == []:
+                raise invalid(name, "at least one value", "an empty list")
         values = [axis if isinstance(axis, list) else [axis] for axis in axes.values()]
         return [cls(**dict(zip(axes, point, strict=True))) for point in itertools.product(*values)]
 

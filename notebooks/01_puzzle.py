@@ -40,12 +40,13 @@ from myst_nb import glue
 from torch import nn
 
 from misalign import Bias, NumericalWorld
-from misalign.encoders import numerical_encoder
-from misalign.plots import COLORS, use_style
-from misalign.probes import LinearProbe, MLPProbe, r2
-from misalign.streams import stream
-from misalign.theory import explained
-from misalign.training import Recipe, train
+from misalign.encoders.mlp import numerical_encoder
+from misalign.reporting.plots import COLORS, use_style
+from misalign.metrics import r2
+from misalign.probes.regression import LinearProbe, MLPProbe
+from misalign.rng import generator_for
+from misalign.theory.oracle import explained
+from misalign.training.loop import Recipe, train
 
 use_style()
 torch.set_num_threads(1)  # nets this small gain nothing from more
@@ -114,7 +115,7 @@ worlds = {
 # Worlds of one seed share their photos, whatever the captions:
 
 # %%
-looks = {name: stream(seed, "look") for name in worlds}
+looks = {name: generator_for(seed, "look") for name in worlds}
 batches = [worlds[name].sample(1000, generator=looks[name]) for name in worlds]
 same = torch.equal(batches[0].image, batches[1].image)
 print("both writers have the same photos:", same)
@@ -151,7 +152,7 @@ def encoder(observed, size, modality):
         hidden=(64, 64),
         whiten=True,
         standardize=True,
-        generator=stream(seed, "initial weights", modality),
+        generator=generator_for(seed, "initial weights", modality),
     )
 
 
@@ -164,12 +165,12 @@ def encoder(observed, size, modality):
 # %%
 def learn(world, size=None):
     size = size or len(world.bias.unbiased)
-    sample = world.sample(8192, generator=stream(seed, "scales"))
+    sample = world.sample(8192, generator=generator_for(seed, "scales"))
     pair = nn.ModuleDict()
     pair["image"] = encoder(sample.image, size, "image")
     pair["text"] = encoder(sample.text, size, "text")
-    recipe = Recipe(steps, 256, rate=0.02, muon_rate=0.1, warmup=0.1, decay=True)
-    train(pair, world, recipe, generator=stream(seed, "batches"))
+    recipe = Recipe(steps, 256, learning_rate=0.02, muon_rate=0.1, warmup=0.1, decay=True)
+    train(pair, world, recipe, generator=generator_for(seed, "batches"))
     return pair["image"]
 
 
@@ -193,7 +194,7 @@ encoders = {name: learn(world) for name, world in worlds.items()}
 # %%
 @torch.no_grad()
 def observe(writer, purpose, n=8192):
-    batch = worlds[writer].sample(n, generator=stream(seed, purpose))
+    batch = worlds[writer].sample(n, generator=generator_for(seed, purpose))
     targets = [batch.factors[name] for name in ("s1", "s2", "s3", "s4", "m_x")]
     return encoders[writer](batch.image), torch.cat(targets, 1)
 
@@ -207,7 +208,7 @@ def observe(writer, purpose, n=8192):
 def survival(writer):
     z, targets = observe(writer, "probe fit")
     z_new, targets_new = observe(writer, "probe test")
-    probe = MLPProbe(200, generator=stream(seed, "probe")).fit(z, targets)
+    probe = MLPProbe(200, generator=generator_for(seed, "probe")).fit(z, targets)
     factors, noise = r2(targets_new, probe.predict(z_new)).split([4, 5])
     scores = dict(zip(FACTORS, factors.tolist(), strict=True))
     return scores | {"camera noise": noise.mean().item()}
@@ -305,9 +306,9 @@ assert not live or (matches["careful"] > 0.9 and matches["hasty"] < 0.1)
 # %%
 def village(purpose, coincidence, n=8192):
     """Weights of cats, the four factors of their photos, and the photos."""
-    batch = world.sample(n, generator=stream(seed, purpose))
+    batch = world.sample(n, generator=generator_for(seed, purpose))
     s = torch.cat([batch.factors[f"s{i}"] for i in (1, 2, 3, 4)], 1)
-    unseen = torch.randn(n, 1, generator=stream(seed, purpose, "unseen"))
+    unseen = torch.randn(n, 1, generator=generator_for(seed, purpose, "unseen"))
     weight = 0.5 * s[:, :1] + 0.5 * s[:, 1:2] + 0.5**0.5 * unseen
     s[:, 2:] = coincidence * weight + (1 - coincidence**2) ** 0.5 * s[:, 2:]
     return weight, s, world.g_x(torch.cat([s, batch.factors["m_x"]], 1))
@@ -455,7 +456,7 @@ for name, other in (("word swapped", swapped), ("season changed", intervened)):
 
 # %%
 tied = NumericalWorld.draw(hasty, latents="dependent", layers=layers, seed=seed)
-batch = tied.sample(1000, generator=stream(seed, "tied"))
+batch = tied.sample(1000, generator=generator_for(seed, "tied"))
 wrong = [
     i
     for i in hasty.selected

@@ -31,8 +31,8 @@ from myst_nb import glue
 
 from misalign import Bias, NumericalWorld
 from misalign.bias import subset_at, subset_rank
-from misalign.plots import COLORS, status, use_style
-from misalign.streams import stream
+from misalign.reporting.plots import COLORS, status, use_style
+from misalign.rng import generator_for
 
 use_style()
 
@@ -253,7 +253,7 @@ assert positive
 # Now some pairs.
 
 # %%
-batch = world.sample(2000, generator=stream(seed, "pairs"))
+batch = world.sample(2000, generator=generator_for(seed, "pairs"))
 print("images  ", tuple(batch.image.shape), "= 10 factors + 5 of their own")
 print("captions", tuple(batch.text.shape), "= 6 selected factors + 5 of their own")
 print("said    ", list(batch.text_factors))
@@ -351,7 +351,7 @@ assert kept == {f"s{i}" for i in bias.unbiased}
 
 # %%
 effect, shift = 0.8, 2.0
-s1, e = torch.randn(2, 5000, generator=stream(seed, "cause"))
+s1, e = torch.randn(2, 5000, generator=generator_for(seed, "cause"))
 s2 = effect * s1 + 0.6 * e
 word = (s1 + shift, s2)
 intervention = (s1 + shift, effect * (s1 + shift) + 0.6 * e)

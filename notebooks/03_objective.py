@@ -32,10 +32,11 @@ import matplotlib.pyplot as plt
 import torch
 from myst_nb import glue
 
-from misalign import Bias, NumericalWorld, limits
+from misalign import Bias, NumericalWorld
+from misalign.theory import asymptotics as limits
 from misalign.objectives import mmcl, squared_distances, sym_align_max_ent
-from misalign.plots import COLORS, use_style
-from misalign.streams import stream
+from misalign.reporting.plots import COLORS, use_style
+from misalign.rng import generator_for
 
 use_style()
 torch.set_num_threads(1)  # tensors are small here: more threads would only wait
@@ -70,7 +71,7 @@ seed = 0
 # nothing costs $\log K$.
 
 # %%
-z_x = torch.randn(256, 2, generator=stream(seed, "two losses"))
+z_x = torch.randn(256, 2, generator=generator_for(seed, "two losses"))
 known = mmcl(z_x, z_x, tau=0.01) < 0.5
 unknown = mmcl(torch.zeros(256, 2), torch.zeros(256, 2))
 print("every partner found, loss nearly 0:", bool(known))
@@ -142,7 +143,7 @@ limit = n * noise**2 + (towards_text + towards_image) / 2
 
 # %%
 def estimate(pairs, number):
-    generator = stream(seed, "pairs", pairs, number)
+    generator = generator_for(seed, "pairs", pairs, number)
     z_x = torch.randn(pairs, n, generator=generator)
     z_t = z_x + noise * torch.randn(pairs, n, generator=generator)
     return mmcl(z_x, z_t) - log(pairs)
@@ -231,7 +232,7 @@ gaussian = [gap(limits.gaussian_log_kernel, tau, normal) for tau in taus]
 
 # %%
 def measured(tau, number):
-    z = torch.rand(1024, 1, generator=stream(seed, "uniform", number))
+    z = torch.rand(1024, 1, generator=generator_for(seed, "uniform", number))
     return log(pi * tau) / 2 - (mmcl(z, z, tau=tau).item() - log(1024))
 
 
@@ -287,7 +288,7 @@ assert [heaps[tau] < evenly[tau] for tau in heaps] == [True, False, False]
 # %%
 def settle(tau, points=160, steps=200):
     start = torch.rand(
-        points, 1, generator=stream(seed, "free"), dtype=torch.float64
+        points, 1, generator=generator_for(seed, "free"), dtype=torch.float64
     )
     free = start.logit().requires_grad_()
     optimizer = torch.optim.Adam([free], 0.1)
@@ -342,17 +343,17 @@ for tau in (1.0, 0.1, 0.01):
 world = NumericalWorld.draw(
     Bias(3, selected=(1, 2), perturbed=(2,)), layers=1, seed=seed
 )
-pilot = world.sample(4096, generator=stream(seed, "pilot"))
+pilot = world.sample(4096, generator=generator_for(seed, "pilot"))
 
 # %% [markdown]
 # Both encoders are small perceptrons with one output in $(0, 1)$, behind a whitening of the input.
 
 # %%
-from misalign.encoders import MLP, Whitening
+from misalign.encoders.mlp import MLP, Whitening
 
 
 def encoder(sample, name):
-    generator = stream(seed, "weights", name)
+    generator = generator_for(seed, "weights", name)
     mlp = MLP(sample.shape[1], 1, (32, 32), bounded=True, generator=generator)
     return torch.nn.Sequential(Whitening(sample), mlp)
 
@@ -380,7 +381,7 @@ losses = {
 def fit(loss, steps=250):
     f_x, f_t = encoder(pilot.image, "image"), encoder(pilot.text, "text")
     optimizer = torch.optim.Adam([*f_x.parameters(), *f_t.parameters()], 1e-2)
-    generator = stream(seed, "batches")
+    generator = generator_for(seed, "batches")
     for _ in range(steps):
         batch = world.sample(256, generator=generator)
         optimizer.zero_grad()
@@ -389,7 +390,7 @@ def fit(loss, steps=250):
     return torch.cat([f_x(fresh.image), f_t(fresh.text)], 1).detach()
 
 
-fresh = world.sample(1000, generator=stream(seed, "fresh"))
+fresh = world.sample(1000, generator=generator_for(seed, "fresh"))
 encoded = {name: fit(loss) for name, loss in losses.items()}
 
 # %% [markdown]
@@ -455,7 +456,7 @@ def naive(z_x, z_t):
 # representations, 512 nearly aligned pairs in ten dimensions, by up to 1,000.
 
 # %%
-generator = stream(seed, "scale")
+generator = generator_for(seed, "scale")
 z = torch.randn(2, 512, 10, generator=generator, dtype=torch.float64)
 z_x, z_t = z[0], z[0] + 0.1 * z[1]
 scales = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0]

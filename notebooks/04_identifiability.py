@@ -44,12 +44,14 @@ import torch
 from myst_nb import glue
 from torch import nn
 
-from misalign import Bias, NumericalWorld, plots
-from misalign.encoders import numerical_encoder
-from misalign.plots import COLORS
-from misalign.probes import MLPProbe, r2
-from misalign.streams import stream
-from misalign.theory import explained
+from misalign import Bias, NumericalWorld
+from misalign.reporting import plots
+from misalign.encoders.mlp import numerical_encoder
+from misalign.reporting.plots import COLORS
+from misalign.metrics import r2
+from misalign.probes.regression import MLPProbe
+from misalign.rng import generator_for
+from misalign.theory.oracle import explained
 from misalign.theory.darmois import (
     GaussianDarmois,
     HistogramDarmois,
@@ -59,7 +61,7 @@ from misalign.theory.darmois import (
 from misalign.theory.information import partial_r2
 from misalign.theory.jacobian import jacobians, profile, smallest_stretch
 from misalign.theory.uniformity import Folded, uniformity
-from misalign.training import Recipe, train
+from misalign.training.loop import Recipe, train
 
 plots.use_style()
 
@@ -122,13 +124,13 @@ root = torch.linalg.cholesky(sigma)
 
 
 def gaussian(m, name):
-    rows = torch.randn(m, 2, generator=stream(seed, name), dtype=torch.float64)
+    rows = torch.randn(m, 2, generator=generator_for(seed, name), dtype=torch.float64)
     return rows @ root.mT
 
 
 def skewed(m, name):
     """One exponential factor, and another whose spread it decides."""
-    rows = torch.rand(m, 2, generator=stream(seed, name), dtype=torch.float64)
+    rows = torch.rand(m, 2, generator=generator_for(seed, name), dtype=torch.float64)
     first, second = -(1 - rows).log().mT
     return torch.stack([first, second * (0.3 + first)], 1)
 
@@ -193,12 +195,12 @@ print(
 # %%
 m = 8_000
 s = gaussian(m, "candidates")
-draws = torch.randn(2, m, generator=stream(seed, "third"), dtype=torch.float64)
-hit = torch.rand(m, generator=stream(seed, "hit")) < 0.75
+draws = torch.randn(2, m, generator=generator_for(seed, "third"), dtype=torch.float64)
+hit = torch.rand(m, generator=generator_for(seed, "hit")) < 0.75
 said = torch.where(hit, draws[1], draws[0])  # what captions say of s_3
 rank = torch.special.ndtr
 d = GaussianDarmois(sigma)(s)
-noise = torch.rand(2, m, generator=stream(seed, "noise"), dtype=torch.float64)
+noise = torch.rand(2, m, generator=generator_for(seed, "noise"), dtype=torch.float64)
 candidates = {
     "Darmois": (d, d),
     "each factor's own rank": (rank(s), rank(s)),
@@ -265,7 +267,7 @@ print("lowest:", min(losses, key=losses.get))
 
 # %%
 folded = Folded()
-u = folded.draw(20_000, generator=stream(seed, "folded"))
+u = folded.draw(20_000, generator=generator_for(seed, "folded"))
 v = folded(u)
 flat = uniformity(v[:, None].clamp(0, 1), 40) > 0.01
 three = ((v > folded.LOW) & (v < folded.HIGH)).double().mean().item()
@@ -325,14 +327,14 @@ print(
 
 # %%
 overlap, m = 1.0, 20_000
-start = torch.rand(m, generator=stream(seed, "turn")) * 2 * math.pi
+start = torch.rand(m, generator=generator_for(seed, "turn")) * 2 * math.pi
 early = start < overlap  # the targets that both ends reach
-chance = torch.rand(m, generator=stream(seed, "ends"))
+chance = torch.rand(m, generator=generator_for(seed, "ends"))
 angle = start + 2 * math.pi * (early & (chance < start / overlap))
-radius = torch.rand(m, generator=stream(seed, "radius")).sqrt()
+radius = torch.rand(m, generator=generator_for(seed, "radius")).sqrt()
 disc = radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
-turned = torch.atan2(disc[:, 1], disc[:, 0]) / (2 * math.pi) % 1
-ring = torch.stack([disc.square().sum(1), turned], 1)
+rotate = torch.atan2(disc[:, 1], disc[:, 0]) / (2 * math.pi) % 1
+ring = torch.stack([disc.square().sum(1), rotate], 1)
 twice = early.double().mean().item()
 flat = uniformity(ring.clamp(0, 1), 10) > 0.01
 print("the disc is covered evenly:", flat)
@@ -381,7 +383,7 @@ assert (ratio - 1).abs().max() < 1e-6 and shares.min() > 1 - 1e-4
 # %%
 tests = {"both kept": [], "three folds": [], "seven folds": []}
 for i in range(200):
-    both = torch.rand(500, 2, generator=stream(seed, "power", i))
+    both = torch.rand(500, 2, generator=generator_for(seed, "power", i))
     one = both[:, 0]
     tests["both kept"].append(uniformity(both, 7))
     for name, folds in (("three folds", 3), ("seven folds", 7)):
@@ -441,24 +443,24 @@ class Tampered:
 
 
 def learn(world, width, steps):
-    sample = world.sample(8192, generator=stream(seed, "scales"))
+    sample = world.sample(8192, generator=generator_for(seed, "scales"))
     observed = {"image": sample.image, "text": sample.text}
     fixed = {"hidden": (96, 96), "whiten": True, "standardize": True}
     encoders = nn.ModuleDict()
     for name, x in observed.items():
-        generator = stream(seed, "initial weights", name)
+        generator = generator_for(seed, "initial weights", name)
         encoders[name] = numerical_encoder(
             x, width, **fixed, generator=generator
         )
-    rates = {"rate": 2e-2, "muon_rate": 0.1, "warmup": 0.1, "decay": True}
+    rates = {"learning_rate": 2e-2, "muon_rate": 0.1, "warmup": 0.1, "decay": True}
     recipe = Recipe(steps=steps, batch_size=512, **rates)
-    train(encoders, world, recipe, generator=stream(seed, "batches"))
+    train(encoders, world, recipe, generator=generator_for(seed, "batches"))
     return encoders.requires_grad_(False)
 
 
 # %% tags=["steps"]
 encoders = learn(Tampered(), width, steps)
-pairs = Tampered().sample(4000, generator=stream(seed, "pairs"))
+pairs = Tampered().sample(4000, generator=generator_for(seed, "pairs"))
 z_x, z_t = encoders["image"](pairs.image), encoders["text"](pairs.text)
 print("representations:", tuple(z_x.shape), tuple(z_t.shape))
 
@@ -494,7 +496,7 @@ def rows_of(batch, world, modality):
 
 
 def norms(world, encoders, modality, m=500):
-    batch = world.sample(m, generator=stream(seed, "points"))
+    batch = world.sample(m, generator=generator_for(seed, "points"))
     z = rows_of(batch, world, modality)
     g = world.g_x if modality == "image" else world.g_t
     d = z.shape[1]
@@ -587,12 +589,12 @@ assert largest > 5 * distorted, "step 4: perturbed factors"
 # regression must lead back from either representation to every unbiased factor.
 
 # %% tags=["steps"]
-many = Tampered().sample(16_384, generator=stream(seed, "inverse"))
+many = Tampered().sample(16_384, generator=generator_for(seed, "inverse"))
 block = torch.cat([many.factors[f"s{i}"] for i in claimed.unbiased], 1)
 back = []
 for name, observed in (("image", many.image), ("text", many.text)):
     z = encoders[name](observed)
-    probe = MLPProbe(600, generator=stream(seed, "inverse probe"))
+    probe = MLPProbe(600, generator=generator_for(seed, "inverse probe"))
     probe.fit(z[:8192], block[:8192])
     back.append(r2(block[8192:], probe.predict(z[8192:])).min())
 print("each unbiased factor is recovered, R2 above 0.95:", min(back) > 0.95)
@@ -656,8 +658,8 @@ assert full_columns[:6].min() > 0.9 and wide > 0.05
 
 # %%
 def moved(encoder):
-    before = world.sample(4000, generator=stream(seed, "before")).factors
-    fresh = world.sample(4000, generator=stream(seed, "after")).factors
+    before = world.sample(4000, generator=generator_for(seed, "before")).factors
+    fresh = world.sample(4000, generator=generator_for(seed, "after")).factors
     inv = [before["s1"], before["s2"]]
     var = [[of[f"s{i}"] for i in (3, 4, 5, 6)] for of in (before, fresh)]
     shifted = [part + 1 for part in var[1]]
@@ -713,7 +715,7 @@ chain = torch.tensor([[1, 0], [0.8, 0.6]], dtype=torch.float64)
 lamp = NumericalWorld.draw(Bias(2, selected=(2,)), layers=2, seed=seed)
 lamp = replace(lamp, sigma_s=chain @ chain.mT)
 see = learn(lamp, 1, steps=600)["image"]
-batch = lamp.sample(16_384, generator=stream(seed, "lamp"))
+batch = lamp.sample(16_384, generator=generator_for(seed, "lamp"))
 z = see(batch.image)
 cause, effect = batch.factors["s1"], batch.factors["s2"]
 
@@ -726,7 +728,7 @@ cause, effect = batch.factors["s1"], batch.factors["s2"]
 
 # %%
 def deep():
-    return MLPProbe(600, generator=stream(seed, "lamp probe"))
+    return MLPProbe(600, generator=generator_for(seed, "lamp probe"))
 
 
 probe = deep().fit(z[:8192], cause[:8192])

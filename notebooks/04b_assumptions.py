@@ -36,14 +36,16 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 from torch import nn
 
-from misalign import Bias, NumericalWorld, Run, execute_all, plots
-from misalign.encoders import numerical_encoder
-from misalign.probes import MLPProbe, r2
-from misalign.streams import stream
+from misalign import Bias, NumericalWorld, Run, execute_all
+from misalign.reporting import plots
+from misalign.encoders.mlp import numerical_encoder
+from misalign.metrics import r2
+from misalign.probes.regression import MLPProbe
+from misalign.rng import generator_for
 from misalign.studies import assumptions
-from misalign.sweep import Sweep
+from misalign.sweeps.grid import Sweep
 from misalign.theory.information import retained_information
-from misalign.training import Recipe, train
+from misalign.training.loop import Recipe, train
 
 plots.use_style()
 
@@ -100,8 +102,8 @@ if live:
 if live:
     (run,) = runs
     early = run.study.initial(run, "cpu")
-    recipe = replace(run.budget.recipe, steps=run.budget.recipe.steps // 16)
-    generator = stream(run.seed, "batches")
+    recipe = replace(run.scale_config.recipe, steps=run.scale_config.recipe.steps // 16)
+    generator = generator_for(run.seed, "batches")
     train(early.encoders, early.world, recipe, generator=generator)
     rows = run.study.score(run, early, "cpu")
     chosen = rows.query(
@@ -282,21 +284,21 @@ assert often > 0.9 and four > 0.8 and never < 0.1 and sound > 0.9
 # %%
 def survived(batch_size, steps=400):
     world = NumericalWorld.draw(Bias(4, (1, 2, 3), (3,)), layers=2, seed=0)
-    sample = world.sample(8192, generator=stream(0, "scales"))
+    sample = world.sample(8192, generator=generator_for(0, "scales"))
     both = {"image": sample.image, "text": sample.text}
     fixed = {"hidden": (64, 64), "whiten": True, "standardize": True}
     encoders = nn.ModuleDict()
     for name, x in both.items():
-        weights = stream(0, "initial weights", name)
+        weights = generator_for(0, "initial weights", name)
         encoders[name] = numerical_encoder(x, 2, **fixed, generator=weights)
-    rates = {"rate": 2e-2, "muon_rate": 0.1, "warmup": 0.1, "decay": True}
+    rates = {"learning_rate": 2e-2, "muon_rate": 0.1, "warmup": 0.1, "decay": True}
     recipe = Recipe(steps=steps, batch_size=batch_size, **rates)
-    train(encoders, world, recipe, generator=stream(0, "batches"))
-    new = world.sample(12_000, generator=stream(0, "read"))
+    train(encoders, world, recipe, generator=generator_for(0, "batches"))
+    new = world.sample(12_000, generator=generator_for(0, "read"))
     s = torch.cat([new.factors[f"s{i}"] for i in (1, 2, 3, 4)], 1)
     with torch.no_grad():
         z = encoders["image"](new.image)
-    probe = MLPProbe(400, generator=stream(0, "probe")).fit(z[:8000], s[:8000])
+    probe = MLPProbe(400, generator=generator_for(0, "probe")).fit(z[:8000], s[:8000])
     return r2(s[8000:], probe.predict(z[8000:]))
 
 

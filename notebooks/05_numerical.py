@@ -34,10 +34,13 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign import Bias, NumericalWorld, Run, execute_all, plots, results, summary
+from misalign import Bias, NumericalWorld, Run, execute_all
+from misalign.reporting import plots
+from misalign import records as results
+from misalign.reporting import summaries as summary
 from misalign.provenance import code_hash
-from misalign.sweep import Sweep
-from misalign.theory import oracle
+from misalign.sweeps.grid import Sweep
+from misalign.theory.oracle import oracle
 
 plots.use_style()
 
@@ -201,20 +204,20 @@ print(
 # factors, so its column should be bright down to row $k$ and dark below; the two bottom rows,
 # the specific variables $\mathbf{m}_x$ and $\mathbf{m}_t$, should be dark throughout.
 
-# %% mystnb={"figure": {"caption": "Selection bias, nonlinear probes (the paper's Figure 3): mean $R^2$ over seeds and, small, its standard deviation where that is 0.005 or more. Columns are the settings of Table 2, rows the latents. Laptop scale: two mixing layers for the paper's three, small encoders, a short training.", "name": "fig-selection"}, "image": {"alt": "Four heatmaps of R squared by factor and setting. With independent semantics a bright staircase of values near 1 over values at 0; with dependent semantics the same staircase over intermediate values. The specific variables are at 0 everywhere."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Selection bias, nonlinear probes (the paper's Figure 3): mean $R^2$ over seeds and, small, its standard deviation where that is 0.005 or more. Columns are the settings of Table 2, rows the latents. Laptop scale: two mixing layers for the paper's three, small encoders, a short training.", "name": "fig-selection"}, "image": {"alt": "Four heatmaps of R squared by factor and setting. With independent semantics a bright nested_settings of values near 1 over values at 0; with dependent semantics the same nested_settings over intermediate values. The specific variables are at 0 everywhere."}} tags=["recorded"]
 selection = summary.latents(figure_3)
 plots.heatmaps(selection)
 plt.show()
 print(selection.groupby("latents")["score"].agg(["size", "mean"]).round(2))
 
 # %% [markdown]
-# With independent semantics the staircase is clean.
+# With independent semantics the nested_settings is clean.
 #
 # ### Perturbation bias
 #
 # Now captions mention all ten factors, but three times in four they get the perturbed ones wrong:
 # setting $k$ perturbs $s_1, \dots, s_{k-1}$ by Gaussian noise. {numref}`fig-perturbation` is the
-# paper's Figure 9. The staircase turns around, since here it is the *last* factors that stay
+# paper's Figure 9. The nested_settings turns around, since here it is the *last* factors that stay
 # unbiased.
 
 # %% mystnb={"figure": {"caption": "Perturbation bias, nonlinear probes (the paper's Figure 9): as the figure before, with the settings of Table 3 as columns. Setting 1 perturbs nothing, setting 10 all factors but the last.", "name": "fig-perturbation"}, "image": {"alt": "Four heatmaps. With independent semantics values are near 1 on and below the diagonal and 0 above it; with dependent semantics the upper triangle takes intermediate values. The specific variables are at 0."}} tags=["recorded"]
@@ -244,7 +247,7 @@ print("the same runs, twice: scores within 0.02:", len(one))
 
 # %% tags=["recorded"]
 rows = pd.concat([selection, perturbation])
-stuck = summary.stuck(rows)
+stuck = summary.unconverged_runs(rows)
 loss = results.runs().set_index("run")["loss"].astype(float)
 alike = rows.query("bias == 'perturbation' and setting == 10 and latents == 'independent'")
 losses = alike.groupby("seed")["run"].first().map(loss)
@@ -261,7 +264,7 @@ assert set(stuck) <= set(alike["run"]) and len(stuck) <= 1
 # over both kinds of bias, all settings and both modalities.
 
 # %% tags=["recorded"]
-worst = summary.kept_and_lost(rows[~rows["run"].isin(stuck)])
+worst = summary.worst_by_status(rows[~rows["run"].isin(stuck)])
 assert worst["unbiased"] >= 0.90 and worst["perturbed"] <= 0.10
 assert worst[["omitted", "specific"]].max() <= 0.05
 for name, value in worst.items():
@@ -289,7 +292,7 @@ print(len(rows), "points")
 # How close do they come? We measure the distance from the diagonal.
 
 # %% tags=["recorded"]
-miss = summary.miss(rows)
+miss = summary.oracle_error(rows)
 assert miss.loc["dependent", "mean"] <= 0.10
 for name, row in miss.iterrows():
     glue(f"miss-{name}", f"{row['mean']:.3f}", display=False)
@@ -388,7 +391,7 @@ print(table.round(2).to_string())
 
 # %% tags=["recorded"]
 table_4 = Sweep.named("table_04").scores()
-wide = summary.beside(table_4, "Table 4")
+wide = summary.compare_with_paper(table_4, "Table 4")
 glue("tab-wide-values", wide.round(2).add(0.0), display=False)
 spare = summary.latents(table_4).query("latents == 'independent'")
 lost = spare.query("status != 'unbiased'")
@@ -425,12 +428,12 @@ print(told[["ours", "paper"]].round(2))
 
 # %% tags=["recorded"]
 table_5 = Sweep.named("table_05").scores()
-joint = summary.beside(table_5, "Table 5")
+joint = summary.compare_with_paper(table_5, "Table 5")
 glue("tab-joint-values", joint.round(2).add(0.0), display=False)
 rows_5 = summary.latents(table_5)
-worst = summary.kept_and_lost(rows_5)
+worst = summary.worst_by_status(rows_5)
 assert worst["unbiased"] >= 0.90 and worst.drop("unbiased").max() <= 0.10
-off = summary.miss(rows_5).loc["dependent", "mean"]
+off = summary.oracle_error(rows_5).loc["dependent", "mean"]
 glue("miss-joint", f"{off:.3f}", display=False)
 print(worst.round(3).to_string())
 print("mean miss of the oracle, dependent:", off.round(3))
@@ -551,21 +554,21 @@ print(table.mean().round(2).add(0.0).to_string())
 #
 # ```python
 # from misalign.experiment import fit, represent
-# from misalign.probes import MLPProbe, r2
-# from misalign.streams import stream
+# from misalign.probes.regression import MLPProbe, r2
+# from misalign.rng import generator_for
 #
 # run = Run(latents="dependent", setting=10, seed=2)
 # fitted = fit(run)
 # z, y = represent(run, fitted, "probe fit")
 # z_new, y_new = represent(run, fitted, "probe test")
 # for hidden, steps in ((64, 1200), (256, 4000)):
-#     probe = MLPProbe(steps, hidden, generator=stream(0, "probe"))
+#     probe = MLPProbe(steps, hidden, generator=generator_for(0, "probe"))
 #     probe.fit(z["image"], y["image", "s1"])
 #     print(hidden, r2(y_new["image", "s1"], probe.predict(z_new["image"])))
 # ```
 #
 # Neither. The wider probe gains a little, so most of it is not the probe's fault. Longer training
-# (change `steps` in `misalign/scales.py`) makes it worse: the loss falls further, but so do the
+# (change `steps` in `misalign/studies/_scales.py`) makes it worse: the loss falls further, but so do the
 # scores, the linear one most. What the objective gains there it gains by bending, until
 # some places of the factors' space lie so close to others that no probe tells them apart.
 # {doc}`03_objective` has the reason to suspect: at $\tau = 1$ the loss is not the entropy of
@@ -582,7 +585,7 @@ print(table.mean().round(2).add(0.0).to_string())
 # ```{solution} numerical-stuck
 # :class: dropdown
 #
-# Double `steps` of the laptop recipe in `misalign/scales.py` and call `execute` on the run. Its loss
+# Double `steps` of the laptop recipe in `misalign/studies/_scales.py` and call `execute` on the run. Its loss
 # stays near 0 for a long time and then falls, and $s_{10}$ is found like in the other seeds. A
 # contrastive loss is flat where image and caption tell nothing of each other, so that a hard pairing
 # may start late.

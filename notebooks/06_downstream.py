@@ -47,9 +47,10 @@ import torch
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign import Run, execute_all, plots
-from misalign.streams import stream
-from misalign.sweep import Sweep
+from misalign import Run, execute_all
+from misalign.reporting import plots
+from misalign.rng import generator_for
+from misalign.sweeps.grid import Sweep
 from misalign.worlds.numerical import heavy_tails
 
 plots.use_style()
@@ -92,10 +93,10 @@ live = runs == [Run(setting=8), Run(setting=10)]
 # is $y_2$ above its median?
 
 # %%
-from misalign.downstream import BLOCKS, predicted, tasks
+from misalign.studies.downstream import BLOCKS, predicted, tasks
 
 print(BLOCKS)
-s = torch.randn(5, 10, generator=stream(0, "a few latents"))
+s = torch.randn(5, 10, generator=generator_for(0, "a few latents"))
 print(pd.DataFrame(tasks(s), columns=list(BLOCKS)).round(2))
 
 # %% [markdown]
@@ -117,7 +118,7 @@ print(pd.DataFrame(tasks(s), columns=list(BLOCKS)).round(2))
 sigma = torch.eye(10, dtype=torch.float64)
 oracles = pd.DataFrame(
     {
-        k: predicted(sigma, tuple(range(1, k + 1)), generator=stream(0, k))
+        k: predicted(sigma, tuple(range(1, k + 1)), generator=generator_for(0, k))
         for k in range(1, 11)
     }
 )
@@ -140,8 +141,8 @@ print(oracles.round(2).add(0.0).to_string())
 # closer to 0, all others go out, and a few of them far.
 
 # %% mystnb={"figure": {"caption": "One variable before and after the change of environment {eq}`eq-shift`, on a logarithmic scale.", "name": "fig-shift"}, "image": {"alt": "Two histograms. Before, a bell within plus and minus four. After, a narrow peak at zero and tails that reach beyond plus and minus twenty."}}
-s = torch.randn(20_000, 10, generator=stream(0, "environment"))
-moved = heavy_tails(s, generator=stream(0, "spikes"))
+s = torch.randn(20_000, 10, generator=generator_for(0, "environment"))
+moved = heavy_tails(s, generator=generator_for(0, "spikes"))
 bins = torch.linspace(-26, 26, 105).tolist()
 figure, ax = plt.subplots(figsize=(6, 2.6))
 names = {"in distribution": s[:, 8], "out of distribution": moved[:, 8]}
@@ -402,8 +403,8 @@ print(median.round(2).to_string())
 # world = NumericalWorld.draw(misaligned, layers=2, seed=0)
 # ```
 #
-# Train encoders of size 8 on it with `misalign.training.train`, as {doc}`01_puzzle` does, and probe
-# them with `misalign.probes.MLPProbe` in `world` and in
+# Train encoders of size 8 on it with `misalign.training.loop.train`, as {doc}`01_puzzle` does, and probe
+# them with `misalign.probes.regression.MLPProbe` in `world` and in
 # `dataclasses.replace(world, environment=heavy_tails)`.
 # ````
 #

@@ -48,18 +48,18 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 from torch.nn.functional import max_pool2d
 
-from misalign.captions import Captioner
-from misalign.captions.marked import marked, table
-from misalign.diagrams import causal_graph
-from misalign.galleries import diverging, gallery
-from misalign.plots import COLORS, use_style
-from misalign.scenes import causal3dident as stage
-from misalign.scenes import mpi3d as robot
-from misalign.scenes import invertibility
-from misalign.streams import stream
-from misalign.theory.words import word_oracle
+from misalign.captions.captioner import Captioner
+from misalign.reporting.captions import highlight_caption, table
+from misalign.reporting.graphs import causal_graph
+from misalign.reporting.images import diverging, image_grid
+from misalign.reporting.plots import COLORS, use_style
+from misalign.rendering import causal3dident as stage
+from misalign.rendering import mpi3d as robot
+from misalign.rendering import invertibility
+from misalign.rng import generator_for
+from misalign.theory.caption_oracle import caption_oracle
 from misalign.worlds import causal3dident, mpi3d
-from misalign.worlds.captioned import Composed
+from misalign.worlds.captions import TemplateCaptions
 
 use_style()
 torch.set_num_threads(1)  # small tensors: more threads would only wait
@@ -90,8 +90,8 @@ fine = {"size": side, "supersample": rays}
 # render each.
 
 # %% mystnb={"figure": {"caption": "Random scenes of the first world, MPI3D-Complex (the paper's Figure 5).", "name": "fig-pictures-robot"}, "image": {"alt": "Eighteen pictures of a grey robot arm on a grey floor. It holds a cup, a ball, a croissant or a beer mug, in yellow, green, olive or red, before a strip of purple, sea green or salmon."}}
-drawn = mpi3d.draw(18, generator=stream(seed, "gallery"))
-gallery(robot.render(drawn, **fine), 6)
+drawn = mpi3d.draw(18, generator=generator_for(seed, "gallery"))
+image_grid(robot.render(drawn, **fine), 6)
 plt.show()
 count = 1
 for factor in mpi3d.FACTORS:
@@ -132,7 +132,7 @@ changes = {factor.name: range(factor.size) for factor in mpi3d.SEMANTIC}
 changes |= {"hori": eight, "vert": eight}
 drawn, labels = strips(Captioner.mpi3d(), scene, changes)
 names = ("color, shape", "size, cam., back.", "hori.", "vert.")
-gallery(
+image_grid(
     robot.render(drawn, size=120, supersample=rays),
     8,
     rows=names,
@@ -148,8 +148,8 @@ print("scenes:", len(labels))
 # ground, in the cone of a coloured lamp.
 
 # %% mystnb={"figure": {"caption": "Random scenes of the second world, Causal3DIdent (the paper's Figure 7).", "name": "fig-pictures-stage"}, "image": {"alt": "Eighteen pictures. A teapot, hare, dragon, cow, armadillo, horse or head, turned in all directions, floats above a coloured ground and throws a shadow in the disc of a coloured spotlight."}}
-drawn = causal3dident.draw(18, generator=stream(seed, "gallery"))
-gallery(stage.render(drawn, **fine), 6)
+drawn = causal3dident.draw(18, generator=generator_for(seed, "gallery"))
+image_grid(stage.render(drawn, **fine), 6)
 plt.show()
 outside = [name for name in drawn if drawn[name].min() < 0]
 print("factors:", len(drawn), " below 0:", outside or "none")
@@ -171,7 +171,7 @@ changes = {"x_pos": range(3), "y_pos": range(3)}
 changes |= dict.fromkeys(continuous, six)
 full = Captioner.causal3dident()
 drawn, labels = strips(full, scene, changes)
-gallery(
+image_grid(
     stage.render(drawn, size=132, supersample=rays),
     6,
     rows=("x_pos, y_pos", *continuous),
@@ -212,7 +212,7 @@ by_shape = [
 ]
 kinds = (*stage.SHAPES, *held[:5])
 names = [kind if view == 0 else "" for kind in kinds for view in range(4)]
-gallery(torch.cat(by_shape), 8, labels=names)
+image_grid(torch.cat(by_shape), 8, labels=names)
 plt.show()
 sides = torch.cat(by_shape).unflatten(0, (-1, 4)).int()
 gap = (sides[:, 1] - sides[:, 2]).abs().float().mean((1, 2, 3))
@@ -282,7 +282,7 @@ inverse = torch.linalg.inv(torch.eye(10) - w)
 sigma = inverse @ torch.diag(d / 12) @ inverse.mT
 scale = sigma.diagonal().sqrt()
 expected = sigma / torch.outer(scale, scale)
-drawn = causal3dident.draw(200_000, generator=stream(seed, "graph"))
+drawn = causal3dident.draw(200_000, generator=generator_for(seed, "graph"))
 found = torch.stack([drawn[name].double() for name in names]).corrcoef()
 
 # %% [markdown]
@@ -318,7 +318,7 @@ robots = {name: torch.tensor([value]) for name, value in robots.items()}
 stages = {name: torch.tensor([value]) for name, value in stages.items()}
 large = {"size": 300, "supersample": rays}
 both = robot.render(robots, **large), stage.render(stages, **large)
-gallery(torch.cat(both), 2)
+image_grid(torch.cat(both), 2)
 plt.show()
 print("factors:", len(robots), "and", len(stages))
 
@@ -339,16 +339,16 @@ def told(name, module, truth):
     for kind in ("selection", "perturbation"):
         for number in range(1, len(right) + 1):
             bias = module.setting(kind, number)
-            captions = Composed(
+            captions = TemplateCaptions(
                 module.SEMANTIC, bias, Captioner(name, len(bias.selected))
             )
-            draw = stream(seed, name, kind, number)
+            draw = generator_for(seed, name, kind, number)
             said = captions.perturb(truth, generator=draw)
             (text,) = captions.captioner.text(said, first)
             (spans,) = captions.captioner.spans(said, first)
             wrong = [factor.name for factor in captions.perturbed]
             rest = [word for key, word in right.items() if key not in spans]
-            html = marked(text, spans, wrong, right, rest)
+            html = highlight_caption(text, spans, wrong, right, rest)
             yield f"{kind} {chr(0x245F + number)}", html
 
 
@@ -419,8 +419,8 @@ print(*(f"{name}: {len(full.wordings[name].words)}" for name in palettes))
 
 # %%
 everything = causal3dident.setting("selection", 7)
-best = word_oracle(
-    everything, draws=200_000, generator=stream(seed, "words")
+best = caption_oracle(
+    everything, draws=200_000, generator=generator_for(seed, "words")
 )
 kept = {}
 for name, wording in full.wordings.items():
@@ -492,7 +492,7 @@ scale = slopes.abs().flatten(1).quantile(0.995, 1)
 clear = away_from_edges(close_up, cow)[0].expand(3, -1, -1)
 tiles = [(here[0] * 255).byte()[None], diverging(slopes, scale)]
 tiles += [(clear * 255).byte()[None], diverging(differences, scale)]
-gallery(torch.cat(tiles), 5, titles=("scene", *shown))
+image_grid(torch.cat(tiles), 5, titles=("scene", *shown))
 plt.show()
 print("maps:", len(shown))
 
@@ -510,7 +510,7 @@ def look(factors):
     return stage.picture(factors, size=64)
 
 
-some = doubled(causal3dident.draw(scenes, generator=stream(seed, "slopes")))
+some = doubled(causal3dident.draw(scenes, generator=generator_for(seed, "slopes")))
 some["shape"] = torch.arange(scenes) % 7
 jacobian = invertibility.jacobian(look, some, continuous)
 clear, on_object = away_from_edges(look, some)
@@ -533,8 +533,8 @@ for name, slope in zip(continuous, jacobian.unbind(-1), strict=True):
 # %%
 ground = (~on_object)[:, None].expand(-1, 3, -1, -1).flatten(1)
 known = jacobian[..., continuous.index("gamma")][ground]
-turned = {**some, "gamma": (some["gamma"] + 0.05).clamp(max=1)}
-moved = (look(turned) - look(some)).flatten(1)[ground]
+rotate = {**some, "gamma": (some["gamma"] + 0.05).clamp(max=1)}
+moved = (look(rotate) - look(some)).flatten(1)[ground]
 blind = bool((known == 0).all())
 print("derivatives by gamma on the ground are all 0:", blind)
 print("yet it changes there:", bool((moved.abs() > 0.05).any()))
@@ -604,7 +604,7 @@ assert not live or (inside and max(value[0], value[-1]) < 1e-9)
 pairs = []
 worlds = {"robot": (mpi3d, robot), "stage": (causal3dident, stage)}
 for name, (module, scene) in worlds.items():
-    drawn = module.draw(crowd, generator=stream(seed, "crowd", name))
+    drawn = module.draw(crowd, generator=generator_for(seed, "crowd", name))
     far, which = invertibility.nearest_pair(scene.render(drawn, size=32))
     rows = torch.stack([far.argmin(), which[far.argmin()]])
     pairs.append({key: value[rows] for key, value in drawn.items()})
@@ -631,7 +631,7 @@ for name, pair in zip(("gimbal lock", "red and red"), twins[2:], strict=True):
     assert not live or gap <= 1
 
 # %% mystnb={"figure": {"caption": "Above: the closest two of 400 random scenes of either world. Below: two pairs of different factors with the same picture, by gimbal lock (left) and by the circle of hues (right).", "name": "fig-pictures-twins"}, "image": {"alt": "Four pairs of pictures. The upper ones are close: a red cup on the arm, moved a little, and two dark objects in green light. The lower ones, two views of a red cow, cannot be told apart."}} tags=["hide-input"]
-gallery(torch.cat(twins), 4)
+image_grid(torch.cat(twins), 4)
 plt.show()
 print("pairs:", len(twins))
 
@@ -737,7 +737,7 @@ print("pairs:", len(twins))
 #
 # ### Ours
 #
-# | Source | `misalign.scenes`, rendered on demand |
+# | Source | `misalign.rendering`, rendered on demand |
 # | :--- | :--- |
 # | Content | as many pictures as you like, of any size; by default MPI3D's 460,800 combinations, or 100,000 draws from the graph |
 # | Factors | Tables 6 and 9 |
@@ -785,7 +785,7 @@ print("pairs:", len(twins))
 # :label: pictures-guess
 #
 # Captions of selection setting ② name shape and x_pos. How well can a perfect model tell the
-# object's color, by $R^2$? Derive it from {eq}`eq-graph`, then ask `word_oracle`.
+# object's color, by $R^2$? Derive it from {eq}`eq-graph`, then ask `caption_oracle`.
 # ```
 #
 # ````{solution} pictures-guess
@@ -796,7 +796,7 @@ print("pairs:", len(twins))
 #
 # ```python
 # bias = causal3dident.setting("selection", 2)
-# print(word_oracle(bias, generator=stream(seed, "guess"))["color"])
+# print(caption_oracle(bias, generator=generator_for(seed, "guess"))["color"])
 # ```
 # ````
 #

@@ -32,16 +32,19 @@ import torch
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign import Run, execute_all, plots, results
-from misalign import pictured_plots as drawn
-from misalign import summary
-from misalign.classifiers import class_mcc
+from misalign import Run, execute_all
+from misalign.reporting import plots
+from misalign import records as results
+from misalign.reporting import image_plots as drawn
+from misalign.reporting import summaries as summary
+from misalign.metrics import multiclass_mcc
 from misalign.experiment import fit, represent
-from misalign.pictures import split
-from misalign.plots import over_seeds
-from misalign.streams import stream
-from misalign.studies import mpi3d, study
-from misalign.sweep import Sweep
+from misalign.images.base import split
+from misalign.reporting.plots import over_seeds
+from misalign.rng import generator_for
+from misalign.run import study
+from misalign.studies import mpi3d
+from misalign.sweeps.grid import Sweep
 
 plots.use_style()
 
@@ -76,7 +79,7 @@ FACTORS = [factor.name for factor in study("mpi3d").factors]
 if live:
     (run,) = runs
     start = run.study.initial(run, "cpu")
-    batch = start.world.sample(3, generator=stream(0, "a look"))
+    batch = start.world.sample(3, generator=generator_for(0, "a look"))
     words = start.world.captions.vocabulary
     for line in words.decode(batch.text):
         print(line)
@@ -112,7 +115,7 @@ if live:
 if live:
     z, targets = represent(run, fitted, "probe test")
     pictures = fitted.world.pictures
-    test = split(len(pictures), run.budget.shares, seed=run.seed)["test"]
+    test = split(len(pictures), run.scale_config.shares, seed=run.seed)["test"]
     rows = drawn.nearest(z["image"], range(5), 5)
     rows = torch.cat([torch.arange(5)[:, None], rows], 1)
     images = pictures.images(test[rows.flatten()])
@@ -143,11 +146,11 @@ if live:
 recorded = summary.of_study("mpi3d", Sweep.named("figure_06").scores())
 truths = recorded.query("target == 'image'")
 nonlinear = truths.query("probe == 'nonlinear'")
-budget = study("mpi3d").scales["laptop"]
+scale_config = study("mpi3d").scales["laptop"]
 glue("mpi3d-pictures", f"{budget.pictures:,}", display=False)
-glue("mpi3d-side", budget.side, display=False)
-glue("mpi3d-steps", budget.recipe.steps, display=False)
-glue("mpi3d-batch", budget.recipe.batch_size, display=False)
+glue("mpi3d-side", scale_config.side, display=False)
+glue("mpi3d-steps", scale_config.recipe.steps, display=False)
+glue("mpi3d-batch", scale_config.recipe.batch_size, display=False)
 print(recorded["run"].nunique(), "runs,", recorded["seed"].nunique(), "seeds")
 
 # %% [markdown]
@@ -158,10 +161,10 @@ print(recorded["run"].nunique(), "runs,", recorded["seed"].nunique(), "seeds")
 # ### Figure 6
 #
 # {numref}`fig-mpi3d` has the paper's four panels. Read them by columns: under selection bias the
-# bright staircase should go down to the factor last named, under perturbation bias it should
+# bright nested_settings should go down to the factor last named, under perturbation bias it should
 # shrink again.
 
-# %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Laptop scale: rendered pictures, small encoders, a short training.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright staircase that grows by a factor a setting, under perturbation bias one that shrinks. Below the staircase the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Laptop scale: rendered pictures, small encoders, a short training.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright nested_settings that grows by a factor a setting, under perturbation bias one that shrinks. Below the nested_settings the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["recorded"]
 drawn.panels(nonlinear, FACTORS)
 plt.show()
 print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
@@ -402,7 +405,7 @@ def told(chances):
     truth = torch.arange(3).repeat_interleave(1000)
     quiet = torch.cat([torch.arange(1000) < 1000 * c for c in chances])
     best = torch.where(quiet, guess, truth)
-    return np.log2(3) - silent * doubt, class_mcc(truth, best)
+    return np.log2(3) - silent * doubt, multiclass_mcc(truth, best)
 
 
 for kind, pattern in mpi3d.MISSING.items():
@@ -525,7 +528,7 @@ print(
 # :class: dropdown
 #
 # In the live run take `z["image"]`, add `0.1 * z["image"].std(0) * torch.randn_like(z["image"])`, and
-# fit a `misalign.classifiers.Classifier` to the camera and the color. Raise 0.1 step by step. At 0.3
+# fit a `misalign.probes.classification.Classifier` to the camera and the color. Raise 0.1 step by step. At 0.3
 # the camera is nearly gone, and the color is still told well.
 # ```
 #

@@ -41,16 +41,20 @@ import torch
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign import Run, execute_all, pictured_plots, plots, results, summary
-from misalign.captions import Captioner
-from misalign.classifiers import class_mcc
-from misalign.diagrams import causal_graph
+from misalign import Run, execute_all
+from misalign.reporting import image_plots as pictured_plots
+from misalign.reporting import plots
+from misalign import records as results
+from misalign.reporting import summaries as summary
+from misalign.captions.captioner import Captioner
+from misalign.metrics import multiclass_mcc
+from misalign.reporting.graphs import causal_graph
 from misalign.experiment import fit, score
-from misalign.pictures import split
+from misalign.images.base import split
 from misalign.provenance import code_hash
-from misalign.streams import stream
-from misalign.sweep import Sweep
-from misalign.theory import words as wording
+from misalign.rng import generator_for
+from misalign.sweeps.grid import Sweep
+from misalign.theory import caption_oracle as wording
 from misalign.worlds import causal3dident
 
 plots.use_style()
@@ -168,7 +172,7 @@ if live:
 # %%
 if live:
     source = fitted.world.pictures
-    shares = default.budget.shares
+    shares = default.scale_config.shares
     held_out = split(len(source), shares, seed=default.seed)["test"]
     images = source.images(held_out)
     with torch.no_grad():
@@ -213,7 +217,7 @@ if live:
 
 # %%
 if live:
-    anybody = torch.randperm(len(z), generator=stream(0, "anybody"))
+    anybody = torch.randperm(len(z), generator=generator_for(0, "anybody"))
     closer = {}
     for name in ("color", "s_pos", "s_color", "b_color", "alpha", "gamma"):
         value = truth[name]
@@ -232,7 +236,7 @@ if live:
 
 # %% tags=["recorded"]
 figure_8 = Sweep.named("figure_08").scores()
-small = Sweep.named("figure_08").runs[0].budget
+small = Sweep.named("figure_08").runs[0].scale_config
 sizes = {
     "side": small.side,
     "pictures": f"{small.pictures:,}",
@@ -349,14 +353,14 @@ print(whose.to_string())
 # whatever is predicted of a factor is predicted from those words: a picture whose caption would say "top-left" has some mean color,
 # and the best guess is that mean. How good is this guess? Draw many scenes from the graph, put each into the cell
 # of its words, guess the cell's mean (or its most frequent value, for a discrete factor), and score the guess.
-# `word_oracle` does that. {numref}`tab-causal-oracle` shows what it expects, setting by setting, with no
+# `caption_oracle` does that. {numref}`tab-causal-oracle` shows what it expects, setting by setting, with no
 # model in sight.
 
 # %% tags=["recorded"]
 expected = {
-    number: wording.word_oracle(
+    number: wording.caption_oracle(
         causal3dident.setting("selection", number),
-        generator=stream(0, "table"),
+        generator=generator_for(0, "table"),
     )
     for number in range(1, 8)
 }
@@ -440,7 +444,7 @@ print(short.round(2).to_string())
 
 # %% tags=["recorded"]
 captioner = Captioner.causal3dident()
-drawn = causal3dident.draw(1_000_000, generator=stream(0, "bits"))
+drawn = causal3dident.draw(1_000_000, generator=generator_for(0, "bits"))
 said = {name: captioner.word_of(name, drawn[name]) for name in names}
 
 
@@ -624,14 +628,14 @@ print("captions:", ", ".join(names_.values()))
 printed = Captioner.causal3dident(printed=True)
 tells = torch.tensor(["{x_pos}" in text for text in printed.templates])
 template = torch.randint(
-    5, said["color"].shape, generator=stream(0, "template")
+    5, said["color"].shape, generator=generator_for(0, "template")
 )
 heard = tells[template]
 best = {}
 for name in ("x_pos", "y_pos"):
     count = torch.bincount(3 * said["color"] + said[name]).view(-1, 3)
     guess = count.argmax(1)[said["color"]]
-    best[name] = class_mcc(said[name], torch.where(heard, said[name], guess))
+    best[name] = multiclass_mcc(said[name], torch.where(heard, said[name], guess))
 glue("causal-heard", f"{tells.double().mean().item():.1f}", display=False)
 means = worded.groupby(["captions", "modality", "factor"], observed=True)[
     "score"
@@ -756,7 +760,7 @@ print(table.round(2).add(0.0).to_string())
 #
 # for i, name in enumerate(names, 1):
 #     one = Bias(7, (i,), kind="uniform")
-#     found = wording.word_oracle(one, generator=stream(0, "one"))
+#     found = wording.caption_oracle(one, generator=generator_for(0, "one"))
 #     print(name, round(sum(found[name] for name in names), 2))
 # ```
 #

@@ -35,14 +35,18 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign import Run, case_study, execute_all, galleries, plots
-from misalign.coverage import Taxonomy, count
+from misalign import Run, execute_all
+from misalign.reporting import concept_tables as case_study
+from misalign.reporting import images as galleries
+from misalign.reporting import plots
+from misalign.coverage.taxonomy import Taxonomy
+from misalign.coverage.count import count
 from misalign.experiment import fit
 from misalign.paths import RESULTS, ROOT
-from misalign.streams import stream
-from misalign.studies import study
+from misalign.rng import generator_for
+from misalign.run import study
 from misalign.studies.concepts import coverage
-from misalign.sweep import Sweep
+from misalign.sweeps.grid import Sweep
 from misalign.worlds import concepts
 
 plots.use_style()
@@ -88,11 +92,11 @@ for group, words in concepts.WORDS.items():
 if live:
     (run,) = runs
     world = run.study.initial(run, "cpu").world
-    batch = world.sample(8, generator=stream(0, "a look"))
+    batch = world.sample(8, generator=generator_for(0, "a look"))
     captions = world.captions.text(batch.text)
     large = (batch.image * 255).byte().repeat_interleave(4, 2)
     words = [" ".join(one.split()[2:]) or "(nothing)" for one in captions]
-    galleries.gallery(large.repeat_interleave(4, 3), 4, labels=words)
+    galleries.image_grid(large.repeat_interleave(4, 3), 4, labels=words)
     plt.show()
     print(*captions, sep="\n")
 
@@ -105,7 +109,7 @@ if live:
 
 # %%
 if live:
-    many = world.sample(20_000, generator=stream(0, "captions to count"))
+    many = world.sample(20_000, generator=generator_for(0, "captions to count"))
     lines = world.captions.text(many.text)
     rows = [
         (group, word)
@@ -137,7 +141,7 @@ if live:
 # $$\text{score} = \frac{F_1 - \text{chance}}{1 - \text{chance}},$$
 #
 # where chance is the mean macro-F1 of the same answers against labels dealt out at random. It has a
-# closed form (`misalign.zeroshot.scores.expected_chance`). A score of 0 is luck, 1 is perfect.
+# closed form (`misalign.metrics.expected_chance`). A score of 0 is luck, 1 is perfect.
 
 # %%
 if live:
@@ -145,7 +149,7 @@ if live:
     scores = run.study.score(run, fitted, "cpu")
 else:
     scores = pd.concat([r.scores for r in execute_all(runs, record=record)])
-told = case_study.told(scores).sort_values("coverage", ascending=False)
+told = case_study.scores_by_group(scores).sort_values("coverage", ascending=False)
 if live:
     good = told[told["f1_corrected"] > 0.5]["factor"]
     print("told well:", ", ".join(sorted(good)))
@@ -184,12 +188,12 @@ plt.show()
 
 # %% tags=["recorded"]
 recorded = Sweep.named("concepts_coverage").scores()
-trained = case_study.told(recorded[recorded["variant"] == ""])
+trained = case_study.scores_by_group(recorded[recorded["variant"] == ""])
 means = case_study.over_seeds(trained)
 cells = case_study.grid(means)
-budget = study("concepts").scales["laptop"]
+scale_config = study("concepts").scales["laptop"]
 glue("oc-pictures", f"{budget.pictures:,}", display=False)
-glue("oc-steps", budget.recipe.steps, display=False)
+glue("oc-steps", scale_config.recipe.steps, display=False)
 glue("oc-runs", trained["run"].nunique(), display=False)
 print(trained["run"].nunique(), "runs,", trained["seed"].nunique(), "seeds")
 

@@ -31,11 +31,13 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign import Run, concept_plots, execute_all, plots
+from misalign import Run, execute_all
+from misalign.reporting import concept_plots
+from misalign.reporting import plots
 from misalign.paths import REFERENCE
-from misalign.streams import stream
+from misalign.rng import generator_for
 from misalign.studies import concepts
-from misalign.sweep import Sweep
+from misalign.sweeps.grid import Sweep
 
 plots.use_style()
 
@@ -81,7 +83,7 @@ if live:
     lines = {}
     for writer, run in (("few", few), ("many", many)):
         world = run.study.initial(run, "cpu").world
-        batch = world.sample(3, generator=stream(0, "a look"))
+        batch = world.sample(3, generator=generator_for(0, "a look"))
         lines[writer] = world.captions.text(batch.text)
     concept_plots.captioned(batch.image, lines)
     plt.show()

@@ -23,10 +23,10 @@
 import pandas as pd
 from myst_nb import glue
 
-from misalign import results
+from misalign import records as results
 from misalign.paths import SWEEPS
 from misalign.studies.numerical import SCALES
-from misalign.sweep import Sweep
+from misalign.sweeps.grid import Sweep
 
 # %% [markdown]
 # ## By figure and device

@@ -35,11 +35,12 @@ import torch
 from matplotlib import colors
 from scipy.cluster.vq import kmeans2
 
-from misalign import Bias, limits
-from misalign.downstream import f_y
+from misalign import Bias
+from misalign.theory import asymptotics as limits
+from misalign.studies.downstream import f_y
 from misalign.paths import REFERENCE
-from misalign.streams import stream
-from misalign.sweep import Sweep
+from misalign.rng import generator_for
+from misalign.sweeps.grid import Sweep
 from misalign.theory.information import retained_information
 from misalign.worlds.mixing import Mixing
 from misalign.worlds.numerical import heavy_tails
@@ -207,7 +208,7 @@ assert largest < 0.05
 # nearly all of their variance, so nothing hangs on it:
 
 # %%
-s = torch.randn(100_000, 10, generator=stream(0, "targets"))
+s = torch.randn(100_000, 10, generator=generator_for(0, "targets"))
 five = s[:, :5]
 other = f_y(five) + 0.2 * (-five.abs()).exp().sum(1)
 shared = torch.corrcoef(torch.stack([f_y(five), other]))[0, 1].square()
@@ -248,8 +249,8 @@ assert 0.001 < moved < 0.03
 # code a tenth of the values of either then becomes $\pm 10$. A sample has a spike this often:
 
 # %%
-plain = heavy_tails(s, generator=stream(0, "spikes"))
-spiked = heavy_tails(s, generator=stream(0, "spikes"), spikes=True)
+plain = heavy_tails(s, generator=generator_for(0, "spikes"))
+spiked = heavy_tails(s, generator=generator_for(0, "spikes"), spikes=True)
 share = (spiked != plain).any(1).float().mean()
 print("samples with a spike, 18 to 20 %:", bool(0.18 < share < 0.20))
 assert 0.18 < share < 0.20
@@ -263,8 +264,8 @@ assert 0.18 < share < 0.20
 
 # %%
 d = 15
-layers = Mixing.draw(d, 3, generator=stream(0, "layers")).weights
-draws = torch.rand(2_000, d, d, generator=stream(0, "matrices"))
+layers = Mixing.draw(d, 3, generator=generator_for(0, "layers")).weights
+draws = torch.rand(2_000, d, d, generator=generator_for(0, "matrices"))
 draws = torch.nn.functional.normalize(2 * draws - 1, dim=1)
 usual = torch.linalg.cond(draws)
 ours = torch.linalg.cond(torch.stack(layers))

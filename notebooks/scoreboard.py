@@ -40,10 +40,10 @@ from IPython.display import Markdown
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign import plots
+from misalign.reporting import plots
 from misalign.provenance import code_hash
-from misalign.results import runs as recorded_runs
-from misalign.scoreboard import OPEN, assess, claims
+from misalign.records import runs as recorded_runs
+from misalign.reporting.claims import OPEN, assess, claims
 
 plots.use_style()
 
@@ -113,9 +113,9 @@ for claim in tested:
     note = f": {claim.note}" if claim.note else ""
     sweeps = ", ".join(f"`{name}`" for name in claim.sweeps)
     cells = [
-        f"**{claim.name}**<br>{claim.claim}<br>*{claim.made}*",
+        f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}*",
         claim.refuted,
-        f"{found.said}, {claim.says}; {found.runs} runs of {sweeps}, {{doc}}`{claim.chapter}`",
+        f"{found.summary}, {claim.criterion}; {found.runs} runs of {sweeps}, {{doc}}`{claim.chapter}`",
         f"**{found.verdict}**{note}",
     ]
     lines.append(f"| {' | '.join(cells)} |")
@@ -130,7 +130,7 @@ Markdown("\n".join(lines))
 lines = ["| Claim | Would be refuted by | Verdict |", "| :-- | :-- | :-- |"]
 for claim in listed:
     if not claim.tested:
-        cells = f"**{claim.name}**<br>{claim.claim}<br>*{claim.made}* | {claim.refuted} | {OPEN}"
+        cells = f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}* | {claim.refuted} | {OPEN}"
         lines.append(f"| {cells} |")
 Markdown("\n".join(lines))
 
@@ -143,4 +143,4 @@ Markdown("\n".join(lines))
 # dependent worlds short trainings of small networks stay short of the theorem's optimum:
 # {doc}`05_numerical` looks into it, and leaves some of it unexplained.
 #
-# To add a claim, write it into `book/claims.yml`. `misalign.scoreboard` says what the fields mean.
+# To add a claim, write it into `book/claims.yml`. `misalign.reporting.claims` says what the fields mean.

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from misalign.paths import ROOT
-from misalign.scenes import blender, causal3dident
-from misalign.scenes.sheet import sheet
+from misalign.rendering import causal3dident
+from misalign.rendering.blender import blender
+from misalign.reporting.images import sheet
 from misalign.worlds.causal3dident import latents
 
 FIGURE = ROOT / "book" / "figures" / "blender_pairs.png"

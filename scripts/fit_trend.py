@@ -9,9 +9,9 @@ import sys
 
 import pandas as pd
 
-from misalign import case_study
-from misalign.coverage.trend import TREND, Trend
-from misalign.sweep import Sweep
+from misalign.audit.trend import TREND, Trend
+from misalign.reporting import concept_tables as case_study
+from misalign.sweeps.grid import Sweep
 
 
 def scores() -> pd.DataFrame:
@@ -20,7 +20,7 @@ def scores() -> pd.DataFrame:
 
 
 def fitted() -> Trend:
-    table = case_study.told(scores())
+    table = case_study.scores_by_group(scores())
     return case_study.trend_of(case_study.over_seeds(table), table["run"].nunique())
 
 

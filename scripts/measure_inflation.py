@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from misalign.coverage import Taxonomy
 from misalign.coverage.matcher import MATCHES, Matcher
+from misalign.coverage.taxonomy import Taxonomy
 from misalign.paths import RESULTS, replacing
 
 INFLATION = RESULTS / "inflation.csv"

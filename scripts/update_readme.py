@@ -11,9 +11,11 @@ import sys
 import matplotlib as mpl
 import pandas as pd
 
-from misalign import plots, results, summary
+from misalign import records as results
 from misalign.paths import ROOT
-from misalign.sweep import Sweep
+from misalign.reporting import plots
+from misalign.reporting import summaries as summary
+from misalign.sweeps.grid import Sweep
 
 README = ROOT / "README.md"
 FIGURE = ROOT / "book" / "figures" / "measured_against_predicted.png"
@@ -30,9 +32,9 @@ def numbers(scores: pd.DataFrame) -> dict[str, str]:
     """Every number that the README prints, by its marker."""
     table = results.runs()
     ours = table[table["run"].isin(scores["run"])]
-    stuck = summary.stuck(scores)
-    worst = summary.kept_and_lost(scores[~scores["run"].isin(stuck)])
-    miss = summary.miss(scores).loc["dependent"]
+    stuck = summary.unconverged_runs(scores)
+    worst = summary.worst_by_status(scores[~scores["run"].isin(stuck)])
+    miss = summary.oracle_error(scores).loc["dependent"]
     return {
         "stuck": str(len(stuck)),
         "runs": str(scores["run"].nunique()),

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from misalign.coverage import Concept, Tally, Taxonomy
-from misalign.coverage.trend import Trend
+from misalign.audit.trend import Trend
+from misalign.coverage.counts import Counts
+from misalign.coverage.taxonomy import Concept, Taxonomy
 
 CAPTIONS = 100_000
 ROWS = (  # category, group, concept, captions
@@ -37,18 +38,18 @@ def tally(rows=ROWS, groups=GROUPS, *, together=(), labelled=(), exclusive=(), *
         "taxonomy": Taxonomy(concepts, tuple(map(frozenset, exclusive))),
         "match": "words",
         "captions": CAPTIONS,
-        "silent": 0,
-        "named": np.array([row[3] for row in rows]),
+        "empty": 0,
+        "concepts": np.array([row[3] for row in rows]),
         "group_named": np.array(list(groups.values())),
-        "together": both,
+        "cooccurrence": both,
         "labelled": seen,
     }
-    return Tally(**counted | values)
+    return Counts(**counted | values)
 
 
 FULL = {
     "together": [(2, 3, 4), (3, 4, 1), (0, 1, 1_000)],
     "exclusive": [(2, 3, 4)],
     "labelled": {0: (1_000, 100, 890, 10), 1: (1_000, 500, 300, 200), 4: (4, 1, 3, 0)},
-    "silent": 500,
+    "empty": 500,
 }

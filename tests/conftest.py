@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from misalign.bias import Bias
-from misalign.streams import stream
-from misalign.worlds import Mixing, NumericalWorld, mixing
-from misalign.worlds.numerical import wishart
+from misalign.rng import generator_for
+from misalign.worlds import mixing
+from misalign.worlds.mixing import Mixing
+from misalign.worlds.numerical import NumericalWorld, wishart
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -89,7 +90,7 @@ def unmixed() -> Callable[..., NumericalWorld]:
         names = ("sigma_s", "sigma_eps", "sigma_m_x", "sigma_m_t")
         sizes = (bias.n, bias.n, specific, specific)
         sigma = {
-            name: wishart(d, generator=stream(0, name))
+            name: wishart(d, generator=generator_for(0, name))
             for name, d in zip(names, sizes, strict=True)
         }
         if latents == "independent":

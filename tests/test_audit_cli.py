@@ -10,8 +10,8 @@ from click.testing import CliRunner
 pytest.importorskip("pyarrow", reason="pip install -e '.[captions]'")
 pytest.importorskip("ahocorasick_rs", reason="pip install -e '.[captions]'")
 
+from misalign.audit import trend
 from misalign.cli import main
-from misalign.coverage import trend
 
 CONCEPTS = """
 concepts:

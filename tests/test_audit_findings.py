@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from audited import CAPTIONS, FULL, ROWS, TREND, tally
 
-from misalign.audit import find
 from misalign.audit.advice import ACTIONS, action
-from misalign.audit.findings import BLIND, RARE
+from misalign.audit.findings import BLIND, RARE, find
 from misalign.audit.words import between, counted, listed, percent, summary
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from misalign.coverage.trend import Trend
+from misalign.audit.trend import Trend
 
 COVERAGE = np.array([0.001, 0.003, 0.01, 0.03, 0.1, 0.2])
 NOISE = np.array([0.02, -0.01, -0.03, 0.03, 0.0, -0.02])

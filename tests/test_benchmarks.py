@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import floors, memory, naive, report, tables
 from benchmarks.companies import company, recipe, training
 from misalign.objectives import sym_align_max_ent
+from misalign.rng import generator_for
 from misalign.run import Run
-from misalign.streams import stream
 from misalign.worlds import mixing
 
 TEXT = report.README.read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_recorded_bars_hold():
 @pytest.mark.parametrize("tau", [1.0, 0.3])
 def test_naive_objective_equals_ours(tau):
     z = [
-        torch.randn(24, 3, generator=stream(0, name), dtype=torch.float64).requires_grad_()
+        torch.randn(24, 3, generator=generator_for(0, name), dtype=torch.float64).requires_grad_()
         for name in "xt"
     ]
     values = [one(*z, tau=tau) for one in (sym_align_max_ent, naive.sym_align_max_ent)]
@@ -67,7 +67,7 @@ def test_floor_of_the_objective_counts_its_products():
 @pytest.mark.parametrize("bias", ["selection", "perturbation"])
 def test_floor_of_a_step_counts_its_products(bias, monkeypatch):
     monkeypatch.setattr(mixing, "DRAWS", 100)
-    how = recipe("smoke", steps=1, ahead=1)
+    how = recipe("smoke", steps=1, prefetch_steps=1)
     fitted = company([Run(scale="smoke", bias=bias, setting=3)])
     with FlopCounterMode(display=False) as counter:
         training(fitted, how)()

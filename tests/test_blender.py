@@ -9,9 +9,10 @@ import torch
 from click.testing import CliRunner
 
 from misalign.cli import main
-from misalign.scenes import blender, causal3dident, polygons
-from misalign.scenes.shapes import Primitive
-from misalign.worlds import publish
+from misalign.rendering import causal3dident
+from misalign.rendering.blender import blender, polygons
+from misalign.rendering.shapes import Primitive
+from misalign.worlds import export as publish
 from misalign.worlds.causal3dident import latents
 
 needs_bpy = pytest.mark.skipif(util.find_spec("bpy") is None, reason="bpy is not installed")
@@ -63,16 +64,14 @@ def test_a_folder_goes_on_with_its_own_renderer(monkeypatch, tmp_path):
 
 
 def test_importing_the_renderer_does_not_import_bpy():
-    check = (
-        "import sys, misalign.scenes.blender, misalign.scenes.stage; print('bpy' in sys.modules)"
-    )
+    check = "import sys, misalign.rendering.blender.blender as _; print('bpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
 SAYS = """
 import ctypes, sys
-from misalign.scenes.blender import silent
+from misalign.rendering.blender.blender import silent
 
 libc = ctypes.CDLL(None)
 libc.puts(b"c before")
@@ -109,8 +108,8 @@ def test_a_spheres_triangles_lie_on_it_and_face_outward():
 
 @needs_skimage
 def test_triangles_are_where_rays_meet_the_shape():
-    from misalign.scenes.grids import bake
-    from misalign.scenes.surface import interpolated
+    from misalign.rendering.grids import bake
+    from misalign.rendering.surface import interpolated
 
     vertices, _ = polygons.polygons("teapot")
     grid = bake("teapot")

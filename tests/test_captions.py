@@ -8,9 +8,10 @@ import pytest
 import torch
 from nltk.tokenize import NLTKWordTokenizer, word_tokenize
 
-from misalign.captions import Captioner, sentences, settings
+from misalign.captions.captioner import Captioner
+from misalign.captions.templates import sentences, settings
 from misalign.paths import REFERENCE
-from misalign.streams import stream
+from misalign.rng import generator_for
 
 WORLDS = ("mpi3d", "causal3dident")
 SETTINGS = [(world, number) for world in WORLDS for number in range(1, len(settings(world)) + 1)]
@@ -30,13 +31,15 @@ def draw(captions, n, seed=0):
     """Values of every factor of the world, and a template each."""
     values = {}
     for factor, wording in captions.wordings.items():
-        generator = stream(seed, factor)
+        generator = generator_for(seed, factor)
         values[factor] = (
             torch.rand(n, generator=generator)
             if wording.continuous
             else torch.randint(len(wording.words), (n,), generator=generator)
         )
-    return values, torch.randint(len(captions.templates), (n,), generator=stream(seed, "m_t"))
+    return values, torch.randint(
+        len(captions.templates), (n,), generator=generator_for(seed, "m_t")
+    )
 
 
 def said(captions, values):

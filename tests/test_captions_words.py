@@ -4,9 +4,11 @@ import matplotlib.colors
 import pytest
 import torch
 
-from misalign.captions import Captioner, Vocabulary, read_lines, tokenize
+from misalign.captions.captioner import Captioner
+from misalign.captions.lines import read_lines
 from misalign.captions.palettes import named_hues
-from misalign.streams import stream
+from misalign.captions.vocabulary import Vocabulary, tokenize
+from misalign.rng import generator_for
 
 COLORS = {"color": "TABLEAU_COLORS", "s_color": "CSS4_COLORS", "b_color": "XKCD_COLORS"}
 
@@ -48,7 +50,7 @@ def test_spotlight_direction_changes_at_every_fifth_which_itself_has_the_next(dt
 @pytest.mark.parametrize("factor", COLORS)
 def test_color_name_is_the_nearest_neighbor_of_the_pure_hue(factor):
     wording, palette = wordings()[factor], getattr(matplotlib.colors, COLORS[factor])
-    hues = torch.rand(2000, generator=stream(0, "hues"), dtype=torch.float64)
+    hues = torch.rand(2000, generator=generator_for(0, "hues"), dtype=torch.float64)
     ones = torch.ones_like(hues)
     rgb = torch.tensor(matplotlib.colors.hsv_to_rgb(torch.stack([hues, ones, ones], 1).numpy()))
     colors = torch.tensor([matplotlib.colors.to_rgb(one) for one in palette.values()])
@@ -176,10 +178,10 @@ def test_encoding_pads_after_the_end_and_brings_equal_captions_to_equal_rows():
 
 def test_decoding_brings_back_what_was_encoded():
     captions = Captioner.causal3dident()
-    values = {f: torch.rand(200, generator=stream(0, f)) for f in ("s_pos", *COLORS)}
+    values = {f: torch.rand(200, generator=generator_for(0, f)) for f in ("s_pos", *COLORS)}
     for factor in ("shape", "x_pos", "y_pos"):
         count = len(captions.wordings[factor].words)
-        values[factor] = torch.randint(count, (200,), generator=stream(0, factor))
+        values[factor] = torch.randint(count, (200,), generator=generator_for(0, factor))
     tokens = captions.tokens(values, torch.arange(200) % 5)
     texts = captions.vocabulary.decode(tokens)
     assert torch.equal(captions.vocabulary.encode(texts, captions.length), tokens)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from misalign import case_study
-from misalign.coverage import Concept, Taxonomy
-from misalign.coverage.trend import Trend
-from misalign.scoreboard import Claim, assess
+from misalign.audit.trend import Trend
+from misalign.coverage.taxonomy import Concept, Taxonomy
+from misalign.reporting import concept_tables as case_study
+from misalign.reporting.claims import Claim, assess
 from misalign.worlds.concepts import GROUPS
 
 LEVELS = (0.5, 0.05, 0.005)
@@ -34,7 +34,7 @@ def records(score):
 
 
 def means(score):
-    return case_study.over_seeds(case_study.told(records(score)))
+    return case_study.over_seeds(case_study.scores_by_group(records(score)))
 
 
 def test_seeds_are_averaged_and_their_spread_is_kept():
@@ -45,7 +45,7 @@ def test_seeds_are_averaged_and_their_spread_is_kept():
 
 
 def test_a_concept_s_coverage_is_its_share_of_the_group_s():
-    table = case_study.told(records(lambda place, level: level))
+    table = case_study.scores_by_group(records(lambda place, level: level))
     assert table["concept_coverage"].to_numpy() == pytest.approx(table["coverage"] / 4)
 
 
@@ -98,13 +98,13 @@ def test_a_claim_of_ranks_has_a_point_a_factor():
     claim = Claim(
         name="a",
         claim="b",
-        made="c",
+        source="c",
         refuted="d",
         chapter="10_openclip",
         sweeps=["concepts_coverage"],
         rows="variant == '' and metric in ('f1_corrected', 'coverage')",
         value="rank",
-        says="at least 0.8",
+        criterion="at least 0.8",
         verdict="holds",
     )
     result = assess(claim)

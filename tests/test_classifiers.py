@@ -3,25 +3,26 @@
 import pytest
 import torch
 
-from misalign.classifiers import Classifier, class_mcc
-from misalign.streams import stream
+from misalign.metrics import multiclass_mcc
+from misalign.probes.classification import Classifier
+from misalign.rng import generator_for
 
 
 def told(z, classes, sizes, hidden=64, steps=150):
     """MCC of each factor on the second half of the samples, fitted to the first."""
     half = len(z) // 2
-    probe = Classifier(steps, hidden, generator=stream(0, "probe"))
+    probe = Classifier(steps, hidden, generator=generator_for(0, "probe"))
     guess = probe.fit(z[:half], classes[:half], sizes).predict(z[half:])
-    return [class_mcc(classes[half:, i], guess[:, i]) for i in range(len(sizes))]
+    return [multiclass_mcc(classes[half:, i], guess[:, i]) for i in range(len(sizes))]
 
 
 def normal(n, d, name="z"):
-    return torch.randn(n, d, generator=stream(0, name))
+    return torch.randn(n, d, generator=generator_for(0, name))
 
 
 def test_mcc_is_the_correlation_of_the_classes_indicators():
     """And for two classes the usual coefficient."""
-    generator = stream(0, "classes")
+    generator = generator_for(0, "classes")
     for size in (2, 3, 7):
         truth = torch.randint(size, (500,), generator=generator)
         keep = torch.rand(500, generator=generator) < 0.6
@@ -29,21 +30,21 @@ def test_mcc_is_the_correlation_of_the_classes_indicators():
         a, b = (torch.nn.functional.one_hot(part, size).double() for part in (truth, guess))
         a, b = a - a.mean(0), b - b.mean(0)
         expected = (a * b).sum() / ((a * a).sum() * (b * b).sum()).sqrt()
-        assert class_mcc(truth, guess) == pytest.approx(expected.item())
+        assert multiclass_mcc(truth, guess) == pytest.approx(expected.item())
         if size == 2:
             usual = torch.corrcoef(torch.stack([truth, guess]).double())[0, 1].item()
-            assert class_mcc(truth, guess) == pytest.approx(usual)
+            assert multiclass_mcc(truth, guess) == pytest.approx(usual)
 
 
 def test_mcc_is_1_for_the_truth_and_0_for_a_constant_guess():
     truth = torch.arange(9) % 3
-    assert class_mcc(truth, truth) == pytest.approx(1)
-    assert class_mcc(truth, torch.zeros_like(truth)) == 0
+    assert multiclass_mcc(truth, truth) == pytest.approx(1)
+    assert multiclass_mcc(truth, torch.zeros_like(truth)) == 0
 
 
 def test_mcc_of_different_lengths_is_one_line(complains):
     with complains("prediction", "(3,)", "2"):
-        class_mcc(torch.zeros(3).long(), torch.zeros(2).long())
+        multiclass_mcc(torch.zeros(3).long(), torch.zeros(2).long())
 
 
 def test_a_line_between_classes_is_found_by_both():
@@ -62,7 +63,7 @@ def test_only_the_perceptron_tells_a_checkerboard():
 
 def test_what_cannot_be_told_scores_about_0():
     z = normal(4000, 3)
-    classes = torch.randint(40, (4000, 1), generator=stream(0, "noise"))
+    classes = torch.randint(40, (4000, 1), generator=generator_for(0, "noise"))
     for hidden in (0, 64):
         assert abs(told(z, classes, [40], hidden=hidden)[0]) < 0.05
 
@@ -72,7 +73,9 @@ def test_a_factor_s_classifier_does_not_depend_on_other_factors(hidden):
     z = normal(600, 2)
     first = (z[:, :1] > 0.3).long() + (z[:, :1] > 1).long()
     other = (z[:, 1:] > 0).long()
-    alone, both = (Classifier(30, hidden, generator=stream(0, "probe")) for _ in ("alone", "both"))
+    alone, both = (
+        Classifier(30, hidden, generator=generator_for(0, "probe")) for _ in ("alone", "both")
+    )
     alone.fit(z, first, [3])
     both.fit(z, torch.cat([first, other], 1), [3, 2])
     assert (alone.predict(z)[:, 0] == both.predict(z)[:, 0]).all()
@@ -81,7 +84,9 @@ def test_a_factor_s_classifier_does_not_depend_on_other_factors(hidden):
 def test_a_class_that_a_factor_does_not_have_is_never_told():
     z = normal(400, 2)
     classes = torch.stack([torch.arange(400) % 2, torch.arange(400) % 5], 1)
-    guess = Classifier(30, generator=stream(0, "probe")).fit(z, classes, [2, 5]).predict(3 * z)
+    guess = (
+        Classifier(30, generator=generator_for(0, "probe")).fit(z, classes, [2, 5]).predict(3 * z)
+    )
     assert guess[:, 0].max() <= 1
 
 
@@ -89,13 +94,13 @@ def test_a_rare_class_is_no_reason_to_guess_it():
     """Classifiers start from the frequencies of the classes."""
     z = normal(1000, 2)
     classes = (torch.arange(1000) % 50 == 0).long()[:, None]
-    guess = Classifier(1, generator=stream(0, "probe")).fit(z, classes, [2]).predict(z)
+    guess = Classifier(1, generator=generator_for(0, "probe")).fit(z, classes, [2]).predict(z)
     assert (guess == 0).all()
 
 
 def test_bad_input_is_one_line(complains):
     z, classes = normal(20, 2), torch.zeros(20, 1).long()
-    probe = Classifier(5, generator=stream(0, "probe"))
+    probe = Classifier(5, generator=generator_for(0, "probe"))
     with complains("z", "shape (n, size)", "5"):
         probe.fit(z[:5], classes[:5], [2])
     with complains("classes", "shape (20, 2)", "(20, 1)"):
@@ -103,19 +108,19 @@ def test_bad_input_is_one_line(complains):
     with complains("classes", "below [2]", "[2]"):
         probe.fit(z, classes + 2, [2])
     with complains("steps", "at least 1", "0"):
-        Classifier(0, generator=stream(0, "probe"))
+        Classifier(0, generator=generator_for(0, "probe"))
 
 
 def test_a_constant_guess_scores_0_whatever_the_rounding_of_the_shares():
     for n in range(2, 200):
         truth = torch.arange(n) % 7
-        assert class_mcc(truth, torch.full_like(truth, 3)) == pytest.approx(0, abs=1e-6)
+        assert multiclass_mcc(truth, torch.full_like(truth, 3)) == pytest.approx(0, abs=1e-6)
 
 
 def test_classifiers_repeat_with_their_generator():
     z, classes = normal(600, 2), torch.arange(600)[:, None] % 3
     one, again, other = (
-        Classifier(20, 16, generator=stream(seed, "probe")).fit(z, classes, [3])
+        Classifier(20, 16, generator=generator_for(seed, "probe")).fit(z, classes, [3])
         for seed in (0, 0, 1)
     )
     assert all(map(torch.equal, one.weights, again.weights))
@@ -124,9 +129,9 @@ def test_classifiers_repeat_with_their_generator():
 
 def test_classifiers_keep_the_weights_from_before_they_overfit():
     # 150 samples, 10 dimensions: trained to the end, nets are sure of noise
-    z, classes = normal(150, 10), torch.randint(2, (150, 1), generator=stream(0, "noise"))
-    probe = Classifier(400, generator=stream(0, "probe")).fit(z, classes, [2])
-    fresh = torch.randint(2, (1000, 1), generator=stream(0, "fresh"))
+    z, classes = normal(150, 10), torch.randint(2, (150, 1), generator=generator_for(0, "noise"))
+    probe = Classifier(400, generator=generator_for(0, "probe")).fit(z, classes, [2])
+    fresh = torch.randint(2, (1000, 1), generator=generator_for(0, "fresh"))
     with torch.no_grad():
         error = probe._errors(probe._inputs(normal(1000, 10, "z2")), fresh).item()
     assert error < 0.75  # log 2 for who knows nothing
@@ -134,7 +139,7 @@ def test_classifiers_keep_the_weights_from_before_they_overfit():
 
 def test_a_classifier_does_not_care_for_units():
     z, classes = normal(600, 2), (normal(600, 2)[:, :1] > 0).long()
-    plain, scaled = (Classifier(30, 16, generator=stream(0, "probe")) for _ in range(2))
+    plain, scaled = (Classifier(30, 16, generator=generator_for(0, "probe")) for _ in range(2))
     guess = plain.fit(z, classes, [2]).predict(z)
     other = scaled.fit(1000 * z + 1e4, classes, [2]).predict(1000 * z + 1e4)
     assert (guess == other).float().mean() > 0.99
@@ -143,7 +148,7 @@ def test_a_classifier_does_not_care_for_units():
 def test_a_class_that_a_factor_does_not_have_has_no_probability():
     z = normal(400, 2)
     classes = torch.stack([torch.arange(400) % 2, torch.arange(400) % 5], 1)
-    probe = Classifier(30, generator=stream(0, "probe")).fit(z, classes, [2, 5])
+    probe = Classifier(30, generator=generator_for(0, "probe")).fit(z, classes, [2, 5])
     chances = probe._logits(probe._inputs(z)).softmax(-1)
     assert (chances[0, :, 2:] == 0).all()
     assert (chances[1] > 0).all()
@@ -153,6 +158,6 @@ def test_a_class_that_a_factor_does_not_have_has_no_probability():
 def test_classifiers_start_from_the_frequencies_of_the_classes(hidden):
     # a single step of Adam moves log-odds by hundredths
     z, classes = normal(1000, 2), torch.tensor([0] * 7 + [1] * 2 + [2]).repeat(100)[:, None]
-    probe = Classifier(1, hidden, generator=stream(0, "probe")).fit(z, classes, [3])
+    probe = Classifier(1, hidden, generator=generator_for(0, "probe")).fit(z, classes, [3])
     chances = probe._logits(probe._inputs(z)).softmax(-1)[0].mean(0)
     assert chances.tolist() == pytest.approx([0.7, 0.2, 0.1], abs=0.03)

@@ -117,7 +117,7 @@ def test_errors_are_one_line_and_write_nothing(captions, tmp_path, options, mess
 
 def test_a_scheduler_that_does_not_answer_is_one_line(captions, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("misalign.cluster.PATIENCE", 0.2)
+    monkeypatch.setattr("misalign.parallel.PATIENCE", 0.2)
     done = invoke(captions, "--scheduler", "tcp://127.0.0.1:9")
     assert done.exit_code == 1
     assert "scheduler: expected a Dask scheduler at tcp://127.0.0.1:9" in done.stderr

@@ -12,10 +12,11 @@ from pictured import paint
 from PIL import Image
 
 from misalign.cli import main
-from misalign.pictures.folder import read_picture
-from misalign.pictures.layout import COLUMNS, HUES, captions_paths
-from misalign.scenes import causal3dident as scenes
-from misalign.worlds import causal3dident, publish
+from misalign.images.folder import read_picture
+from misalign.images.layout import COLUMNS, HUES, captions_paths
+from misalign.rendering import causal3dident as scenes
+from misalign.worlds import causal3dident
+from misalign.worlds import export as publish
 
 N = 12
 

@@ -17,9 +17,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from sweep_template import write_grid, write_template
 
-from misalign import results
+from misalign import records as results
 from misalign.run import Run
-from misalign.sweep import Sweep
+from misalign.sweeps.grid import Sweep
 
 # the command, with executed notebooks in a folder of the test's
 COMMAND = """

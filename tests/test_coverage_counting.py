@@ -14,8 +14,11 @@ pytest.importorskip("ahocorasick_rs")
 
 import pyarrow.parquet as pq  # noqa: E402
 
-from misalign import cluster  # noqa: E402
-from misalign.coverage import Concept, Tally, Taxonomy, count, files, tables  # noqa: E402
+from misalign import parallel as cluster  # noqa: E402
+from misalign.coverage import files, tables  # noqa: E402
+from misalign.coverage.count import count  # noqa: E402
+from misalign.coverage.counts import Counts  # noqa: E402
+from misalign.coverage.taxonomy import Concept, Taxonomy  # noqa: E402
 
 NAMES = {"Animal": ["dog", "cat", "cow"], "Color": ["red", "blue"], "Scene": ["park"]}
 TAXONOMY = Taxonomy(
@@ -59,12 +62,12 @@ def looped(texts, shown):
 def test_sums_are_those_of_a_loop(tmp_path):
     path, texts, shown = write(tmp_path, 0)
     tally = count([path], TAXONOMY, labels={"Animal": "animal"})
-    sums = (tally.named, tally.group_named, tally.together, tally.labelled)
+    sums = (tally.concepts, tally.group_named, tally.cooccurrence, tally.labelled)
     for found, expected in zip(sums, looped(texts, shown), strict=True):
         assert expected.any()
         assert np.array_equal(found, expected)
     assert tally.captions == 3000
-    assert tally.silent == sum(not text.strip() for text in texts) > 0
+    assert tally.empty == sum(not text.strip() for text in texts) > 0
     assert np.array_equal(tally.labelled[:, 0], tally.labelled[:, 1:].sum(1))
 
 
@@ -72,13 +75,13 @@ def test_tallies_add_up(tmp_path, complains):
     paths = [write(tmp_path, seed)[0] for seed in range(3)]
     options = {"labels": {"Animal": "animal"}}
     parts = [count([path], TAXONOMY, **options) for path in paths]
-    total = sum(parts, Tally.zero(TAXONOMY))
+    total = sum(parts, Counts.zero(TAXONOMY))
     assert total.equals(count([tmp_path], TAXONOMY, **options))
     assert not total.equals(parts[0])
     with complains("match", "words", "substring"):
-        total + Tally.zero(TAXONOMY, "substring")
+        total + Counts.zero(TAXONOMY, "substring")
     with complains("taxonomy", "one", "two that differ"):
-        total + Tally.zero(Taxonomy(TAXONOMY.concepts[:2]))
+        total + Counts.zero(Taxonomy(TAXONOMY.concepts[:2]))
 
 
 def test_labels_that_name_nothing_are_refused(tmp_path, complains):
@@ -173,7 +176,7 @@ def test_a_file_that_kills_every_worker_is_named_and_the_rest_is_counted(workers
     assert "died" in reason or "killed" in reason.lower()
     assert "\n" not in reason
     rest = count([paths[0], paths[2]], TAXONOMY)
-    assert np.array_equal(tally.named, rest.named)
+    assert np.array_equal(tally.concepts, rest.concepts)
     assert tally.captions == rest.captions == 1000
 
 
@@ -196,7 +199,7 @@ def test_intervals_are_wilsons(k, n):
 
 
 def test_no_captions_have_no_share():
-    table = Tally.zero(TAXONOMY).by_concept()
+    table = Counts.zero(TAXONOMY).by_concept()
     assert (table["captions"] == 0).all()
     assert table[["coverage", "low", "high"]].isna().all(axis=None)
 

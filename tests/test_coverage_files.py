@@ -14,7 +14,9 @@ pytest.importorskip("ahocorasick_rs")
 import pyarrow.parquet as pq  # noqa: E402
 from pyarrow import csv  # noqa: E402
 
-from misalign.coverage import Concept, Taxonomy, count, files, formats, lines  # noqa: E402
+from misalign.coverage import files, formats, lines  # noqa: E402
+from misalign.coverage.count import count  # noqa: E402
+from misalign.coverage.taxonomy import Concept, Taxonomy  # noqa: E402
 
 TAXONOMY = Taxonomy(tuple(Concept("", "Animal", name, (name,)) for name in ("dog", "cat")))
 CAPTIONS = ['a "dog", a cat', "", None, "two\nlines of dog", "caf\u00e9 cat \U0001f408", " \u3000"]
@@ -45,7 +47,7 @@ def write(folder, name, captions, column="TEXT", group=2):
 
 def counted(*paths, **options):
     tally = count(paths, TAXONOMY, **options)
-    return tally.captions, tally.silent, tally.named.tolist()
+    return tally.captions, tally.empty, tally.concepts.tolist()
 
 
 NAMES = ["a.parquet", "a.csv", "a.csv.gz", "a.tsv", "a.jsonl", "a.ndjson.bz2", "a.JSONL"]
@@ -109,7 +111,7 @@ def test_several_captions_of_a_picture_each_count(tmp_path, kind):
             file.write(json.dumps({"captions": row, "shown": label}) + "\n")
     for name in ("a.parquet", "a.jsonl"):
         tally = count([tmp_path / name], TAXONOMY, labels={"Animal": "shown"})
-        assert (tally.captions, tally.silent, tally.named.tolist()) == (4, 1, [2, 2])
+        assert (tally.captions, tally.empty, tally.concepts.tolist()) == (4, 1, [2, 2])
         assert tally.labelled.tolist() == [[2, 1, 0, 1], [2, 0, 1, 1]]
 
 
@@ -197,7 +199,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_counted(tmp_path, m
     assert {file for file, _ in tally.failed} == {str(path) for path in bad}
     assert len(tally.failed) == len(bad)
     assert all(reason and "\n" not in reason for _, reason in tally.failed)
-    assert (tally.captions, tally.named.tolist()) == (6, [2, 2])
+    assert (tally.captions, tally.concepts.tolist()) == (6, [2, 2])
 
 
 def test_a_line_without_end_does_not_fill_the_memory(tmp_path, monkeypatch):
@@ -236,7 +238,7 @@ def test_a_table_without_a_header_keeps_its_first_row(tmp_path):
     path = tmp_path / "results_20130124.token"  # Flickr30k's captions are named so
     path.write_text("1.jpg#0\ta dog\n1.jpg#1\ta cat and a dog\n2.jpg#0\tnobody\n")
     tally = count([path], TAXONOMY, kind="tsv-bare", column="f1")
-    assert (tally.captions, tally.named.tolist()) == (3, [2, 1])
+    assert (tally.captions, tally.concepts.tolist()) == (3, [2, 1])
     with pytest.raises(ValueError, match=r"^column: .*got columns f0, f1$"):
         count([path], TAXONOMY, kind="tsv-bare")
 
@@ -247,7 +249,7 @@ def test_a_file_is_what_it_is_said_to_be(tmp_path):
     with pytest.raises(ValueError, match=r"^captions: expected a file of .*, got .*movie\.srt$"):
         count([path], TAXONOMY)
     tally = count([path], TAXONOMY, kind="txt")
-    assert (tally.captions, tally.silent, tally.named.tolist()) == (3, 1, [1, 1])
+    assert (tally.captions, tally.empty, tally.concepts.tolist()) == (3, 1, [1, 1])
     with pytest.raises(ValueError, match=r"^format: expected one of parquet, csv, .*got 'srt'$"):
         count([path], TAXONOMY, kind="srt")
 

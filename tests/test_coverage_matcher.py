@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("ahocorasick_rs")
 pa = pytest.importorskip("pyarrow")
 
-from misalign.coverage import Concept, Taxonomy  # noqa: E402
 from misalign.coverage.matcher import Matcher  # noqa: E402
+from misalign.coverage.taxonomy import Concept, Taxonomy  # noqa: E402
 
 ODD_TERMS = ("caf\u00e9", "c++", "#1", "\u043a\u043e\u0442", "\u732b", "bird's-eye", "ice cream")
 ODD_TERMS += ("cream", "\ufb01refighter", "Stra\u00dfe", "\u05db\u05dc\u05d1", "k\u00f6nig", "a.b")

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from misalign.coverage import Concept, Taxonomy
-from misalign.coverage.folding import normalized
+from misalign.coverage.normalize import normalized
+from misalign.coverage.taxonomy import Concept, Taxonomy
 from misalign.coverage.taxonomy_file import PACKAGED
 from misalign.paths import REFERENCE
 

@@ -6,14 +6,14 @@ from functools import partial
 import pytest
 import torch
 
-from misalign.downstream import BLOCKS, f_y, predicted, tasks
-from misalign.streams import stream
-from misalign.theory import best_mcc, explained, explained_functions
+from misalign.rng import generator_for
+from misalign.studies.downstream import BLOCKS, f_y, predicted, tasks
+from misalign.theory.oracle import best_mcc, explained, explained_functions
 from misalign.worlds.numerical import heavy_tails, wishart
 
 
 def normal(n, d, *name):
-    return torch.randn(n, d, generator=stream(0, *name))
+    return torch.randn(n, d, generator=generator_for(0, *name))
 
 
 def printed(s):
@@ -54,8 +54,8 @@ def test_tasks_need_nine_variables(complains):
 
 
 def test_explained_share_of_linear_functions_is_the_closed_form():
-    covariance = wishart(5, generator=stream(0, "sigma"))
-    share = explained_functions(lambda s: s, covariance, (1, 4), generator=stream(0, "x"))
+    covariance = wishart(5, generator=generator_for(0, "sigma"))
+    share = explained_functions(lambda s: s, covariance, (1, 4), generator=generator_for(0, "x"))
     torch.testing.assert_close(share.double(), explained(covariance, (1, 4)), atol=0.01, rtol=0)
 
 
@@ -63,14 +63,18 @@ def test_explained_share_of_a_product():
     # of y = s1 s2 + s3 with independent factors, s1 and s3 explain Var(s3) = 1 of 2
     share = partial(explained_functions, lambda s: (s[:, 0] * s[:, 1] + s[:, 2])[:, None])
     for block, expected in (((1, 3), 0.5), ((1, 2), 0.5), ((1,), 0.0), ((1, 2, 3), 1.0)):
-        found = share(torch.eye(3).double(), block, generator=stream(0, block)).item()
+        found = share(torch.eye(3).double(), block, generator=generator_for(0, block)).item()
         assert found == pytest.approx(expected, abs=0.01)
 
 
 def test_best_guess_of_a_sign_has_the_arcsine_law():
     # s1 + s2 > 0 guessed from s1: agree with probability 3/4, so MCC 1/2
     guess = best_mcc(
-        lambda s: s.sum(1), torch.eye(2).double(), (1,), draws=40_000, generator=stream(0, "x")
+        lambda s: s.sum(1),
+        torch.eye(2).double(),
+        (1,),
+        draws=40_000,
+        generator=generator_for(0, "x"),
     )
     assert guess == pytest.approx(0.5, abs=0.02)
 
@@ -87,7 +91,7 @@ SHARES = {
 @pytest.mark.parametrize("setting", range(1, 11))
 def test_task_oracles_jump_when_their_last_factor_is_selected(setting):
     block = tuple(range(1, setting + 1))
-    found = predicted(torch.eye(10).double(), block, generator=stream(0, setting))
+    found = predicted(torch.eye(10).double(), block, generator=generator_for(0, setting))
     for name, shares in SHARES.items():
         if shares[setting - 1] is not None:
             assert found[name] == pytest.approx(shares[setting - 1], abs=0.01)
@@ -99,7 +103,7 @@ def test_task_oracles_jump_when_their_last_factor_is_selected(setting):
 
 def test_shift_has_heavy_tails_in_the_last_two_and_leaves_the_rest():
     s = normal(5000, 10, "s")
-    moved = heavy_tails(s, generator=stream(0, "spikes"))
+    moved = heavy_tails(s, generator=generator_for(0, "spikes"))
     assert torch.equal(moved[:, :8], s[:, :8])
     for j in (8, 9):
         expected = [2 * x * abs(x) for x in s[:20, j].tolist()]
@@ -110,8 +114,8 @@ def test_shift_has_heavy_tails_in_the_last_two_and_leaves_the_rest():
 
 def test_spikes_take_the_place_of_a_tenth_of_either_variable_and_keep_its_sign():
     s = normal(50_000, 10, "s")
-    plain = heavy_tails(s, generator=stream(0, "spikes"))
-    spiked = heavy_tails(s, generator=stream(0, "spikes"), spikes=True)
+    plain = heavy_tails(s, generator=generator_for(0, "spikes"))
+    spiked = heavy_tails(s, generator=generator_for(0, "spikes"), spikes=True)
     hit = spiked != plain
     assert torch.equal(spiked[hit], 10 * s[hit].sign())
     assert hit[:, 8:].float().mean(0).tolist() == pytest.approx([0.1, 0.1], abs=0.005)
@@ -122,4 +126,4 @@ def test_spikes_take_the_place_of_a_tenth_of_either_variable_and_keep_its_sign()
 
 def test_shift_needs_ten_variables(complains):
     with complains("s", "10 semantic variables", "9"):
-        heavy_tails(torch.zeros(3, 9), generator=stream(0, "x"))
+        heavy_tails(torch.zeros(3, 9), generator=generator_for(0, "x"))

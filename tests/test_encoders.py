@@ -4,64 +4,64 @@ import pytest
 import torch
 from torch import nn
 
-from misalign.encoders import MLP, Standardize, Whitening, numerical_encoder, stack, unstack
-from misalign.optim import Muon
-from misalign.streams import stream
+from misalign.encoders.mlp import MLP, Standardize, Whitening, numerical_encoder, stack, unstack
+from misalign.rng import generator_for
+from misalign.training.muon import Muon
 
 
 def observations(n=2000, d=5):
-    mixing = torch.randn(d, d, generator=stream(0, "mixing"))
-    return torch.randn(n, d, generator=stream(0, "x")) @ mixing + 3
+    mixing = torch.randn(d, d, generator=generator_for(0, "mixing"))
+    return torch.randn(n, d, generator=generator_for(0, "x")) @ mixing + 3
 
 
 def make(**options):
     defaults = {"hidden": (8, 8), "whiten": True, "standardize": True}
-    generator = stream(0, "weights")
+    generator = generator_for(0, "weights")
     return numerical_encoder(observations(), 3, **(defaults | options), generator=generator)
 
 
 def test_mlp_has_the_widths_asked_for():
-    mlp = MLP(5, 2, (7, 11), generator=stream(0, "w"))
+    mlp = MLP(5, 2, (7, 11), generator=generator_for(0, "w"))
     assert [tuple(layer.weight.shape) for layer in mlp.layers] == [(7, 5), (11, 7), (2, 11)]
     assert mlp(observations()).shape == (2000, 2)
 
 
 def test_mlp_without_hidden_layers_is_affine():
-    mlp, x = MLP(5, 2, (), generator=stream(0, "w")), observations(4)
+    mlp, x = MLP(5, 2, (), generator=generator_for(0, "w")), observations(4)
     (layer,) = mlp.layers
     torch.testing.assert_close(mlp(x), x @ layer.weight.mT + layer.bias)
 
 
 def test_leaky_relus_stand_between_layers_and_not_at_the_ends():
-    mlp = MLP(1, 1, (1,), slope=0.25, generator=stream(0, "w"))
+    mlp = MLP(1, 1, (1,), slope=0.25, generator=generator_for(0, "w"))
     for layer in mlp.layers:
         nn.init.ones_(layer.weight)
     assert mlp(torch.tensor([[-4.0], [4.0]])).flatten().tolist() == [-1.0, 4.0]
 
 
 def test_initial_weights_repeat_with_the_stream_and_biases_are_0():
-    one, again, other = (MLP(5, 2, (7,), generator=stream(seed, "w")) for seed in (0, 0, 1))
+    one, again, other = (MLP(5, 2, (7,), generator=generator_for(seed, "w")) for seed in (0, 0, 1))
     assert all(map(torch.equal, one.parameters(), again.parameters()))
     assert not torch.equal(one.layers[0].weight, other.layers[0].weight)
     assert all(not layer.bias.any() for layer in one.layers)
 
 
 def test_kaiming_weights_keep_the_second_moment():
-    layer = MLP(400, 1, (400,), generator=stream(0, "w")).layers[0]
+    layer = MLP(400, 1, (400,), generator=generator_for(0, "w")).layers[0]
     assert layer.weight.var().item() == pytest.approx(2 / 400 / (1 + 0.01**2), rel=0.02)
 
 
 def test_bounded_mlp_stays_in_the_open_unit_cube():
-    mlp = MLP(5, 2, (7,), bounded=True, generator=stream(0, "w"))
+    mlp = MLP(5, 2, (7,), bounded=True, generator=generator_for(0, "w"))
     z = mlp(observations() / 10)
     assert z.min() > 0
     assert z.max() < 1
 
 
 def test_hidden_matrices_leave_out_both_ends():
-    mlp = MLP(5, 2, (7, 11, 13), generator=stream(0, "w"))
+    mlp = MLP(5, 2, (7, 11, 13), generator=generator_for(0, "w"))
     assert [tuple(w.shape) for w in mlp.hidden_matrices()] == [(11, 7), (13, 11)]
-    assert MLP(5, 2, (7,), generator=stream(0, "w")).hidden_matrices() == []
+    assert MLP(5, 2, (7,), generator=generator_for(0, "w")).hidden_matrices() == []
 
 
 def test_whitening_gives_mean_0_and_covariance_1():
@@ -113,7 +113,7 @@ def test_fixed_scales_do_not_shift_the_initial_weights():
 
 def test_encoding_size_must_be_positive(complains):
     with complains("encoding_size", "a width of at least 1", "0"):
-        MLP(5, 0, (7,), generator=stream(0, "w"))
+        MLP(5, 0, (7,), generator=generator_for(0, "w"))
 
 
 # ---- stacks
@@ -123,9 +123,9 @@ def pairs():
     """Encoders of two widths, inputs and outputs, and observations that fit each."""
     found = []
     for seed, (d, hidden, n) in enumerate([(5, (8, 8), 3), (3, (6, 4), 2)]):
-        x = torch.randn(400, d, generator=stream(seed, "x")) + 1
+        x = torch.randn(400, d, generator=generator_for(seed, "x")) + 1
         options = {"hidden": hidden, "whiten": True, "standardize": True}
-        encoder = numerical_encoder(x, n, **options, generator=stream(seed, "w"))
+        encoder = numerical_encoder(x, n, **options, generator=generator_for(seed, "w"))
         found.append((encoder.train(), x))
     return found
 

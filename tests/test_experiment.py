@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from misalign import experiment, results
+from misalign import experiment
+from misalign import records as results
 from misalign.experiment import (
     Run,
     execute,
@@ -19,12 +20,13 @@ from misalign.experiment import (
     score,
     seconds_a_step,
 )
-from misalign.probes import LinearProbe, r2
-from misalign.results import RUNS, SCORES
+from misalign.metrics import r2
+from misalign.probes.regression import LinearProbe
+from misalign.records import RUNS, SCORES
 from misalign.studies import numerical
 from misalign.studies.numerical import SCALES as NUMERICAL
 from misalign.studies.numerical import TASKS
-from misalign.theory import oracle
+from misalign.theory.oracle import oracle
 from misalign.worlds import mixing
 
 FACTORS = [*(f"s{i}" for i in range(1, 11)), "m_x", "m_t", "noise"]
@@ -431,9 +433,9 @@ def test_recorded_run_is_written_and_leaves_no_checkpoint(tmp_path, monkeypatch)
         seen.append(checkpoint)
         return experiment_train(*args, checkpoint=checkpoint, every=10, **options)
 
-    experiment_train = experiment.train_together
+    experiment_train = experiment.train_many
     monkeypatch.setattr(experiment, "CHECKPOINTS", tmp_path / "checkpoints")
-    monkeypatch.setattr(experiment, "train_together", train)
+    monkeypatch.setattr(experiment, "train_many", train)
     run = Run(scale="smoke", setting=1)
     record = execute(run, record=tmp_path / "results")
     pd.testing.assert_frame_equal(results.runs(tmp_path / "results"), record.run)

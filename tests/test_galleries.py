@@ -6,11 +6,10 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
-from misalign.captions.marked import marked, table
-from misalign.diagrams import causal_graph
-from misalign.galleries import diverging, gallery
-from misalign.scenes.sheet import sheet
-from misalign.streams import stream
+from misalign.reporting.captions import highlight_caption, table
+from misalign.reporting.graphs import causal_graph
+from misalign.reporting.images import diverging, image_grid, sheet
+from misalign.rng import generator_for
 
 mpl.use("agg")
 
@@ -22,13 +21,13 @@ def closed_figures():
 
 
 def pictures(n):
-    return torch.randint(256, (n, 3, 20, 30), generator=stream(0, "page"), dtype=torch.uint8)
+    return torch.randint(256, (n, 3, 20, 30), generator=generator_for(0, "page"), dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("rows", [(), ("hori.", "vert.")])
 def test_gallery_shows_every_pixel_as_it_is(rows):
     drawn = pictures(6)
-    figure = gallery(drawn, 3, rows=rows)
+    figure = image_grid(drawn, 3, rows=rows)
     figure.canvas.draw()
     seen = torch.from_numpy(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
     page = sheet(drawn, 3, gap=4)
@@ -38,14 +37,14 @@ def test_gallery_shows_every_pixel_as_it_is(rows):
 
 def test_gallery_writes_all_labels():
     labels = {"rows": ("a", "b"), "titles": ("c", "d", "e"), "labels": tuple("fghijk")}
-    axis = gallery(pictures(6), 3, **labels).axes[0]
+    axis = image_grid(pictures(6), 3, **labels).axes[0]
     assert "".join(text.get_text() for text in axis.texts) == "abcdefghijk"
 
 
 def test_gallery_wants_a_label_for_each(complains):
     for name, expected in {"rows": "2", "titles": "3", "labels": "6"}.items():
         with complains(name, f"{expected} labels", "1"):
-            gallery(pictures(6), 3, **{name: ["alone"]})
+            image_grid(pictures(6), 3, **{name: ["alone"]})
 
 
 def test_signs_have_colours_and_zero_is_white():
@@ -84,7 +83,9 @@ def test_graph_wants_a_place_for_each(complains):
 def test_marks_show_what_is_perturbed_and_what_is_omitted():
     caption = "A red hare at <top>."
     spans = {"color": (2, 5), "shape": (6, 10), "y_pos": (14, 19)}
-    html = marked(caption, spans, ("color", "y_pos"), {"color": "blue", "y_pos": "<top>"}, ["left"])
+    html = highlight_caption(
+        caption, spans, ("color", "y_pos"), {"color": "blue", "y_pos": "<top>"}, ["left"]
+    )
     before, _, rest = html.partition("<span")
     assert before == "A "
     assert ">red</span> hare at <span" in rest and "&lt;top&gt;</span>." in rest
@@ -93,7 +94,7 @@ def test_marks_show_what_is_perturbed_and_what_is_omitted():
 
 
 def test_captions_without_misalignment_are_left_alone():
-    assert marked("A hare.", {"shape": (2, 6)}) == "A hare."
+    assert highlight_caption("A hare.", {"shape": (2, 6)}) == "A hare."
 
 
 def test_table_has_a_row_for_each():

@@ -6,31 +6,31 @@ import pytest
 import torch
 from torch import nn
 
-from misalign.encoders import stack, unstack
-from misalign.image_encoders import CaptionEncoder, Convolution, PictureEncoder, PixelEncoder
-from misalign.streams import stream
-from misalign.training import Recipe, _hidden, train
+from misalign.encoders.mlp import stack, unstack
+from misalign.encoders.small import CaptionEncoder, Convolution, ImageEncoder, PixelEncoder
+from misalign.rng import generator_for
+from misalign.training.loop import Recipe, _hidden, train
 from misalign.worlds.base import Batch
 
 TRUNK = ((6, 4, 4), (8, 3, 2))
 
 
 def pictures(n=5, side=16):
-    return torch.rand(n, 3, side, side, generator=stream(0, "pictures"))
+    return torch.rand(n, 3, side, side, generator=generator_for(0, "pictures"))
 
 
 def seeing(size=2, seed=0, side=16):
-    generator = stream(seed, "weights")
-    return PictureEncoder(size, TRUNK, side=side, hidden=8, generator=generator)
+    generator = generator_for(seed, "weights")
+    return ImageEncoder(size, TRUNK, side=side, hidden=8, generator=generator)
 
 
 def reading(size=2, words=10, length=6, seed=0):
     options = {"words": words, "length": length, "width": 8, "hidden": 8}
-    return CaptionEncoder(size, **options, generator=stream(seed, "words"))
+    return CaptionEncoder(size, **options, generator=generator_for(seed, "words"))
 
 
 def test_a_convolution_is_torch_s_with_batch_norm_and_relu():
-    ours = Convolution(3, 4, 3, 2, generator=stream(0, "w"))
+    ours = Convolution(3, 4, 3, 2, generator=generator_for(0, "w"))
     naive = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
     with torch.no_grad():
         naive[0].weight.copy_(ours.weight.view(4, 3, 3, 3))
@@ -52,7 +52,7 @@ def test_pictures_of_any_size_are_encoded(side):
     [
         ([seeing(2, 0), seeing(3, 1)], torch.stack([pictures(), 1 - pictures()])),
         (
-            [PixelEncoder(n, (8, 4), generator=stream(n, "w")) for n in (2, 3)],
+            [PixelEncoder(n, (8, 4), generator=generator_for(n, "w")) for n in (2, 3)],
             torch.stack([pictures(), 1 - pictures()]),
         ),
     ],
@@ -68,7 +68,7 @@ def test_a_stack_sees_as_its_encoders_do(encoders, inputs, training):
 
 def test_a_stack_reads_captions_of_different_lengths_and_vocabularies():
     short, long = reading(2, words=9, length=4), reading(3, words=12, length=7, seed=1)
-    tokens = torch.randint(1, 9, (2, 5, 7), generator=stream(0, "tokens"))
+    tokens = torch.randint(1, 9, (2, 5, 7), generator=generator_for(0, "tokens"))
     tokens[0, :, 4:] = 0  # as `training` pads
     found = stack([short, long])(tokens)
     torch.testing.assert_close(found[0, :, :2], short(tokens[0, :, :4]))
@@ -122,11 +122,18 @@ class Noise:
 def test_training_moves_every_weight():
     pair = nn.ModuleDict({"image": seeing(), "text": reading()})
     before = {name: value.detach().clone() for name, value in pair.named_parameters()}
-    recipe = Recipe(steps=3, batch_size=8, rate=1e-2, muon_rate=1e-2, objective="mmcl", ahead=1)
-    train(pair, Noise(), recipe, generator=stream(0, "batches"), every=1)
+    recipe = Recipe(
+        steps=3,
+        batch_size=8,
+        learning_rate=1e-2,
+        muon_rate=1e-2,
+        objective="mmcl",
+        prefetch_steps=1,
+    )
+    train(pair, Noise(), recipe, generator=generator_for(0, "batches"), every=1)
     # an offset of all outputs changes no distance between pictures, but between both sides
-    still = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
-    assert still == []
+    detach = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
+    assert detach == []
 
 
 def test_a_width_below_1_is_one_line(complains):
@@ -136,7 +143,7 @@ def test_a_width_below_1_is_one_line(complains):
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (4, 4), (5, 2)])
 def test_maps_shrink_by_the_stride_whatever_the_window(kernel, stride):
-    layer = Convolution(3, 4, kernel, stride, generator=stream(0, "w"))
+    layer = Convolution(3, 4, kernel, stride, generator=generator_for(0, "w"))
     assert layer(pictures()).shape == (5, 4, 16 // stride, 16 // stride)
 
 
@@ -150,7 +157,7 @@ def test_muon_trains_every_kernel_and_what_lies_between_hidden_layers_once():
 
 
 def test_a_perceptron_of_pixels_leaves_muon_the_matrix_in_the_middle():
-    encoder = PixelEncoder(2, (8, 4), generator=stream(0, "w"))
+    encoder = PixelEncoder(2, (8, 4), generator=generator_for(0, "w"))
     (weight,) = _hidden(nn.ModuleDict({"image": encoder}))
     assert weight is encoder.head.layers[1].weight
 
@@ -170,7 +177,7 @@ def test_every_run_of_a_stack_keeps_moments_of_its_own_pictures():
 
 
 def test_pixels_of_a_larger_picture_are_averaged():
-    encoder = PixelEncoder(2, (8,), generator=stream(0, "w"))
-    small = torch.rand(4, 3, 16, 16, generator=stream(0, "small"))
+    encoder = PixelEncoder(2, (8,), generator=generator_for(0, "w"))
+    small = torch.rand(4, 3, 16, 16, generator=generator_for(0, "small"))
     large = small.repeat_interleave(2, 2).repeat_interleave(2, 3)
     torch.testing.assert_close(encoder(large), encoder(small))

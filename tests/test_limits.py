@@ -5,15 +5,15 @@ import math
 import pytest
 import torch
 
-from misalign.limits import (
+from misalign.objectives import mmcl, sym_align_max_ent
+from misalign.rng import generator_for
+from misalign.theory.asymptotics import (
     blur_divergence,
     corners_log_kernel,
     gaussian_entropy,
     gaussian_log_kernel,
     uniform_log_kernel,
 )
-from misalign.objectives import mmcl, sym_align_max_ent
-from misalign.streams import stream
 
 TAUS = (10.0, 1.0, 0.1, 0.01, 0.001)
 
@@ -44,7 +44,7 @@ def test_gaussian_is_the_double_integral(tau, variance):
 
 
 def test_gaussian_of_two_widths_is_what_samples_say():
-    generator = stream(0, "test limits")
+    generator = generator_for(0, "test limits")
     z = torch.randn(4000, 3, generator=generator, dtype=torch.float64)
     other = torch.randn(4000, 3, generator=generator, dtype=torch.float64) * 0.5**0.5
     sampled = (-torch.cdist(z, other).square() / 2).exp().mean(1).log().mean()
@@ -93,7 +93,7 @@ def test_corners_beat_the_uniform_at_temperature_one_only():
 
 def test_objectives_tend_to_the_terms():
     tau, pairs = 0.5, 3000
-    z = torch.rand(pairs, 1, generator=stream(0, "test limits uniform"), dtype=torch.float64)
+    z = torch.rand(pairs, 1, generator=generator_for(0, "test limits uniform"), dtype=torch.float64)
     limit = uniform_log_kernel(tau)
     assert float(mmcl(z, z, tau=tau)) - math.log(pairs) == pytest.approx(limit, abs=0.02)
     assert float(sym_align_max_ent(z, z, tau=tau)) == pytest.approx(limit, abs=0.02)

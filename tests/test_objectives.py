@@ -7,11 +7,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from misalign.objectives import mmcl, nt_xent, squared_distances, sym_align_max_ent
-from misalign.streams import stream
+from misalign.rng import generator_for
 
 
 def rows(count, width, name, scale=0.7, dtype=torch.float64):
-    z = scale * torch.randn(count, width, generator=stream(0, name), dtype=dtype)
+    z = scale * torch.randn(count, width, generator=generator_for(0, name), dtype=dtype)
     return z.requires_grad_()
 
 

@@ -5,11 +5,14 @@ import pytest
 import torch
 from pictured import paint
 
-from misalign.captions import Captioner
-from misalign.pictures import Kept, Rendered
-from misalign.streams import stream
-from misalign.worlds import Composed, PicturedWorld, causal3dident, mpi3d
-from misalign.worlds.omitting import Omitting
+from misalign.captions.captioner import Captioner
+from misalign.images.cached import CachedImages
+from misalign.images.rendered import RenderedImages
+from misalign.rng import generator_for
+from misalign.worlds import causal3dident, mpi3d
+from misalign.worlds.captions import TemplateCaptions
+from misalign.worlds.images import ImageWorld
+from misalign.worlds.random_omission import RandomOmission
 
 NAMES = [factor.name for factor in mpi3d.SEMANTIC]
 N = 6000
@@ -18,12 +21,14 @@ N = 6000
 def omitting(chances, setting=4):
     bias = mpi3d.setting("selection", setting)
     full, shorter = Captioner.mpi3d(NAMES[:setting]), Captioner.mpi3d(NAMES[: setting - 1])
-    return Omitting(mpi3d.SEMANTIC, bias, full, shorter, chances)
+    return RandomOmission(mpi3d.SEMANTIC, bias, full, shorter, chances)
 
 
 def written(captions, n=N):
-    values = mpi3d.draw(n, generator=stream(0, "draw"))
-    tokens, said, _ = captions.of(torch.arange(n), values, generator=stream(0, "captions"))
+    values = mpi3d.draw(n, generator=generator_for(0, "draw"))
+    tokens, said, _ = captions.caption(
+        torch.arange(n), values, generator=generator_for(0, "captions")
+    )
     return captions.vocabulary.decode(tokens), values, said
 
 
@@ -41,23 +46,25 @@ def test_each_value_is_left_out_as_often_as_its_chance_says():
 def test_a_silent_caption_is_a_sentence_of_the_setting_without_the_factor():
     captions = omitting((1.0, 1.0, 1.0))
     lines, values, _ = written(captions, 50)
-    shorter = Composed(mpi3d.SEMANTIC, mpi3d.setting("selection", 3), captions.shorter)
-    tokens, _, _ = shorter.of(torch.arange(50), values, generator=stream(0, "captions"))
+    shorter = TemplateCaptions(mpi3d.SEMANTIC, mpi3d.setting("selection", 3), captions.shorter)
+    tokens, _, _ = shorter.caption(torch.arange(50), values, generator=generator_for(0, "captions"))
     assert lines == shorter.vocabulary.decode(tokens)
 
 
 def test_a_caption_that_omits_nothing_is_the_usual_one():
     captions = omitting((0.0, 0.0, 0.0))
     lines, values, _ = written(captions, 50)
-    usual = Composed(mpi3d.SEMANTIC, captions.bias, captions.captioner)
-    tokens, _, _ = usual.of(torch.arange(50), values, generator=stream(0, "captions"))
+    usual = TemplateCaptions(mpi3d.SEMANTIC, captions.bias, captions.captioner)
+    tokens, _, _ = usual.caption(torch.arange(50), values, generator=generator_for(0, "captions"))
     assert lines == usual.vocabulary.decode(tokens)
 
 
 def test_every_word_has_one_index_and_padding_is_0():
     captions = omitting((0.5, 0.5, 0.5))
-    values = mpi3d.draw(50, generator=stream(0, "draw"))
-    tokens, _, _ = captions.of(torch.arange(50), values, generator=stream(0, "captions"))
+    values = mpi3d.draw(50, generator=generator_for(0, "draw"))
+    tokens, _, _ = captions.caption(
+        torch.arange(50), values, generator=generator_for(0, "captions")
+    )
     assert tokens.shape == (50, captions.length)
     ends = (tokens == captions.vocabulary.end).int().argmax(1)
     after = torch.arange(captions.length) > ends[:, None]
@@ -72,16 +79,18 @@ def test_bad_chances_are_one_line(complains):
     bias = mpi3d.setting("selection", 4)
     full = Captioner.mpi3d(NAMES[:4])
     with complains("shorter", "names color, shape, size", "cam"):
-        Omitting(mpi3d.SEMANTIC, bias, full, full, (0.5, 0.5, 0.5))
+        RandomOmission(mpi3d.SEMANTIC, bias, full, full, (0.5, 0.5, 0.5))
 
 
 def test_the_slip_names_the_object_s_hue_for_the_background_s():
     bias = causal3dident.setting("perturbation", 1)
     captioner = Captioner.causal3dident()
-    values = causal3dident.draw(200, generator=stream(0, "draw"))
+    values = causal3dident.draw(200, generator=generator_for(0, "draw"))
     slipped = causal3dident.Slipped(causal3dident.SEMANTIC, bias, captioner)
-    usual = Composed(causal3dident.SEMANTIC, bias, captioner)
-    wrong, right = (one.perturb(values, generator=stream(0, "perturb")) for one in (slipped, usual))
+    usual = TemplateCaptions(causal3dident.SEMANTIC, bias, captioner)
+    wrong, right = (
+        one.perturb(values, generator=generator_for(0, "perturb")) for one in (slipped, usual)
+    )
     assert torch.equal(wrong.pop("b_color"), values["color"])
     assert torch.equal(right.pop("b_color"), values["b_color"])
     assert all(torch.equal(wrong[name], right[name]) for name in right)
@@ -91,15 +100,15 @@ def test_the_slip_names_the_object_s_hue_for_the_background_s():
 
 
 def pool(n=20):
-    return Kept(Rendered(paint, mpi3d.draw(n, generator=stream(0, "pool"))))
+    return CachedImages(RenderedImages(paint, mpi3d.draw(n, generator=generator_for(0, "pool"))))
 
 
 def test_pairs_are_of_the_pictures_asked_for_each_once():
     pictures, bias = pool(), mpi3d.setting("selection", 2)
-    captions = Composed(mpi3d.SEMANTIC, bias, Captioner.mpi3d(NAMES[:2]))
-    world = PicturedWorld(mpi3d.FACTORS, pictures, captions)
+    captions = TemplateCaptions(mpi3d.SEMANTIC, bias, Captioner.mpi3d(NAMES[:2]))
+    world = ImageWorld(mpi3d.FACTORS, pictures, captions)
     rows = torch.tensor([7, 3, 11])
-    batch = world.pairs(rows, generator=stream(0, "captions"))
+    batch = world.pairs(rows, generator=generator_for(0, "captions"))
     assert torch.equal(batch.factors["color"][:, 0], pictures.factors["color"][rows])
     torch.testing.assert_close(batch.image, pictures.images(rows).float() / 255)
 
@@ -111,7 +120,7 @@ def test_pictures_kept_in_a_file_are_not_rendered_again(tmp_path):
     def never(factors):
         raise AssertionError("rendered again")
 
-    second = Kept(Rendered(never, first.factors))
+    second = CachedImages(RenderedImages(never, first.factors))
     second.keep(path)
     rows = torch.arange(20)
     assert torch.equal(first.images(rows), second.images(rows))
@@ -122,7 +131,7 @@ def test_a_renderer_that_fails_leaves_no_file(tmp_path):
     def fails(factors):
         raise RuntimeError("no light")
 
-    pictures = Kept(Rendered(fails, pool().factors))
+    pictures = CachedImages(RenderedImages(fails, pool().factors))
     with pytest.raises(RuntimeError, match="no light"):
         pictures.keep(tmp_path / "pool.npy")
     assert list(tmp_path.iterdir()) == []
@@ -168,7 +177,7 @@ def test_only_what_was_not_asked_for_before_is_rendered_for_the_file(tmp_path):
         return paint(factors)
 
     factors, path = pool().factors, tmp_path / "pool.npy"
-    pictures = Kept(Rendered(counted, factors))
+    pictures = CachedImages(RenderedImages(counted, factors))
     pictures.images(torch.tensor([3, 5]))
     pictures.keep(path)
     assert sum(calls) == 20

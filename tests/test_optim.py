@@ -7,14 +7,14 @@ import torch
 from torch import nn
 from torch.optim import _muon
 
-from misalign.optim import Muon, orthogonalize
-from misalign.streams import stream
+from misalign.rng import generator_for
+from misalign.training.muon import Muon, orthogonalize
 
 SHAPES = [(16, 16), (16, 24), (24, 16)]
 
 
 def matrices(seed=0, scale=1.0):
-    return [scale * torch.randn(shape, generator=stream(seed, *shape)) for shape in SHAPES]
+    return [scale * torch.randn(shape, generator=generator_for(seed, *shape)) for shape in SHAPES]
 
 
 def gradients(step):
@@ -35,7 +35,7 @@ def walk(make, steps=8):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_orthogonalize_keeps_singular_vectors_and_brings_values_near_1(shape):
-    g = torch.randn(shape, generator=stream(0, "g"), dtype=torch.float64)
+    g = torch.randn(shape, generator=generator_for(0, "g"), dtype=torch.float64)
     u, _, vh = torch.linalg.svd(g, full_matrices=False)
     values = torch.logspace(0, -1.5, len(vh), dtype=torch.float64)
     for scale in (1e-3, 1.0, 1e3):
@@ -50,13 +50,13 @@ def test_orthogonalize_leaves_a_zero_matrix_zero():
 
 
 def test_orthogonalize_of_a_stack_is_that_of_its_matrices():
-    stack = torch.randn(5, 12, 8, generator=stream(0, "stack"))
+    stack = torch.randn(5, 12, 8, generator=generator_for(0, "stack"))
     one_by_one = torch.stack([orthogonalize(g) for g in stack])
     torch.testing.assert_close(orthogonalize(stack), one_by_one, atol=1e-5, rtol=1e-5)
 
 
 def test_orthogonalize_of_a_transpose_is_the_transpose():
-    g = torch.randn(12, 8, generator=stream(0, "g"))
+    g = torch.randn(12, 8, generator=generator_for(0, "g"))
     torch.testing.assert_close(orthogonalize(g.mT), orthogonalize(g).mT)
 
 
@@ -101,10 +101,10 @@ def test_muon_moves_matrices_without_regard_to_the_size_of_gradients():
 
 
 def test_muon_passes_over_matrices_without_a_gradient():
-    still, moving = (nn.Parameter(torch.ones(4, 4)) for _ in range(2))
+    detach, moving = (nn.Parameter(torch.ones(4, 4)) for _ in range(2))
     moving.grad = torch.eye(4)
-    Muon([still, moving], 0.1).step()
-    assert torch.equal(still, torch.ones(4, 4))
+    Muon([detach, moving], 0.1).step()
+    assert torch.equal(detach, torch.ones(4, 4))
     assert not torch.equal(moving, torch.ones(4, 4))
 
 
@@ -132,7 +132,9 @@ def test_muon_goes_on_from_its_state_dict():
 
 def test_a_stack_moves_each_matrix_as_alone_at_its_own_stretch():
     shapes = [(8, 4), (4, 4)]
-    alone = [nn.Parameter(torch.randn(*shape, generator=stream(0, *shape))) for shape in shapes]
+    alone = [
+        nn.Parameter(torch.randn(*shape, generator=generator_for(0, *shape))) for shape in shapes
+    ]
     padded = torch.zeros(2, 8, 4)
     for i, weight in enumerate(alone):
         padded[i, : len(weight)] = weight.detach()
@@ -142,7 +144,7 @@ def test_a_stack_moves_each_matrix_as_alone_at_its_own_stretch():
     for step in range(3):
         stacked.grad = torch.zeros_like(stacked)
         for i, weight in enumerate(alone):
-            weight.grad = torch.randn(weight.shape, generator=stream(1, step, i))
+            weight.grad = torch.randn(weight.shape, generator=generator_for(1, step, i))
             stacked.grad[i, : len(weight)] = weight.grad
         one.step()
         other.step()

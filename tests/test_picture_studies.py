@@ -10,14 +10,15 @@ import torch
 from PIL import Image
 from torch import nn
 
-from misalign import provenance, studies
+from misalign import provenance
+from misalign.encoders.published import Flattened, TokenCNN
 from misalign.experiment import execute, execute_all, fit, fit_all, represent
-from misalign.pictures import Kept, split
-from misalign.pictures.layout import COLUMNS, picture_name
-from misalign.published_encoders import Flattened, TokenCNN
-from misalign.run import Run
-from misalign.streams import stream
-from misalign.studies import causal3dident, mpi3d, pictured, study
+from misalign.images.base import split
+from misalign.images.cached import CachedImages
+from misalign.images.layout import COLUMNS, picture_name
+from misalign.rng import generator_for
+from misalign.run import STUDIES, Run, study
+from misalign.studies import causal3dident, images, mpi3d
 from misalign.studies.causal3dident import Causal3dident
 from misalign.studies.mpi3d import CHANCES, Mpi3d
 from misalign.worlds.causal3dident import latents
@@ -31,10 +32,10 @@ CONTINUOUS = ("s_pos", "color", "s_color", "b_color", "alpha", "beta", "gamma")
 def elsewhere(tmp_path_factory):
     """Pictures of these tests stay out of the project's data folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictured, "DATA", tmp_path_factory.mktemp("data"))
-        pictured.pool.cache_clear()
+        patch.setattr(images, "DATA", tmp_path_factory.mktemp("data"))
+        images.pool.cache_clear()
         yield
-        pictured.pool.cache_clear()
+        images.pool.cache_clear()
 
 
 def smoke(experiment="mpi3d", **fields):
@@ -102,7 +103,7 @@ def test_the_same_run_scores_the_same():
 def test_probes_meet_each_picture_once_and_none_that_was_trained_on():
     run = smoke(setting=2)
     fitted = run.study.initial(run, "cpu")
-    pictures = pictured.pool(run.study, 224, 32, "cpu")
+    pictures = images.pool(run.study, 224, 32, "cpu")
     assert fitted.world.pictures is pictures
     seen = {}
     for purpose in ("probe fit", "probe test"):
@@ -166,7 +167,7 @@ def test_controls_and_slips_predict_nothing():
 
 
 def test_the_study_s_name_is_its_objective():
-    assert {"mpi3d", "mpi3d_nt_xent", "mpi3d_sym_align_max_ent"} <= set(studies.STUDIES)
+    assert {"mpi3d", "mpi3d_nt_xent", "mpi3d_sym_align_max_ent"} <= set(STUDIES)
     for scale in study("mpi3d_nt_xent").scales.values():
         assert scale.recipe.objective == "nt_xent"
     for scale in study("causal3dident").scales.values():
@@ -249,20 +250,20 @@ def test_the_objective_is_that_of_the_training():
 
 
 def test_studies_of_one_world_share_one_file_of_pictures(monkeypatch):
-    one = pictured.pool(study("mpi3d"), 224, 32, "cpu")
-    monkeypatch.setattr(Kept, "fill", lambda self: pytest.fail("rendered again"))
-    pictured.pool.cache_clear()
-    other = pictured.pool(study("mpi3d_nt_xent"), 224, 32, "cpu")
-    (file,) = (pictured.DATA / "pictures").glob("mpi3d*.npy")
-    assert provenance.scenes_hash("mpi3d") in file.name
+    one = images.pool(study("mpi3d"), 224, 32, "cpu")
+    monkeypatch.setattr(CachedImages, "fill", lambda self: pytest.fail("rendered again"))
+    images.pool.cache_clear()
+    other = images.pool(study("mpi3d_nt_xent"), 224, 32, "cpu")
+    (file,) = (images.DATA / "pictures").glob("mpi3d*.npy")
+    assert provenance.modules_hash("misalign.worlds.mpi3d") in file.name
     rows = torch.arange(224)
     assert torch.equal(one.images(rows), other.images(rows))
 
 
 def test_a_hue_s_own_number_tells_a_third_of_its_circle():
     """By a line: none of the cosine, and 6 / pi^2 of the sine's variance."""
-    hue = torch.rand(20_000, 1, generator=stream(0, "hue"))
-    shape = torch.randint(7, (20_000, 1), generator=stream(0, "shape"))
+    hue = torch.rand(20_000, 1, generator=generator_for(0, "hue"))
+    shape = torch.randint(7, (20_000, 1), generator=generator_for(0, "shape"))
     targets = {("image", "shape"): shape, ("image", "color"): hue}
     kinds = {factor.name: factor for factor in Causal3dident.factors}
     found = {}
@@ -270,7 +271,7 @@ def test_a_hue_s_own_number_tells_a_third_of_its_circle():
     for name, z in {"number": hue, "circle": torch.cat([turns.cos(), turns.sin()], 1)}.items():
         samples = [({"image": z}, targets)] * 2
         run = smoke("causal3dident")
-        read = pictured._read(kinds, "image", "linear", run, samples, stream(0, "probe"))
+        read = images._read(kinds, "image", "linear", run, samples, generator_for(0, "probe"))
         found[name] = [read[("image", "color"), metric] for metric in ("r2", "r2_circle")]
     assert found["number"] == pytest.approx([1, 3 / math.pi**2], abs=0.02)
     # and the circle tells as much of the number: its sine, 6 / pi^2
@@ -303,11 +304,11 @@ def test_published_pictures_take_the_place_of_rendered_ones(tmp_path, monkeypatc
         grey = Image.new("RGB", (32, 32), (4 * i,) * 3)
         grey.save(tmp_path / "causal3dident" / "images" / picture_name(i, 60))
     monkeypatch.setattr(causal3dident, "DATA", tmp_path)
-    monkeypatch.setattr(pictured, "pool", lambda *_: pytest.fail("rendered"))
+    monkeypatch.setattr(images, "pool", lambda *_: pytest.fail("rendered"))
     run = smoke("causal3dident", variant="published", setting=2)
     fitted = fit(run)
     assert len(fitted.world.pictures) == 60
-    rows = split(60, run.budget.shares, seed=0)["test"]
+    rows = split(60, run.scale_config.shares, seed=0)["test"]
     _, targets = represent(run, fitted, "probe test")
     torch.testing.assert_close(targets["image", "s_pos"][:, 0], factors["s_pos"][rows])
 
@@ -326,7 +327,7 @@ def test_published_encoders_read_captions_at_scale_paper(monkeypatch):
     brief = replace(paper.recipe, steps=2, batch_size=8)
     options = {"side": 32, "pictures": 224, "shares": (5, 1, 1), "probe_steps": 12}
     monkeypatch.setitem(ours.scales, "smoke", replace(paper, recipe=brief, **options))
-    monkeypatch.setattr(pictured, "resnet", small)
+    monkeypatch.setattr(images, "resnet", small)
     run = smoke(setting=2)
     assert isinstance(run.study.initial(run, "cpu").encoders["text"].inner[0], TokenCNN)
     record = execute(run)
@@ -349,14 +350,14 @@ def test_published_scales_are_as_the_paper_has_them():
     for experiment, steps, n in (("mpi3d", 200_000, 460_800), ("causal3dident", 100_000, 100_000)):
         scale = study(experiment).scales["paper"]
         recipe = scale.recipe
-        assert (recipe.steps, recipe.batch_size, recipe.rate) == (steps, 256, 1e-5)
+        assert (recipe.steps, recipe.batch_size, recipe.learning_rate) == (steps, 256, 1e-5)
         assert (recipe.muon_rate, recipe.decay, recipe.objective) == (None, False, "mmcl")
         assert scale.pictures == sum(scale.shares) == n
 
 
 def test_a_perceptron_of_pixels_is_ours_to_size(complains):
     run = Run(experiment="mpi3d", scale="paper", variant="pixels")
-    small = replace(run.budget, side=32, pictures=224, shares=(5, 1, 1))
+    small = replace(run.scale_config, side=32, pictures=224, shares=(5, 1, 1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(run.study.scales, "paper", small)
         with complains("scale", "a scale whose encoders are ours", "'paper'"):

@@ -16,8 +16,13 @@ import torch
 from pictured import paint
 from PIL import Image
 
-from misalign.pictures import Folder, Kept, Rendered, Stored, npz, split
-from misalign.pictures.layout import picture_name
+from misalign.images import _npz as npz
+from misalign.images.base import split
+from misalign.images.cached import CachedImages
+from misalign.images.folder import ImageFolder
+from misalign.images.layout import picture_name
+from misalign.images.npz import NpzImages
+from misalign.images.rendered import RenderedImages
 from misalign.worlds import mpi3d
 
 PAGE = "https://example.org/pictures"
@@ -30,7 +35,7 @@ def pictures_of(shape=SHAPE, dtype=np.uint8):
 
 def stored(path, shape=SHAPE):
     factors = {"color": torch.arange(shape[0])}
-    return Stored(path, factors, shape, page=PAGE)
+    return NpzImages(path, factors, shape, page=PAGE)
 
 
 @pytest.fixture(params=[np.savez, np.savez_compressed], ids=["stored", "compressed"])
@@ -87,13 +92,13 @@ def rendered(n=10):
     painter = Painter()
     names = ("a", "b", "c")
     factors = {name: torch.arange(n) + 10 * i for i, name in enumerate(names)}
-    return Rendered(painter, factors, batch=4), painter.calls
+    return RenderedImages(painter, factors, batch=4), painter.calls
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_rendered_pictures_are_those_of_the_indices_in_any_order(keep):
     source, _ = rendered()
-    source = Kept(source) if keep else source
+    source = CachedImages(source) if keep else source
     indices = torch.tensor([7, 0, 7, 3, 9, 1, 2])
     expected = paint({name: values[indices] for name, values in source.factors.items()})
     for _ in range(2):
@@ -105,7 +110,7 @@ def test_rendered_pictures_are_those_of_the_indices_in_any_order(keep):
 @pytest.mark.parametrize(("keep", "expected"), [(True, [3, 1]), (False, [3, 4, 4])])
 def test_kept_pictures_are_rendered_once_and_others_each_time(keep, expected):
     source, calls = rendered()
-    source = Kept(source) if keep else source
+    source = CachedImages(source) if keep else source
     source.images(torch.tensor([4, 1, 4, 2]))
     source.images(torch.tensor([1, 2, 4, 5]))
     source.images(torch.tensor([5, 4, 2, 1]))
@@ -114,7 +119,7 @@ def test_kept_pictures_are_rendered_once_and_others_each_time(keep, expected):
 
 def test_filling_makes_what_is_missing_in_batches_and_nothing_twice():
     source, calls = rendered()
-    kept = Kept(source, batch=4)
+    kept = CachedImages(source, batch=4)
     kept.images(torch.tensor([3]))
     kept.fill()
     assert calls == [1, 4, 4, 1]
@@ -126,7 +131,7 @@ def test_filling_makes_what_is_missing_in_batches_and_nothing_twice():
 
 def test_factors_of_a_source_have_one_length(complains):
     with complains("factors", "as many values of each", "{'a': 2, 'b': 3}"):
-        Rendered(paint, {"a": torch.zeros(2), "b": torch.zeros(3)})
+        RenderedImages(paint, {"a": torch.zeros(2), "b": torch.zeros(3)})
 
 
 # ---- a file of pictures
@@ -325,7 +330,7 @@ def folder(tmp_path):
 
 
 def source(folder):
-    return Folder(folder, NAMES, ("shape",))
+    return ImageFolder(folder, NAMES, ("shape",))
 
 
 def test_pictures_and_factors_of_a_folder_belong_together(folder):
@@ -341,7 +346,7 @@ def test_pictures_and_factors_of_a_folder_belong_together(folder):
 
 
 def test_a_folder_can_be_kept_in_memory(folder):
-    kept = Kept(source(folder), batch=5)
+    kept = CachedImages(source(folder), batch=5)
     kept.fill()
     for file in (folder / "images").iterdir():
         file.unlink()

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from misalign import Bias, plots, summary
+from misalign import Bias
+from misalign.reporting import plots
+from misalign.reporting import summaries as summary
 
 mpl.use("agg")
 

@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from misalign import probes
-from misalign.probes import LinearProbe, MLPProbe, mcc, r2
-from misalign.streams import stream
+from misalign.metrics import binary_mcc, r2
+from misalign.probes import regression as probes
+from misalign.probes.regression import LinearProbe, MLPProbe
+from misalign.rng import generator_for
 from misalign.studies.numerical import SCALES as NUMERICAL
 
 
 def normal(n, d, *name):
-    return torch.randn(n, d, generator=stream(0, *name))
+    return torch.randn(n, d, generator=generator_for(0, *name))
 
 
 def mlp(steps=300, seed=0):
-    return MLPProbe(steps, generator=stream(seed, "probe"))
+    return MLPProbe(steps, generator=generator_for(seed, "probe"))
 
 
 def test_r2_is_1_for_the_truth_and_0_for_the_mean():
@@ -145,29 +146,29 @@ def test_mcc_is_the_correlation_of_two_columns_of_bits():
     truth, guess = (normal(500, 3, name) > 0.3 for name in ("a", "b"))
     guess[:, 0] = truth[:, 0]
     expected = [np.corrcoef(truth[:, j], guess[:, j])[0, 1] for j in range(3)]
-    assert mcc(truth, guess).tolist() == pytest.approx(expected)
-    assert mcc(truth, ~truth).tolist() == pytest.approx([-1] * 3)
+    assert binary_mcc(truth, guess).tolist() == pytest.approx(expected)
+    assert binary_mcc(truth, ~truth).tolist() == pytest.approx([-1] * 3)
 
 
 def test_mcc_of_a_constant_guess_is_0():
     truth = normal(100, 1, "a") > 0
-    assert mcc(truth, torch.ones_like(truth)).item() == 0
+    assert binary_mcc(truth, torch.ones_like(truth)).item() == 0
 
 
 def test_class_probe_finds_a_boundary_that_is_no_line():
     z, z_test = normal(6000, 2, "z"), normal(2000, 2, "z2")
     labels = [(part.square().sum(1, keepdim=True) > 1.4).float() for part in (z, z_test)]
     guess = mlp(600).fit(z, labels[0], labels=[0]).predict(z_test) > 0
-    assert mcc(labels[1], guess).item() > 0.93
+    assert binary_mcc(labels[1], guess).item() > 0.93
     line = LinearProbe().fit(z, labels[0]).predict(z_test) > 0.5
-    assert mcc(labels[1], line).item() < 0.3
+    assert binary_mcc(labels[1], line).item() < 0.3
 
 
 def test_class_probe_predicts_log_odds():
     # P(1 | z) is known, so a calibrated probe has the log-odds themselves
     z = normal(20_000, 1, "z")
     odds = 1.5 * z + 0.7
-    coin = torch.rand(len(z), 1, generator=stream(0, "coin"))
+    coin = torch.rand(len(z), 1, generator=generator_for(0, "coin"))
     guess = mlp(600).fit(z, (coin < odds.sigmoid()).float(), labels=[0]).predict(z)
     inside = z.abs() < 2
     assert (guess - odds)[inside].abs().mean() < 0.15
@@ -177,7 +178,7 @@ def test_class_of_pure_chance_scores_about_0():
     z, z_test = normal(8000, 4, "z"), normal(8000, 4, "z2")
     coin, coin_test = ((normal(8000, 1, name) > 0).float() for name in ("c", "c2"))
     guess = mlp(300).fit(z, coin, labels=[0]).predict(z_test) > 0
-    assert abs(mcc(coin_test, guess).item()) < 0.05
+    assert abs(binary_mcc(coin_test, guess).item()) < 0.05
 
 
 def test_gradients_by_hand_are_those_of_autograd(monkeypatch):
@@ -203,7 +204,7 @@ def test_gradients_by_hand_are_those_of_autograd(monkeypatch):
 def test_representations_side_by_side_score_as_each_alone():
     z = torch.stack([normal(1000, 3, name) for name in "ab"])
     y = torch.stack([z[..., 0].abs(), z[..., 1] * z[..., 2]], -1)
-    streams = [stream(seed, "probe") for seed in (0, 1)]
+    streams = [generator_for(seed, "probe") for seed in (0, 1)]
     together = MLPProbe(200, generator=streams).fit(z, y).predict(z)
     for i in range(2):
         alone = mlp(200, seed=i).fit(z[i], y[i]).predict(z[i])

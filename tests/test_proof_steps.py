@@ -77,7 +77,7 @@ def test_a_copy_of_the_cause_is_seen_beyond_the_effect():
     first, _ = source()
     names: dict[str, object] = {}
     exec(first, names)
-    chain = names["torch"].randn(16_384, 2, generator=names["stream"](0, "chain"))
+    chain = names["torch"].randn(16_384, 2, generator=names["generator_for"](0, "chain"))
     cause, effect = chain[:, :1], chain @ torch.tensor([[0.8], [0.6]])
     told = names["partial_r2"](cause, cause + 0.1 * effect, effect)
     assert told > 0.9

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from misalign.encoders import stack, unstack
-from misalign.published_encoders import CHANNELS, Flattened, TokenCNN, resnet, token_cnn
-from misalign.streams import stream
-from misalign.training import Recipe, train
+from misalign.encoders.mlp import stack, unstack
+from misalign.encoders.published import CHANNELS, Flattened, TokenCNN, resnet, token_cnn
+from misalign.rng import generator_for
+from misalign.training.loop import Recipe, train
 from misalign.worlds.base import Batch
 
 
@@ -18,7 +18,7 @@ def small():
 
 
 def pictures(runs=()):
-    return torch.rand(*runs, 5, 3, 8, 8, generator=stream(0, "pictures"))
+    return torch.rand(*runs, 5, 3, 8, 8, generator=generator_for(0, "pictures"))
 
 
 @pytest.mark.parametrize(("length", "layers"), [(4, 1), (9, 2), (25, 3)])
@@ -42,7 +42,7 @@ def test_a_caption_too_short_is_one_line(complains):
 
 
 def test_a_flattened_module_is_the_module_itself():
-    flat = Flattened(small, generator=stream(0, "w"))
+    flat = Flattened(small, generator=generator_for(0, "w"))
     naive = small()
     with torch.no_grad():
         for name, value in [*naive.named_parameters(), *naive.named_buffers()]:
@@ -56,7 +56,7 @@ def test_a_flattened_module_is_the_module_itself():
 
 
 def test_every_tensor_is_a_matrix_and_has_a_gradient():
-    flat = Flattened(small, generator=stream(0, "w")).train()
+    flat = Flattened(small, generator=generator_for(0, "w")).train()
     assert {value.ndim for value in flat.state_dict().values()} == {2}
     flat(pictures()).square().sum().backward()
     assert all(value.grad is not None for value in flat.parameters())
@@ -64,8 +64,8 @@ def test_every_tensor_is_a_matrix_and_has_a_gradient():
 
 def test_weights_come_from_the_generator_and_leave_torch_s_own_alone():
     state = torch.random.get_rng_state()
-    one, same = (Flattened(small, generator=stream(0, "w")) for _ in range(2))
-    other = Flattened(small, generator=stream(1, "w"))
+    one, same = (Flattened(small, generator=generator_for(0, "w")) for _ in range(2))
+    other = Flattened(small, generator=generator_for(1, "w"))
     assert torch.equal(torch.random.get_rng_state(), state)
     first, second, third = (getattr(part, "0__weight") for part in (one, same, other))
     assert torch.equal(first, second)
@@ -73,7 +73,7 @@ def test_weights_come_from_the_generator_and_leave_torch_s_own_alone():
 
 
 def test_flattened_modules_stack():
-    flats = [Flattened(small, generator=stream(i, "w")).eval() for i in range(2)]
+    flats = [Flattened(small, generator=generator_for(i, "w")).eval() for i in range(2)]
     x = pictures((2,))
     found = stack(flats).eval()(x)
     for flat, part, z in zip(flats, x, found, strict=True):
@@ -81,29 +81,29 @@ def test_flattened_modules_stack():
 
 
 def test_token_cnns_of_one_setting_stack():
-    pair = [token_cnn(3, 20, 9, generator=stream(i, "w")).eval() for i in range(2)]
-    tokens = torch.randint(20, (2, 5, 9), generator=stream(0, "tokens"))
+    pair = [token_cnn(3, 20, 9, generator=generator_for(i, "w")).eval() for i in range(2)]
+    tokens = torch.randint(20, (2, 5, 9), generator=generator_for(0, "tokens"))
     torch.testing.assert_close(stack(pair).eval()(tokens)[1], pair[1](tokens[1]))
 
 
 def test_without_torchvision_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
     with pytest.raises(ImportError, match=r"^torchvision: expected .*pip install") as caught:
-        resnet(3, generator=stream(0, "w"))
+        resnet(3, generator=generator_for(0, "w"))
     assert "\n" not in str(caught.value)
 
 
 def test_the_resnet_has_torchvision_s_weights(torchvision_fits):
     resnet18 = pytest.importorskip("torchvision.models").resnet18
-    ours = resnet(3, generator=stream(0, "w")).eval()
+    ours = resnet(3, generator=generator_for(0, "w")).eval()
     count = sum(value.numel() for value in resnet18(num_classes=100).parameters())
     assert sum(value.numel() for value in ours.parameters()) == count + 3 * 101
     assert ours(torch.rand(2, 3, 64, 64)).shape == (2, 3)
 
 
 def test_every_run_of_a_stack_keeps_moments_of_its_own_pictures():
-    flats = [Flattened(small, generator=stream(i, "w")) for i in range(2)]
-    alone = [Flattened(small, generator=stream(i, "w")).train() for i in range(2)]
+    flats = [Flattened(small, generator=generator_for(i, "w")) for i in range(2)]
+    alone = [Flattened(small, generator=generator_for(i, "w")).train() for i in range(2)]
     x = torch.stack([pictures(), 1 + pictures()])
     together = stack(flats).train()
     together(x)
@@ -119,18 +119,18 @@ def test_training_moves_every_weight_of_a_flattened_pair():
             image = torch.rand(n, 3, 8, 8, generator=generator)
             return Batch(image, torch.randint(20, (n, 9), generator=generator), {}, {})
 
-    image = Flattened(small, generator=stream(0, "w"))
-    text = token_cnn(2, 20, 9, generator=stream(1, "w"))
+    image = Flattened(small, generator=generator_for(0, "w"))
+    text = token_cnn(2, 20, 9, generator=generator_for(1, "w"))
     pair = nn.ModuleDict({"image": image, "text": text})
     before = {name: value.detach().clone() for name, value in pair.named_parameters()}
-    recipe = Recipe(steps=2, batch_size=8, rate=1e-2, objective="mmcl", ahead=1)
-    train(pair, Noise(), recipe, generator=stream(0, "batches"), every=1)
-    still = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
+    recipe = Recipe(steps=2, batch_size=8, learning_rate=1e-2, objective="mmcl", prefetch_steps=1)
+    train(pair, Noise(), recipe, generator=generator_for(0, "batches"), every=1)
+    detach = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
     # batch norm takes away whatever offset stands before it, up to rounding
-    assert [name for name in still if not name.endswith("__bias")] == []
+    assert [name for name in detach if not name.endswith("__bias")] == []
 
 
 def test_token_cnns_of_different_vocabularies_do_not_stack(complains):
-    pair = [token_cnn(3, words, 9, generator=stream(0, "w")).eval() for words in (20, 25)]
+    pair = [token_cnn(3, words, 9, generator=generator_for(0, "w")).eval() for words in (20, 25)]
     with complains("encoders", "--together 1", "several"):
         stack(pair)(torch.zeros(2, 5, 9).long())

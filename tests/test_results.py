@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from misalign import results
-from misalign.results import RUNS, SCORES, Record
+from misalign import records as results
+from misalign.records import RUNS, SCORES, Record
 
 
 def record(name="a", seed=0, scores=(0.5, -0.25), experiment="numerical", **fields):

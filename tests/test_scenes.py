@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from benchmarks.memory import peak_allocated
-from misalign.scenes import causal3dident, mpi3d
-from misalign.scenes.sheet import sheet
-from misalign.streams import stream
+from misalign.rendering import causal3dident, mpi3d
+from misalign.reporting.images import sheet
+from misalign.rng import generator_for
 
 WORLDS = {"mpi3d": mpi3d, "causal3dident": causal3dident}
 
 
 def scenes(world, n=10, seed=0):
     """Uniform factors."""
-    generator = stream(seed, "scenes")
+    generator = generator_for(seed, "scenes")
     return {
         column.name: torch.randint(column.values, (n,), generator=generator)
         if column.values

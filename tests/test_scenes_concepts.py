@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional
 from torch.testing import assert_close
 
-from misalign.scenes import concepts, flat
-from misalign.scenes.concepts import NAMES, SPECIFIC
-from misalign.streams import stream
+from misalign.rendering import concepts, flat
+from misalign.rendering.concepts import NAMES, SPECIFIC
+from misalign.rng import generator_for
 
 SIDE = 24
 VISIBLE = 8  # of 255: a difference of a pixel that is no matter of rounding
@@ -19,7 +19,7 @@ ASKEW = math.radians(33)
 
 def scenes(n=10, seed=0):
     """Factors at random."""
-    generator = stream(seed, "scenes")
+    generator = generator_for(seed, "scenes")
     found = {name: torch.randint(4, (n,), generator=generator) for name in NAMES}
     return found | {name: torch.rand(n, generator=generator) for name in SPECIFIC}
 
@@ -50,7 +50,7 @@ def middle_of(mask):
 
 def plane(n=2000):
     """Points of a square around a thing, shape (2, n)."""
-    return torch.rand(2, n, generator=stream(0, "points"), dtype=torch.float64) * 4 - 2
+    return torch.rand(2, n, generator=generator_for(0, "points"), dtype=torch.float64) * 4 - 2
 
 
 # ---- shapes and patterns
@@ -269,7 +269,7 @@ def test_pictures_are_of_their_own_row_alone(monkeypatch):
         for i in range(len(together))
     ]
     assert torch.equal(together, torch.cat(alone))
-    order = torch.randperm(len(together), generator=stream(0, "order"))
+    order = torch.randperm(len(together), generator=generator_for(0, "order"))
     shuffled = concepts.render({k: v[order] for k, v in factors.items()}, size=SIDE)
     assert torch.equal(shuffled, together[order])
     monkeypatch.setattr(concepts, "AT_ONCE", 3)

@@ -6,20 +6,25 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from misalign.scenes import causal3dident, grids, mpi3d, vectors
-from misalign.scenes.hues import rgb
-from misalign.scenes.invertibility import jacobian, nearest_pair, secants, smallest_singular_value
-from misalign.scenes.shapes import SHAPES, Primitive, field
-from misalign.scenes.surface import interpolated
-from misalign.scenes.trace import Bodies, cast
-from misalign.streams import stream
+from misalign.rendering import causal3dident, grids, mpi3d, vectors
+from misalign.rendering.hues import rgb
+from misalign.rendering.invertibility import (
+    jacobian,
+    nearest_pair,
+    secants,
+    smallest_singular_value,
+)
+from misalign.rendering.shapes import SHAPES, Primitive, field
+from misalign.rendering.surface import interpolated
+from misalign.rendering.trace import Bodies, cast
+from misalign.rng import generator_for
 
 CONTINUOUS = [column.name for column in causal3dident.COLUMNS if column.values is None]
 
 
 def varied(n, seed=0):
     """Scenes of Causal3DIdent in float64, away from the ends of the angles."""
-    generator = stream(seed, "varied")
+    generator = generator_for(seed, "varied")
     return {
         column.name: torch.randint(column.values, (n,), generator=generator)
         if column.values
@@ -51,7 +56,7 @@ def test_cut_takes_away_mirror_doubles_and_blend_only_adds():
     ears = Primitive("chain", ((0.0, 2, 0, 0.3),), mirror=True)
     sides = torch.tensor([[0.0, 2, 0], [0, -2, 0], [0, 1.5, 0]])
     assert (field((ball, ears), sides) < 0).tolist() == [True, True, False]
-    points = torch.randn(200, 3, generator=stream(0, "points"))
+    points = torch.randn(200, 3, generator=generator_for(0, "points"))
     blended = Primitive("chain", ((1.0, 0, 0, 0.5),), blend=0.3)
     plain = Primitive("chain", ((1.0, 0, 0, 0.5),))
     gain = field((ball, plain), points) - field((ball, blended), points)
@@ -90,7 +95,7 @@ def test_baked_shapes_never_promise_more_than_the_distance(name):
         part = (before / (before - after))[..., None]
         start, end = (points.narrow(axis, first, n) for first in (0, 1))
         crossings.append((start + part * (end - start))[before * after < 0])
-    some = torch.randperm(grids.SIDE**3, generator=stream(0, "points"))[:1500]
+    some = torch.randperm(grids.SIDE**3, generator=generator_for(0, "points"))[:1500]
     true = torch.cdist(points.reshape(-1, 3)[some], torch.cat(crossings)).amin(1)
     assert (grid.values.abs().flatten()[some] - true).max() < grid.spacing.max()
     assert (grid.values[0] > 0).all() and (grid.values[-1] > 0).all()
@@ -99,7 +104,7 @@ def test_baked_shapes_never_promise_more_than_the_distance(name):
 
 def test_interpolation_is_grid_samples_and_its_slopes():
     packed = grids.Atlas.of([grids.bake("cow"), grids.bake("horse")]).to(torch.float64)
-    box = torch.rand(3, 50, generator=stream(0, "box"), dtype=torch.float64) * 1.9 - 0.95
+    box = torch.rand(3, 50, generator=generator_for(0, "box"), dtype=torch.float64) * 1.9 - 0.95
     shape = torch.arange(50) % 2
     values, slopes = interpolated(packed.volume.view(-1, 1), shape, box.requires_grad_())
     for s in range(2):
@@ -151,9 +156,9 @@ def test_mesh_takes_a_shapes_place(ball):
     factors["shape"] = torch.tensor([0])
     drawn = causal3dident.render(factors, size=32, shapes=shapes)
     assert not torch.equal(drawn, causal3dident.render(factors, size=32))
-    turned = {**factors, "alpha": torch.tensor([0.9], dtype=torch.float64)}
+    rotate = {**factors, "alpha": torch.tensor([0.9], dtype=torch.float64)}
     # a ball looks alike from all sides, up to its facets
-    other = causal3dident.render(turned, size=32, shapes=shapes)
+    other = causal3dident.render(rotate, size=32, shapes=shapes)
     assert (drawn.int() - other.int()).abs().double().mean() < 2
 
 
@@ -164,7 +169,7 @@ def test_bad_meshes_are_named(ball, complains, monkeypatch):
         grids.bake(ball / "ball.gltf")
     with complains("shape", "a file that is there", "none.ply"):
         grids.bake(ball / "none.ply")
-    from misalign.scenes import meshes
+    from misalign.rendering import meshes
 
     monkeypatch.setattr(meshes, "find_spec", lambda name: None)
     with complains("shape", "pip install 'misalign[meshes]'", "ball.ply", ModuleNotFoundError):
@@ -185,7 +190,7 @@ def test_rays_meet_spheres_where_they_are():
         scale=torch.tensor([[1.0, 2.0]]),
         colour=torch.zeros(3, 1, 2),
     )
-    aim = torch.randn(3, 1, 500, generator=stream(0, "rays")) * 0.25
+    aim = torch.randn(3, 1, 500, generator=generator_for(0, "rays")) * 0.25
     aim[1] = 1.0
     direction = vectors.unit(aim)
     hits = cast(packed, bodies, torch.zeros(3, 1, 1), direction)
@@ -202,7 +207,7 @@ def test_rays_meet_spheres_where_they_are():
 
 def test_box_test_leaves_empty_rays_alone(monkeypatch):
     looked = []
-    from misalign.scenes import trace
+    from misalign.rendering import trace
 
     lookup = trace._lookup
     monkeypatch.setattr(trace, "_lookup", lambda v, p: looked.append(len(p)) or lookup(v, p))
@@ -215,9 +220,9 @@ def test_box_test_leaves_empty_rays_alone(monkeypatch):
 def test_rotations_turn_and_compose():
     angle = torch.tensor([math.pi / 2])
     x, z = torch.tensor([[1.0], [0], [0]]), torch.tensor([[0.0], [0], [1]])
-    assert_close(vectors.turned(vectors.about(2, angle), x), torch.tensor([[0.0], [1], [0]]))
+    assert_close(vectors.rotate(vectors.about(2, angle), x), torch.tensor([[0.0], [1], [0]]))
     both = vectors.composed(vectors.about(2, angle), vectors.about(0, angle))
-    assert_close(vectors.turned(both, x), z)
+    assert_close(vectors.rotate(both, x), z)
 
 
 def test_hues_are_pythons():
@@ -261,7 +266,7 @@ def test_forward_and_reverse_derivatives_agree(slopes):
     factors, by_name = slopes
     leaves = {k: v.clone().requires_grad_(v.is_floating_point()) for k, v in factors.items()}
     drawn = picture(leaves)
-    weight = torch.rand(drawn.shape, generator=stream(0, "weight"), dtype=torch.float64)
+    weight = torch.rand(drawn.shape, generator=generator_for(0, "weight"), dtype=torch.float64)
     backward = torch.autograd.grad((drawn * weight).sum(), [leaves[name] for name in CONTINUOUS])
     forward = (by_name * weight.flatten(1)[..., None]).sum(1)
     assert_close(forward, torch.stack(backward, -1))
@@ -326,7 +331,7 @@ def test_nearest_pairs():
 
 @pytest.mark.parametrize("world", [mpi3d, causal3dident])
 def test_no_two_pictures_are_alike(world):
-    generator = stream(0, "pairs")
+    generator = generator_for(0, "pairs")
     factors = {
         c.name: torch.randint(c.values, (200,), generator=generator)
         if c.values

@@ -4,14 +4,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from misalign import scoreboard
 from misalign.paths import NOTEBOOKS
-from misalign.results import SCORES
-from misalign.scoreboard import FAILS, HOLDS, IN_PART, Claim, Result, assess, claims
+from misalign.records import SCORES
+from misalign.reporting import claims as scoreboard
+from misalign.reporting.claims import FAILS, HOLDS, IN_PART, Claim, Result, assess, claims
 
 LISTED = claims()
 TESTED = [claim for claim in LISTED if claim.tested]
-PLAIN = {"name": "x", "claim": "It is so.", "made": "Section 1", "refuted": "it is not"}
+PLAIN = {"name": "x", "claim": "It is so.", "source": "Section 1", "refuted": "it is not"}
 TESTS = {"chapter": "05_numerical", "sweeps": ["table_05"], "rows": "setting == 1"}
 
 
@@ -25,7 +25,7 @@ def test_chapters_of_tests_exist():
 
 
 @pytest.mark.parametrize(
-    ("says", "points", "verdict", "worst"),
+    ("criterion", "points", "verdict", "worst"),
     [
         ("at least 0.90", [0.9, 1.0], HOLDS, 0.9),
         ("at least 0.90", [0.85, 1.0], IN_PART, 0.85),
@@ -36,8 +36,10 @@ def test_chapters_of_tests_exist():
         ("within 0.10", [-0.5, 0.5], FAILS, -0.5),
     ],
 )
-def test_verdict_is_by_the_worst_point_then_by_the_average(says, points, verdict, worst):
-    result = Result(Claim(**PLAIN, **TESTS, says=says, verdict=verdict), pd.Series(points), 1)
+def test_verdict_is_by_the_worst_point_then_by_the_average(criterion, points, verdict, worst):
+    result = Result(
+        Claim(**PLAIN, **TESTS, criterion=criterion, verdict=verdict), pd.Series(points), 1
+    )
     assert result.verdict == verdict
     assert result.worst == worst
 
@@ -62,7 +64,7 @@ def recorded(monkeypatch):
 
 
 def test_a_point_is_the_median_over_seeds(recorded):
-    result = assess(Claim(**PLAIN, **TESTS, says="within 0.10", verdict=FAILS))
+    result = assess(Claim(**PLAIN, **TESTS, criterion="within 0.10", verdict=FAILS))
     assert sorted(result.points) == [0.2, 0.8]
     assert result.runs == 3
 
@@ -72,7 +74,7 @@ def test_status_can_be_asked_for_and_misses_are_from_the_oracle(recorded):
         **PLAIN,
         **TESTS | {"rows": "status == 'unbiased'"},
         value="miss",
-        says="within 0.10",
+        criterion="within 0.10",
         verdict=FAILS,
     )
     assert assess(claim).points.tolist() == pytest.approx([-0.2])
@@ -82,8 +84,8 @@ def test_apart_takes_differences_of_points_that_agree_in_all_else(recorded):
     recorded[0] = table(probe="nonlinear")
     recorded.append(table(probe="linear").assign(score=lambda rows: rows["score"] - 0.05))
     recorded.append(table(probe="linear", factor="s9"))  # has no partner
-    apart = {"probe": ["nonlinear", "linear"]}
-    claim = Claim(**PLAIN, **TESTS, apart=apart, says="within 0.10", verdict=HOLDS)
+    contrast = {"probe": ["nonlinear", "linear"]}
+    claim = Claim(**PLAIN, **TESTS, contrast=contrast, criterion="within 0.10", verdict=HOLDS)
     assert assess(claim).points.tolist() == pytest.approx([0.05, 0.05])
 
 
@@ -93,7 +95,9 @@ def test_a_missing_record_is_an_error(tmp_path):
 
 
 def test_a_query_that_chooses_nothing_is_an_error(recorded):
-    claim = Claim(**PLAIN, **TESTS | {"rows": "setting == 7"}, says="within 0.10", verdict=HOLDS)
+    claim = Claim(
+        **PLAIN, **TESTS | {"rows": "setting == 7"}, criterion="within 0.10", verdict=HOLDS
+    )
     with pytest.raises(ValueError, match="x: rows: expected a query that chooses scores"):
         assess(claim)
 
@@ -101,16 +105,25 @@ def test_a_query_that_chooses_nothing_is_an_error(recorded):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"sweeps": ["table_05"]}, "chapter, sweeps, rows and says, or none of them, got 1 of 4"),
-        ({"verdict": HOLDS}, "verdict: expected not tested yet, got holds"),
-        ({**TESTS, "says": "about 1", "verdict": HOLDS}, "says: expected 'at least X'"),
-        ({**TESTS, "says": "within 0.1"}, "verdict: expected holds or .*, got not tested yet"),
-        ({**TESTS, "says": "within 0.1", "verdict": HOLDS, "value": "r2"}, "value: expected score"),
-        ({**TESTS, "says": 3, "verdict": HOLDS}, "says: expected 'at least X'"),
-        ({**TESTS, "says": "within 1", "sweeps": "table_05"}, "sweeps: expected a list of names"),
         (
-            {**TESTS, "says": "within 1", "verdict": HOLDS, "apart": {"zzz": [1, 2]}},
-            "apart: expected one of .*, with two values",
+            {"sweeps": ["table_05"]},
+            "chapter, sweeps, rows and criterion, or none of them, got 1 of 4",
+        ),
+        ({"verdict": HOLDS}, "verdict: expected not tested yet, got holds"),
+        ({**TESTS, "criterion": "about 1", "verdict": HOLDS}, "criterion: expected 'at least X'"),
+        ({**TESTS, "criterion": "within 0.1"}, "verdict: expected holds or .*, got not tested yet"),
+        (
+            {**TESTS, "criterion": "within 0.1", "verdict": HOLDS, "value": "r2"},
+            "value: expected score",
+        ),
+        ({**TESTS, "criterion": 3, "verdict": HOLDS}, "criterion: expected 'at least X'"),
+        (
+            {**TESTS, "criterion": "within 1", "sweeps": "table_05"},
+            "sweeps: expected a list of names",
+        ),
+        (
+            {**TESTS, "criterion": "within 1", "verdict": HOLDS, "contrast": {"zzz": [1, 2]}},
+            "contrast: expected one of .*, with two values",
         ),
     ],
 )
@@ -121,15 +134,15 @@ def test_half_a_test_is_refused(change, words):
 
 @pytest.mark.parametrize("rows", ["zzz == 1", "setting ==", "setting == 1 and"])
 def test_a_query_that_is_none_is_one_line(recorded, rows):
-    claim = Claim(**PLAIN, **TESTS | {"rows": rows}, says="within 0.10", verdict=HOLDS)
+    claim = Claim(**PLAIN, **TESTS | {"rows": rows}, criterion="within 0.10", verdict=HOLDS)
     with pytest.raises(ValueError, match="^x: rows: expected a query, got [^\n]*$"):
         assess(claim)
 
 
 def test_values_apart_that_are_not_there_are_named(recorded):
-    apart = {"setting": [1, 7]}
-    claim = Claim(**PLAIN, **TESTS, apart=apart, says="within 0.10", verdict=HOLDS)
-    with pytest.raises(ValueError, match=r"x: apart: expected values of setting .*, got \[7\]"):
+    contrast = {"setting": [1, 7]}
+    claim = Claim(**PLAIN, **TESTS, contrast=contrast, criterion="within 0.10", verdict=HOLDS)
+    with pytest.raises(ValueError, match=r"x: contrast: expected values of setting .*, got \[7\]"):
         assess(claim)
 
 
@@ -138,7 +151,7 @@ def test_values_apart_that_are_not_there_are_named(recorded):
     [
         ({"a": 1}, "expected a list of claims, got dict"),
         ([PLAIN | {"colour": "red"}], "x: expected some of .*, got colour"),
-        ([{"name": "x", "claim": "So."}], "x: expected also made, refuted, got none"),
+        ([{"name": "x", "claim": "So."}], "x: expected also source, refuted, got none"),
         ([{"claim": "So."}], "a claim without a name: expected also name"),
         ([PLAIN, PLAIN], "expected every name once, got x"),
     ],

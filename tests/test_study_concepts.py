@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from misalign import metrics as scores
 from misalign.experiment import execute, execute_all, fit, represent
-from misalign.pictures import split
-from misalign.run import Run
-from misalign.scoring import Fitted
-from misalign.streams import stream
-from misalign.studies import pictured, study
+from misalign.images.base import split
+from misalign.rng import generator_for
+from misalign.run import Run, TrainedModel, study
+from misalign.studies import images
 from misalign.studies.concepts import (
     BREADTHS,
     HOW_OFTEN,
@@ -22,9 +22,9 @@ from misalign.studies.concepts import (
     nearest,
     prompted,
 )
-from misalign.worlds import PicturedWorld, concepts
-from misalign.worlds.concepts import GROUPS, OPENINGS, WORDS, Naming
-from misalign.zeroshot import scores
+from misalign.worlds import concepts
+from misalign.worlds.concepts import GROUPS, OPENINGS, WORDS, ConceptCaptions
+from misalign.worlds.images import ImageWorld
 
 SETTINGS = {"coverage": 10, "breadth": 4, "omission": 6}
 EVERY = [(bias, number + 1) for bias, count in SETTINGS.items() for number in range(count)]
@@ -35,10 +35,10 @@ TOLD = ("f1", "f1_chance", "f1_corrected", "coverage")  # by zero-shot classific
 def elsewhere(tmp_path_factory):
     """Pictures of these tests stay out of the project's data folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictured, "DATA", tmp_path_factory.mktemp("data"))
-        pictured.pool.cache_clear()
+        patch.setattr(images, "DATA", tmp_path_factory.mktemp("data"))
+        images.pool.cache_clear()
         yield
-        pictured.pool.cache_clear()
+        images.pool.cache_clear()
 
 
 def smoke(**fields):
@@ -103,7 +103,7 @@ def test_omission_goes_from_never_to_always():
 def test_a_run_s_captions_and_bias_are_those_of_its_setting(bias, setting):
     run = smoke(bias=bias, setting=setting)
     captions = run.study.captions(run)
-    assert captions == Naming(coverage(bias, setting))
+    assert captions == ConceptCaptions(coverage(bias, setting))
     assert run.study.bias(bias, setting) == captions.bias
 
 
@@ -145,7 +145,7 @@ def test_strides_divide_the_pictures(scale):
 
 
 def test_nearest_is_the_least_squared_distance_of_all():
-    z, prompts = (torch.randn(n, 5, generator=stream(n, "points")) for n in (40, 4))
+    z, prompts = (torch.randn(n, 5, generator=generator_for(n, "points")) for n in (40, 4))
     naive = []
     for point in z.tolist():
         apart = [math.dist(point, prompt) for prompt in prompts.tolist()]
@@ -199,7 +199,7 @@ class Told(Concepts):
         self.known = known
 
     def represent(self, run, fitted, purpose, device):
-        values = concepts.draw(400, generator=stream(0, purpose))
+        values = concepts.draw(400, generator=generator_for(0, purpose))
         targets = {("image", name): values[name][:, None] for name in GROUPS}
         parts = [nn.functional.one_hot(values[name], 4) * (name in self.known) for name in GROUPS]
         return {"image": torch.cat(parts, 1).float()}, targets
@@ -208,9 +208,9 @@ class Told(Concepts):
 @pytest.fixture
 def told():
     """A world and encoders for `Told`."""
-    captions = Naming(coverage("coverage", 3))
-    world = PicturedWorld(concepts.FACTORS, concepts.rendered(3, size=8), captions)
-    return Fitted(world, nn.ModuleDict({"text": Counted(captions)}), torch.zeros(0))
+    captions = ConceptCaptions(coverage("coverage", 3))
+    world = ImageWorld(concepts.FACTORS, concepts.rendered(3, size=8), captions)
+    return TrainedModel(world, nn.ModuleDict({"text": Counted(captions)}), torch.zeros(0))
 
 
 def test_representations_that_are_the_concepts_are_told_without_fault(told):
@@ -244,7 +244,7 @@ def test_a_run_records_every_group_by_every_metric(recorded):
         assert set(rows[column]) == {"image"}
     assert set(rows["split"]) == {"test"}
     assert rows["score"].notna().all() and rows["oracle"].isna().all()
-    assert recorded.run["steps"].item() == smoke().budget.recipe.steps
+    assert recorded.run["steps"].item() == smoke().scale_config.recipe.steps
 
 
 def test_coverages_are_recorded_beside_the_scores(recorded):
@@ -309,16 +309,16 @@ def test_torch_is_left_as_it_was():
 def test_probes_meet_each_picture_of_their_part_once(purpose, part):
     run = smoke(setting=2)
     fitted = run.study.initial(run, "cpu")
-    budget = run.budget
-    pictures = pictured.pool(run.study, budget.pictures, budget.side, "cpu")
-    rows = split(len(pictures), budget.shares, seed=0)
+    scale_config = run.scale_config
+    pictures = images.pool(run.study, scale_config.pictures, scale_config.side, "cpu")
+    rows = split(len(pictures), scale_config.shares, seed=0)
     assert torch.equal(fitted.world.part, rows["train"])
     z, targets = represent(run, fitted, purpose)
     for group in GROUPS:
         expected = pictures.factors[group][rows[part]]
         assert torch.equal(targets["image", group][:, 0], expected)
     assert set(targets) == {("image", group) for group in GROUPS}
-    images = pictures.images(rows[part]).float() / 255
+    pixels = pictures.images(rows[part]).float() / 255
     with torch.no_grad():
-        torch.testing.assert_close(z["image"], fitted.encoders["image"](images))
+        torch.testing.assert_close(z["image"], fitted.encoders["image"](pixels))
     assert z["text"].shape == z["image"].shape == (len(rows[part]), 8)

@@ -3,8 +3,16 @@
 import pandas as pd
 import pytest
 
-from misalign import summary
-from misalign.summary import LATENTS, beside, kept_and_lost, latents, miss, printed, stuck
+from misalign.reporting import summaries as summary
+from misalign.reporting.summaries import (
+    LATENTS,
+    compare_with_paper,
+    latents,
+    oracle_error,
+    read_paper_table,
+    unconverged_runs,
+    worst_by_status,
+)
 
 SCORE = {"s1": 0.9, "s2": 0.2, "s3": -0.3, "m_x": 0.01, "noise": 0.5, "y1": 0.7}
 
@@ -36,14 +44,14 @@ def test_worst_means_are_over_seeds_and_of_independent_semantics():
     other_seed = rows(seed=1)
     other_seed["score"] += 0.2
     dependent = rows(latents="dependent", score=0.77)
-    worst = kept_and_lost(latents(pd.concat([rows(), other_seed, dependent])))
+    worst = worst_by_status(latents(pd.concat([rows(), other_seed, dependent])))
     assert worst["unbiased"] == pytest.approx(1.0)
     assert worst["omitted"] == pytest.approx(0.3)
     assert worst["specific"] == pytest.approx(0.11)
 
 
 def test_a_negative_mean_counts_as_far_from_lost():
-    worst = kept_and_lost(latents(rows().query("factor != 's2'")))
+    worst = worst_by_status(latents(rows().query("factor != 's2'")))
     assert worst["omitted"] == pytest.approx(0.3)
 
 
@@ -51,19 +59,19 @@ def test_a_run_is_stuck_if_its_unbiased_factors_are_not_there():
     low = rows(run="low")
     low.loc[low["factor"] == "s1", "score"] = 0.1
     table = latents(pd.concat([low, rows(run="high"), low.assign(run="d", latents="dependent")]))
-    assert stuck(table) == ["low"]
+    assert unconverged_runs(table) == ["low"]
 
 
 def test_miss_is_the_distance_from_the_oracle_where_there_is_one():
     table = latents(rows())
     table.loc[table["factor"] == "s1", "oracle"] = None
-    found = miss(table)
+    found = oracle_error(table)
     assert found.loc["independent"].tolist() == pytest.approx([(0.2 + 0.3 + 0.01) / 3, 0.3])
 
 
 @pytest.mark.parametrize(("source", "count"), [("Table 4", 8), ("Table 5", 6)])
 def test_printed_tables_are_whole(source, count):
-    table = printed(source)
+    table = read_paper_table(source)
     assert len(table) == count * len(LATENTS)
     assert set(table["factor"]) == set(LATENTS)
 
@@ -76,7 +84,7 @@ def test_ours_stands_beside_the_paper_row_by_row(monkeypatch):
         for modality in ("image", "text")
         for seed in (0, 1)
     )
-    found = beside(table, "Table 4")
+    found = compare_with_paper(table, "Table 4")
     assert list(found.columns) == list(LATENTS)
     assert found.index.nlevels == 4
     cell = found.xs(("independent", "linear", "z_x"))["s1"]
@@ -87,5 +95,5 @@ def test_ours_stands_beside_the_paper_row_by_row(monkeypatch):
 
 def test_reference_says_what_the_misprinted_rows_would():
     # Table 5, independent, nonlinear gives the omitted s9 a score of 0.98: left out, not repeated
-    table = summary.printed("Table 5").query("latents == 'independent'")
+    table = summary.read_paper_table("Table 5").query("latents == 'independent'")
     assert set(table["probe"]) == {"linear"}

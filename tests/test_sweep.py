@@ -9,9 +9,14 @@ from click.testing import CliRunner
 from sweep_template import PARAMETERS, write_template
 from sweep_template import write_grid as plan
 
-from misalign import carry_out, cli, cluster, experiment, paths, results, sweep, template
+from misalign import cli, experiment, paths
+from misalign import parallel as cluster
+from misalign import records as results
 from misalign.experiment import Run
-from misalign.sweep import Sweep, estimate, groups, parameters
+from misalign.sweeps import grid as sweep
+from misalign.sweeps import runner as carry_out
+from misalign.sweeps import worker as template
+from misalign.sweeps.grid import Sweep, estimate, groups, parameters
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 def run_here(plan, runs, kept):
     """Execute runs in this process; returns the outcomes."""
-    return list(carry_out.here(carry_out.tasks(plan, runs, kept)))
+    return list(carry_out.run_local(carry_out.tasks(plan, runs, kept)))
 
 
 def invoke(*words):
@@ -221,9 +226,9 @@ def test_what_another_sweep_recorded_meanwhile_is_not_done_again(folder, monkeyp
     run_here(pair, [first], kept)
     done = []
     monkeypatch.setattr(experiment, "execute_all", spy(done, experiment.execute_all))
-    outcomes = list(carry_out.here(whole))
+    outcomes = list(carry_out.run_local(whole))
     assert [outcome.recorded for outcome in outcomes] == [(first,), (second,)]
-    assert [outcome.recorded for outcome in carry_out.here(late)] == [pair.runs]
+    assert [outcome.recorded for outcome in carry_out.run_local(late)] == [pair.runs]
     assert done == [[second]]
     # a worker looks, too: this notebook is not even there
     (task,) = late

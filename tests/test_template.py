@@ -4,7 +4,7 @@ import nbformat
 import papermill
 import pytest
 
-from misalign import results
+from misalign import records as results
 from misalign.experiment import Run
 from misalign.paths import NOTEBOOKS, ROOT
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from misalign.bias import Bias
-from misalign.streams import stream
-from misalign.theory import explained, oracle
+from misalign.rng import generator_for
+from misalign.theory.oracle import explained, oracle
 from misalign.worlds.numerical import wishart
 
 DRAWS = 1_000_000
@@ -21,9 +21,9 @@ def regression_r2(block: torch.Tensor, targets: torch.Tensor) -> np.ndarray:
 
 
 def test_explained_is_the_r2_of_a_regression():
-    covariance = wishart(6, generator=stream(0, "sigma"))
+    covariance = wishart(6, generator=generator_for(0, "sigma"))
     root = torch.linalg.cholesky(covariance)
-    s = torch.randn(DRAWS, 6, generator=stream(0, "s"), dtype=torch.float64) @ root.mT
+    s = torch.randn(DRAWS, 6, generator=generator_for(0, "s"), dtype=torch.float64) @ root.mT
     for block in ((1,), (2, 5), (1, 3, 4, 6)):
         measured = regression_r2(s[:, [i - 1 for i in block]], s)
         assert explained(covariance, block).tolist() == pytest.approx(measured.tolist(), abs=0.005)
@@ -37,7 +37,7 @@ def test_explained_is_the_r2_of_a_regression():
 @pytest.mark.parametrize("latents", ["independent", "dependent"])
 def test_oracle_is_what_the_unbiased_block_predicts(unmixed, latents, selected, perturbed):
     world = unmixed(Bias(5, selected, perturbed), latents, specific=1)
-    batch = world.sample(DRAWS, generator=stream(0, "draws"))
+    batch = world.sample(DRAWS, generator=generator_for(0, "draws"))
     block = torch.cat([batch.factors[f"s{i}"] for i in world.bias.unbiased], 1)
     everything = {("image", name): values for name, values in batch.factors.items()}
     everything |= {("text", name): values for name, values in batch.text_factors.items()}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from misalign.probes import MLPProbe
-from misalign.streams import stream
+from misalign.probes.regression import MLPProbe
+from misalign.rng import generator_for
 from misalign.theory.darmois import (
     GaussianDarmois,
     HistogramDarmois,
@@ -23,19 +23,19 @@ SIGMA = torch.tensor([[1.0, 0.8], [0.8, 2.0]], dtype=torch.float64)
 
 def gaussian(m: int, name: str = "s", sigma: torch.Tensor = SIGMA) -> torch.Tensor:
     root = torch.linalg.cholesky(sigma)
-    rows = torch.randn(m, len(sigma), generator=stream(0, name), dtype=torch.float64)
+    rows = torch.randn(m, len(sigma), generator=generator_for(0, name), dtype=torch.float64)
     return rows @ root.mT
 
 
 def skewed(m: int, name: str = "skewed") -> torch.Tensor:
     """One exponential coordinate, and one whose spread it decides."""
-    rows = torch.rand(m, 2, generator=stream(0, name), dtype=torch.float64)
+    rows = torch.rand(m, 2, generator=generator_for(0, name), dtype=torch.float64)
     first = -(1 - rows[:, 0]).log()
     return torch.stack([first, -(1 - rows[:, 1]).log() * (0.5 + first)], 1)
 
 
 def noise(m: int, n: int) -> torch.Tensor:
-    return torch.randn(m, n, generator=stream(0, "noise", m, n))
+    return torch.randn(m, n, generator=generator_for(0, "noise", m, n))
 
 
 # ---- Darmois
@@ -111,7 +111,7 @@ def test_entropy_after_a_map_that_drops_a_direction_is_minus_infinity():
 
 
 def test_p_values_of_uniform_samples_are_uniform():
-    ps = [uniformity(torch.rand(500, 2, generator=stream(i, "u")), 5) for i in range(400)]
+    ps = [uniformity(torch.rand(500, 2, generator=generator_for(i, "u")), 5) for i in range(400)]
     counts = np.histogram(ps, bins=4, range=(0, 1))[0]
     assert ((counts - 100) ** 2 / 100).sum() < 16.3  # 0.1 % of the chi-squared law, 3 degrees
 
@@ -125,7 +125,7 @@ def test_uniformity_is_the_chi_squared_law():
 def test_uniformity_sees_a_dropped_coordinate_every_time():
     # both outputs are functions of one uniform variable, and each of them is uniform by itself
     for i in range(20):
-        u = torch.rand(500, generator=stream(i, "dropped"))
+        u = torch.rand(500, generator=generator_for(i, "dropped"))
         v = torch.stack([u, (2 * u) % 1], 1)
         assert uniformity(v[:, :1], 10) > 1e-4
         assert uniformity(v, 10) < 1e-6
@@ -176,7 +176,7 @@ def test_shares_of_the_preimages_of_every_target_sum_to_1():
 
 def test_folded_map_has_a_uniform_image_though_it_is_not_injective():
     folded = Folded()
-    u = folded.draw(50_000, generator=stream(0, "folded"))
+    u = folded.draw(50_000, generator=generator_for(0, "folded"))
     assert len(u) == 50_000
     assert uniformity(folded(u)[:, None].clamp(0, 1), 50) > 0.01
 
@@ -186,7 +186,7 @@ def test_folded_map_has_a_uniform_image_though_it_is_not_injective():
 
 def test_jacobian_of_a_linear_map_is_its_matrix():
     weight = torch.tensor([[1.0, 0.0, 2.0], [0.0, 0.0, 1.0]])
-    found = jacobians(lambda z: z @ weight.mT, torch.randn(4, 3, generator=stream(0, "z")))
+    found = jacobians(lambda z: z @ weight.mT, torch.randn(4, 3, generator=generator_for(0, "z")))
     torch.testing.assert_close(found, weight.expand(4, 2, 3))
     assert profile(found).tolist() == pytest.approx([1, 0, math.sqrt(5)])
 
@@ -254,7 +254,7 @@ def test_retained_information_refuses(complains, arguments, name, expected):
 
 
 def test_partial_r2_is_the_squared_partial_correlation():
-    root = torch.randn(3, 3, generator=stream(0, "root"), dtype=torch.float64)
+    root = torch.randn(3, 3, generator=generator_for(0, "root"), dtype=torch.float64)
     sigma = root @ root.mT + torch.eye(3)
     s = gaussian(400_000, "partial", sigma)
     precision = torch.linalg.inv(sigma)
@@ -263,11 +263,11 @@ def test_partial_r2_is_the_squared_partial_correlation():
 
 
 def test_partial_r2_sees_what_goes_beyond_the_block():
-    s = torch.randn(8_000, 2, generator=stream(0, "beyond"))
+    s = torch.randn(8_000, 2, generator=generator_for(0, "beyond"))
     target = s[:, :1] + s[:, 1:]
 
     def probe():
-        return MLPProbe(300, generator=stream(0, "probe"))
+        return MLPProbe(300, generator=generator_for(0, "probe"))
 
     # a bent copy of what the block knows adds nothing; one of what it does not know closes the gap
     assert abs(partial_r2(target, s[:, :1].pow(3), s[:, :1], probe=probe)) < 0.02
@@ -275,7 +275,7 @@ def test_partial_r2_sees_what_goes_beyond_the_block():
 
 
 def test_partial_r2_needs_an_open_question(complains):
-    s = torch.randn(100, 2, generator=stream(0, "open"))
+    s = torch.randn(100, 2, generator=generator_for(0, "open"))
     with complains("target", "does not determine", "R2 of 1"):
         partial_r2(s[:, :1], s[:, 1:], s)
     with complains("z", "100 rows", "50"):

@@ -5,8 +5,8 @@ from functools import cache
 import pytest
 
 from misalign.bias import Bias
-from misalign.streams import stream
-from misalign.theory.words import word_oracle
+from misalign.rng import generator_for
+from misalign.theory.caption_oracle import caption_oracle
 from misalign.worlds import causal3dident
 from misalign.worlds.causal3dident import setting
 
@@ -16,7 +16,7 @@ DRAWS = 100_000
 
 @cache
 def oracle(bias):
-    return word_oracle(bias, draws=DRAWS, generator=stream(0, "oracle"))
+    return caption_oracle(bias, draws=DRAWS, generator=generator_for(0, "oracle"))
 
 
 @pytest.mark.parametrize(

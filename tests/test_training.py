@@ -15,20 +15,29 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from misalign.bias import Bias
-from misalign.encoders import numerical_encoder
+from misalign.encoders.mlp import numerical_encoder
 from misalign.objectives import mmcl, sym_align_max_ent
-from misalign.streams import stream
-from misalign.training import OBJECTIVES, Recipe, _clip, train, train_together
-from misalign.worlds import Mixing, NumericalWorld
+from misalign.rng import generator_for
+from misalign.training.loop import OBJECTIVES, Recipe, _clip, train, train_many
+from misalign.worlds.mixing import Mixing
+from misalign.worlds.numerical import NumericalWorld
 
-RECIPE = Recipe(steps=30, batch_size=32, rate=2e-2, muon_rate=0.1, warmup=0.2, decay=True, ahead=1)
+RECIPE = Recipe(
+    steps=30,
+    batch_size=32,
+    learning_rate=2e-2,
+    muon_rate=0.1,
+    warmup=0.2,
+    decay=True,
+    prefetch_steps=1,
+)
 
 
 def tiny_world() -> NumericalWorld:
     """Three factors, two in captions, mixed by random rotations."""
     one, three = torch.eye(1, dtype=torch.float64), torch.eye(3, dtype=torch.float64)
     turns = [
-        torch.linalg.qr(torch.randn(d, d, generator=stream(0, "turn", d))).Q.contiguous()
+        torch.linalg.qr(torch.randn(d, d, generator=generator_for(0, "turn", d))).Q.contiguous()
         for d in (4, 3)
     ]
     return NumericalWorld(
@@ -39,11 +48,11 @@ def tiny_world() -> NumericalWorld:
 
 
 def make_encoders(world: NumericalWorld) -> nn.ModuleDict:
-    sample = world.sample(500, generator=stream(0, "scales"))
+    sample = world.sample(500, generator=generator_for(0, "scales"))
     options = {"hidden": (8, 8), "whiten": True, "standardize": True}
     return nn.ModuleDict(
         {
-            name: numerical_encoder(observed, 2, **options, generator=stream(0, name))
+            name: numerical_encoder(observed, 2, **options, generator=generator_for(0, name))
             for name, observed in (("image", sample.image), ("text", sample.text))
         }
     )
@@ -71,7 +80,7 @@ def run_tiny(recipe=RECIPE, world=None, run="a", **options):
     """Losses, weights and buffers of a training of the tiny world."""
     options["run"] = run
     encoders = make_encoders(tiny_world())
-    generator = stream(0, "batches")
+    generator = generator_for(0, "batches")
     losses = train(encoders, world or tiny_world(), recipe, generator=generator, **options)
     return losses, encoders.state_dict()
 
@@ -95,15 +104,15 @@ def assert_same(one, other):
 
 
 def test_rates_rise_through_the_warm_up_and_fall_to_0():
-    recipe = Recipe(steps=100, batch_size=2, rate=1, warmup=0.1, decay=True)
-    pace = [recipe.pace(step) for step in range(100)]
+    recipe = Recipe(steps=100, batch_size=2, learning_rate=1, warmup=0.1, decay=True)
+    pace = [recipe.lr_factor(step) for step in range(100)]
     assert pace[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
     assert pace[10:] == pytest.approx([(100 - i) / 90 for i in range(10, 100)])
 
 
 def test_rates_stay_put_without_warm_up_and_decay():
-    recipe = Recipe(steps=7, batch_size=2, rate=1)
-    assert [recipe.pace(step) for step in range(7)] == [1] * 7
+    recipe = Recipe(steps=7, batch_size=2, learning_rate=1)
+    assert [recipe.lr_factor(step) for step in range(7)] == [1] * 7
 
 
 def test_optimizers_step_at_the_pace_of_the_recipe():
@@ -115,7 +124,7 @@ def test_optimizers_step_at_the_pace_of_the_recipe():
         run_tiny()
     finally:
         handle.remove()
-    expected = [rate * RECIPE.pace(step) for step in range(30) for rate in (2e-2, 0.1, 0.1)]
+    expected = [rate * RECIPE.lr_factor(step) for step in range(30) for rate in (2e-2, 0.1, 0.1)]
     assert seen == pytest.approx(expected)
 
 
@@ -141,11 +150,11 @@ def test_without_a_rate_for_muon_adam_trains_everything():
         ("steps", -1, "a whole number of at least 0"),
         ("steps", 1.5, "a whole number of at least 0"),
         ("batch_size", 1, "a whole number of at least 2"),
-        ("rate", 0.0, "a number above 0"),
-        ("clip", -1.0, "a number above 0"),
+        ("learning_rate", 0.0, "a number above 0"),
+        ("max_grad_norm", -1.0, "a number above 0"),
         ("tau", 0.0, "a number above 0"),
         ("warmup", 1.0, "a share of at least 0 and below 1"),
-        ("ahead", 0, "a whole number of at least 1"),
+        ("prefetch_steps", 0, "a whole number of at least 1"),
         ("objective", "clip", "'sym_align_max_ent', 'mmcl', 'nt_xent'"),
     ],
 )
@@ -171,7 +180,7 @@ def test_gradient_is_clipped_over_all_encoders_together():
 
     handle = register_optimizer_step_pre_hook(record)
     try:
-        run_tiny(replace(RECIPE, clip=1e-3))
+        run_tiny(replace(RECIPE, max_grad_norm=1e-3))
     finally:
         handle.remove()
     whole = (torch.stack(norms["Adam"]) + torch.stack(norms["Muon"])).sqrt()
@@ -192,7 +201,11 @@ def test_loss_goes_down(objective, second_batch):
 
 @pytest.mark.parametrize("second_batch", [False, True])
 def test_first_loss_is_the_objective_on_the_first_batch(second_batch):
-    encoders, world, generator = make_encoders(tiny_world()), tiny_world(), stream(0, "batches")
+    encoders, world, generator = (
+        make_encoders(tiny_world()),
+        tiny_world(),
+        generator_for(0, "batches"),
+    )
     batch = world.sample(32 * (1 + second_batch), generator=generator)
     z_x, z_t = (
         encoders.train()[name](getattr(batch, name)).split(32) for name in ("image", "text")
@@ -205,7 +218,7 @@ def test_first_loss_is_the_objective_on_the_first_batch(second_batch):
 
 def test_objective_and_temperature_of_the_recipe_are_used():
     encoders = make_encoders(tiny_world()).train()
-    batch = tiny_world().sample(32, generator=stream(0, "batches"))
+    batch = tiny_world().sample(32, generator=generator_for(0, "batches"))
     expected = mmcl(encoders["image"](batch.image), encoders["text"](batch.text), tau=0.5)
     losses, _ = run_tiny(replace(RECIPE, objective="mmcl", tau=0.5))
     torch.testing.assert_close(losses[0], expected.detach())
@@ -217,7 +230,9 @@ def test_training_repeats_with_its_streams():
 
 def test_training_leaves_encoders_in_evaluation():
     encoders = make_encoders(tiny_world())
-    losses = train(encoders, tiny_world(), replace(RECIPE, steps=0), generator=stream(0, "b"))
+    losses = train(
+        encoders, tiny_world(), replace(RECIPE, steps=0), generator=generator_for(0, "b")
+    )
     assert len(losses) == 0
     assert not any(part.training for part in encoders.modules())
 
@@ -239,8 +254,8 @@ def test_clipping_is_each_runs_own():
 def test_company_of_runs_trains_each_as_it_would_alone():
     worlds = [tiny_world(), Watched(-1, None)]
     encoders = [make_encoders(tiny_world()) for _ in worlds]
-    streams = [stream(seed, "batches") for seed in (0, 1)]
-    losses = train_together(encoders, worlds, RECIPE, streams, runs=["a", "b"])
+    streams = [generator_for(seed, "batches") for seed in (0, 1)]
+    losses = train_many(encoders, worlds, RECIPE, streams, runs=["a", "b"])
     alone, weights = run_tiny()
     assert losses.shape == (2, 30)
     torch.testing.assert_close(losses[0], alone, atol=1e-4, rtol=0)
@@ -256,32 +271,32 @@ def test_company_names_the_run_that_breaks(complains):
             return replace(batch, image=batch.image * torch.nan)
 
     encoders = [make_encoders(tiny_world()) for _ in range(2)]
-    streams = [stream(seed, "batches") for seed in (0, 1)]
+    streams = [generator_for(seed, "batches") for seed in (0, 1)]
     with complains("loss", "a finite number", "nan at step 29 of run b", FloatingPointError):
-        train_together(encoders, [tiny_world(), Broken(0, None)], RECIPE, streams, runs="ab")
+        train_many(encoders, [tiny_world(), Broken(0, None)], RECIPE, streams, runs="ab")
 
 
 def test_company_needs_one_of_each(complains):
     with complains("runs", "as many names", "1 encoders, 1 worlds, 2 generators"):
-        streams = [stream(seed, "batches") for seed in (0, 1)]
-        train_together([make_encoders(tiny_world())], [tiny_world()], RECIPE, streams)
+        streams = [generator_for(seed, "batches") for seed in (0, 1)]
+        train_many([make_encoders(tiny_world())], [tiny_world()], RECIPE, streams)
 
 
 def test_batches_drawn_ahead_are_used_in_order():
-    drawn = tiny_world().sample(32 * 3, generator=stream(0, "batches"))
+    drawn = tiny_world().sample(32 * 3, generator=generator_for(0, "batches"))
     encoders = make_encoders(tiny_world()).train()
     expected = sym_align_max_ent(
         encoders["image"](drawn.image[:32]), encoders["text"](drawn.text[:32])
     )
     world = Watched(-1, None)
-    losses, _ = run_tiny(replace(RECIPE, steps=7, ahead=3), world=world, every=3)
+    losses, _ = run_tiny(replace(RECIPE, steps=7, prefetch_steps=3), world=world, every=3)
     torch.testing.assert_close(losses[0], expected.detach())
     assert world.drawn == 3
 
 
 def test_checkpoints_fall_between_draws(complains):
-    with complains("every", "a multiple of 3 (ahead)", "5"):
-        run_tiny(replace(RECIPE, ahead=3), every=5)
+    with complains("every", "a multiple of 3 (prefetch_steps)", "5"):
+        run_tiny(replace(RECIPE, prefetch_steps=3), every=5)
 
 
 def test_loss_that_is_no_number_stops_the_run(complains):
@@ -399,19 +414,21 @@ def test_checkpoint_needs_the_name_of_its_run(tmp_path, complains):
 def test_checkpoint_of_another_recipe_or_network_is_refused(tmp_path, complains):
     path = tmp_path / "run.pt"
     interrupt(path, 12, every=5)
-    with complains("checkpoint", "rate=0.5", "rate=0.02"):
-        run_tiny(replace(RECIPE, rate=0.5), checkpoint=path, every=5)
+    with complains("checkpoint", "learning_rate=0.5", "learning_rate=0.02"):
+        run_tiny(replace(RECIPE, learning_rate=0.5), checkpoint=path, every=5)
     options = {"hidden": (4, 4), "whiten": True, "standardize": True}
-    sample = tiny_world().sample(500, generator=stream(0, "scales"))
+    sample = tiny_world().sample(500, generator=generator_for(0, "scales"))
     other = nn.ModuleDict(
         {
-            name: numerical_encoder(getattr(sample, name), 2, **options, generator=stream(0, name))
+            name: numerical_encoder(
+                getattr(sample, name), 2, **options, generator=generator_for(0, name)
+            )
             for name in ("image", "text")
         }
     )
     with complains("checkpoint", "networks", "(1, 8, 8)"):
         options = {"checkpoint": path, "every": 5, "run": "a"}
-        train(other, tiny_world(), RECIPE, generator=stream(0, "batches"), **options)
+        train(other, tiny_world(), RECIPE, generator=generator_for(0, "batches"), **options)
     assert path.exists()
 
 

@@ -7,15 +7,15 @@ import torch
 from torch.nn import functional
 
 from misalign.bias import Bias
-from misalign.streams import stream
-from misalign.worlds import Mixing, NumericalWorld
-from misalign.worlds.numerical import Gaussian, wishart
+from misalign.rng import generator_for
+from misalign.worlds.mixing import Mixing
+from misalign.worlds.numerical import Gaussian, NumericalWorld, wishart
 
 SAMPLES = 200_000
 
 
 def sample(world, n=SAMPLES, seed=0):
-    return world.sample(n, generator=stream(seed, "samples"))
+    return world.sample(n, generator=generator_for(seed, "samples"))
 
 
 def stacked(factors: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -36,7 +36,7 @@ def assert_covariance(rows: torch.Tensor, expected: torch.Tensor) -> None:
 
 def test_streams_of_one_purpose_repeat_and_of_two_differ():
     def draw(*name):
-        return torch.rand(4, generator=stream(*name))
+        return torch.rand(4, generator=generator_for(*name))
 
     assert torch.equal(draw(0, "a"), draw(0, "a"))
     for other in ((1, "a"), (0, "b"), (0, "a", "b")):
@@ -45,7 +45,7 @@ def test_streams_of_one_purpose_repeat_and_of_two_differ():
 
 def test_streams_leave_the_global_generator_alone():
     before = torch.get_rng_state()
-    torch.rand(3, generator=stream(0, "a"))
+    torch.rand(3, generator=generator_for(0, "a"))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -54,7 +54,7 @@ def test_streams_leave_the_global_generator_alone():
 
 def test_wishart_has_mean_and_variance_of_w_d_i_d():
     d, n = 3, 10_000
-    generator = stream(0, "wishart")
+    generator = generator_for(0, "wishart")
     draws = torch.stack([wishart(d, generator=generator) for _ in range(n)])
     eye = torch.eye(d, dtype=torch.float64)
     variance = d * (1 + eye)  # of W_ij
@@ -64,14 +64,14 @@ def test_wishart_has_mean_and_variance_of_w_d_i_d():
 
 
 def test_wishart_is_symmetric_and_positive_definite():
-    draws = [wishart(10, generator=stream(seed, "w")) for seed in range(50)]
+    draws = [wishart(10, generator=generator_for(seed, "w")) for seed in range(50)]
     assert all(torch.equal(w, w.mT) and torch.linalg.eigvalsh(w)[0] > 0 for w in draws)
 
 
 def test_gaussian_has_the_covariance_asked_for():
-    covariance = wishart(4, generator=stream(3, "c"))
+    covariance = wishart(4, generator=generator_for(3, "c"))
     assert_covariance(
-        Gaussian(covariance).sample(SAMPLES, generator=stream(0, "g")).double(), covariance
+        Gaussian(covariance).sample(SAMPLES, generator=generator_for(0, "g")).double(), covariance
     )
 
 
@@ -118,7 +118,7 @@ def test_latents_have_their_covariances_and_are_independent_across_groups(drawn,
 
 
 def test_batches_repeat_with_the_generator_and_continue_without(drawn):
-    world, generator = drawn("joint", 1), stream(0, "samples")
+    world, generator = drawn("joint", 1), generator_for(0, "samples")
     first, second = (world.sample(5, generator=generator) for _ in range(2))
     again = sample(world, 5)
     assert torch.equal(first.image, again.image)
@@ -161,8 +161,8 @@ def test_factors_are_named_in_the_order_of_the_bias(drawn):
 def perturbed(unmixed):
     """A dependent world with I_theta = {1, 2, 3, 4}, I_rho = {1, 2, 4}; s and what captions say."""
     world = unmixed(Bias(5, (1, 2, 3, 4), (1, 2, 4)), latents="dependent")
-    s = world._s.sample(SAMPLES, generator=stream(0, "s"))
-    return world, s.double(), world.perturb(s, generator=stream(0, "noise")).double()
+    s = world._s.sample(SAMPLES, generator=generator_for(0, "s"))
+    return world, s.double(), world.perturb(s, generator=generator_for(0, "noise")).double()
 
 
 def test_outside_rho_captions_repeat_the_factor_exactly(perturbed):
@@ -218,7 +218,7 @@ def test_probability_one_hits_every_time(unmixed):
 
 @pytest.fixture(scope="module")
 def mixings():
-    return {d: Mixing.draw(d, 3, generator=stream(0, "mixing", d)) for d in range(6, 16)}
+    return {d: Mixing.draw(d, 3, generator=generator_for(0, "mixing", d)) for d in range(6, 16)}
 
 
 def test_columns_of_mixing_weights_have_norm_1(mixings):
@@ -235,7 +235,10 @@ def test_mixing_layers_differ(mixings):
 
 @pytest.mark.parametrize("d", [6, 10])
 def test_mixing_is_as_well_conditioned_as_the_best_thousandth_of_fresh_draws(mixings, d):
-    fresh = torch.rand(25_000, d, d, generator=stream(1, "fresh", d), dtype=torch.float64) * 2 - 1
+    fresh = (
+        torch.rand(25_000, d, d, generator=generator_for(1, "fresh", d), dtype=torch.float64) * 2
+        - 1
+    )
     numbers = torch.linalg.cond(functional.normalize(fresh, dim=1))
     accepted = torch.linalg.cond(torch.stack(mixings[d].weights).double())
     # both thousandths are estimated from 25 matrices, hence the room of 5 %
@@ -246,14 +249,14 @@ def test_mixing_is_as_well_conditioned_as_the_best_thousandth_of_fresh_draws(mix
 @pytest.mark.parametrize("d", range(6, 16))
 def test_mixing_is_inverted_exactly(mixings, d, layers):
     mixing = Mixing(mixings[d].weights[:layers])
-    z = torch.randn(500, d, generator=stream(0, "z"))
+    z = torch.randn(500, d, generator=generator_for(0, "z"))
     x = mixing(z)
     assert x.shape == z.shape
     assert (mixing.inverse(x) - z).abs().max() < 1e-4
 
 
 def test_mixing_of_two_layers_is_not_linear(mixings):
-    mixing, z = mixings[6], torch.randn(10, 6, generator=stream(0, "z"))
+    mixing, z = mixings[6], torch.randn(10, 6, generator=generator_for(0, "z"))
     assert not torch.allclose(mixing(-z), -mixing(z), atol=0.1)
 
 
@@ -268,24 +271,24 @@ def test_unknown_latents_list_the_known_ones(complains):
 @pytest.mark.parametrize("layers", [0, 26])
 def test_number_of_mixing_layers_must_be_in_range(complains, layers):
     with complains("layers", "from 1 to 25", str(layers)):
-        Mixing.draw(3, layers, generator=stream(0, "mixing"))
+        Mixing.draw(3, layers, generator=generator_for(0, "mixing"))
 
 
 def test_mixing_width_must_be_positive(complains):
     with complains("dimension", "at least 1", "0"):
-        Mixing.draw(0, 1, generator=stream(0, "mixing"))
+        Mixing.draw(0, 1, generator=generator_for(0, "mixing"))
 
 
 def test_sampling_elsewhere_than_where_the_world_is_says_so(complains, unmixed):
     world = unmixed(Bias(2, (1,)))
     with complains("device", "the world's own, cpu (move it with `to`)", "meta"):
-        world.sample(2, generator=stream(0, "s"), device="meta")
+        world.sample(2, generator=generator_for(0, "s"), device="meta")
 
 
 def test_environment_changes_what_both_modalities_see(unmixed):
     world = unmixed(Bias(3, (1, 2)))
     doubled = replace(world, environment=lambda s, generator: 2 * s)
-    one, other = (w.sample(50, generator=stream(0, "x")) for w in (world, doubled))
+    one, other = (w.sample(50, generator=generator_for(0, "x")) for w in (world, doubled))
     assert torch.equal(other.factors["s1"], 2 * one.factors["s1"])
     assert torch.equal(other.image[:, :3], 2 * one.image[:, :3])
     assert torch.equal(other.text[:, :2], 2 * one.text[:, :2])

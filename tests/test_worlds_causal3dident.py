@@ -7,11 +7,14 @@ from pictured import Teller, paint
 from PIL import Image
 
 from misalign.bias import Bias
-from misalign.captions import read_lines, tokenize
-from misalign.pictures import Rendered
-from misalign.pictures.layout import COLUMNS
-from misalign.streams import stream
-from misalign.worlds import Composed, PicturedWorld, causal3dident
+from misalign.captions.lines import read_lines
+from misalign.captions.vocabulary import tokenize
+from misalign.images.layout import COLUMNS
+from misalign.images.rendered import RenderedImages
+from misalign.rng import generator_for
+from misalign.worlds import causal3dident
+from misalign.worlds.captions import TemplateCaptions
+from misalign.worlds.images import ImageWorld
 
 SAMPLES = 200_000
 NAMES = tuple(factor.name for factor in causal3dident.SEMANTIC)
@@ -33,7 +36,7 @@ COVARIANCES = {
 
 @pytest.fixture(scope="module")
 def drawn():
-    return causal3dident.draw(SAMPLES, generator=stream(0, "draw"))
+    return causal3dident.draw(SAMPLES, generator=generator_for(0, "draw"))
 
 
 def assert_mean(values, expected):
@@ -44,11 +47,13 @@ def assert_mean(values, expected):
 
 
 def captions(bias):
-    return Composed(causal3dident.SEMANTIC, bias, Teller(*(NAMES[i - 1] for i in bias.selected)))
+    return TemplateCaptions(
+        causal3dident.SEMANTIC, bias, Teller(*(NAMES[i - 1] for i in bias.selected))
+    )
 
 
 def pool(n=50):
-    return Rendered(paint, causal3dident.latents(n, 0))
+    return RenderedImages(paint, causal3dident.latents(n, 0))
 
 
 # ---- the graph
@@ -134,14 +139,14 @@ def test_settings_beyond_the_table_are_refused(complains):
 def test_a_perturbation_changes_its_own_factors_alone(drawn, number):
     """What depends on a perturbed factor is said as it is in the picture (Remark 3.1)."""
     bias = causal3dident.setting("perturbation", number)
-    said = captions(bias).perturb(drawn, generator=stream(0, "perturb"))
+    said = captions(bias).perturb(drawn, generator=generator_for(0, "perturb"))
     changed = [name for name in NAMES if not torch.equal(said[name], drawn[name])]
     assert changed == [NAMES[i - 1] for i in bias.perturbed]
 
 
 def test_perturbed_values_are_uniform_and_independent_of_everything(drawn):
     bias = causal3dident.setting("perturbation", 7)
-    said = captions(bias).perturb(drawn, generator=stream(0, "perturb"))
+    said = captions(bias).perturb(drawn, generator=generator_for(0, "perturb"))
     for name in NAMES[1:]:
         values, mean = said[name].double(), 1 if name in ("x_pos", "y_pos") else 1 / 2
         assert_mean(values, mean)
@@ -155,7 +160,7 @@ def test_perturbed_values_are_uniform_and_independent_of_everything(drawn):
 
 def test_values_are_perturbed_with_the_probability(drawn):
     bias = causal3dident.setting("perturbation", 5, probability=0.25)
-    said = captions(bias).perturb(drawn, generator=stream(0, "perturb"))
+    said = captions(bias).perturb(drawn, generator=generator_for(0, "perturb"))
     for name, share in {"s_pos": 0.25, "b_color": 0.25, "x_pos": 0.0}.items():
         assert_mean((said[name] != drawn[name]).double(), share)
 
@@ -170,8 +175,8 @@ def test_a_number_has_no_other_values_to_be_replaced_by(complains):
 
 def test_image_text_and_factors_of_a_pair_belong_together():
     bias = causal3dident.setting("perturbation", 3)
-    world = PicturedWorld(causal3dident.FACTORS, pool(), captions(bias))
-    batch = world.sample(300, generator=stream(0, "pairs"))
+    world = ImageWorld(causal3dident.FACTORS, pool(), captions(bias))
+    batch = world.sample(300, generator=generator_for(0, "pairs"))
     told = (batch.image[:, :, 0, 0] * 255).round().long()
     shown = torch.cat([batch.factors[name] for name in NAMES[:3]], 1)
     assert torch.equal(told, shown)
@@ -198,7 +203,7 @@ def test_text_says_a_hue_by_a_word_and_the_spotlight_by_a_number():
 
 def test_the_template_has_five_values_in_captions_of_this_world():
     world = causal3dident.world(pool(), causal3dident.setting("perturbation", 7))
-    batch = world.sample(100, generator=stream(0, "pairs"))
+    batch = world.sample(100, generator=generator_for(0, "pairs"))
     assert world.factors[-1].size == 5
     assert batch.text.shape == (100, world.captions.length)
     assert set(batch.factors["phrase"].flatten().tolist()) == set(range(5))
@@ -241,7 +246,7 @@ def published(tmp_path):
 def test_row_i_of_pictures_factors_and_captions_is_one_pair(published):
     written = causal3dident.written(published, "selection", 2)
     world = causal3dident.world(causal3dident.folder(published), written)
-    batch = world.sample(60, generator=stream(0, "pairs"))
+    batch = world.sample(60, generator=generator_for(0, "pairs"))
     rows = (batch.image[:, 0, 0, 0] * 255).round().long()
     assert set(rows.tolist()) == set(range(11))
     assert torch.equal(batch.factors["shape"][:, 0], rows % 7)
@@ -269,7 +274,7 @@ def test_captions_of_the_ancestor_name_shape_position_and_color(tmp_path):
     words = {"object_color_index": [700 + i % 2 for i in range(11)], "object_ypos": [0] * 11}
     folder = publish(tmp_path / "train", "text", "latents_text.csv", **words)
     world = causal3dident.world(causal3dident.folder(folder), causal3dident.written(folder))
-    batch = world.sample(50, generator=stream(0, "pairs"))
+    batch = world.sample(50, generator=generator_for(0, "pairs"))
     rows = (batch.image[:, 0, 0, 0] * 255).round().long()
     assert tuple(batch.text_factors) == ("shape", "x_pos", "y_pos", "color")
     assert world.bias.selected == (1, 2, 3, 5)
@@ -307,6 +312,8 @@ def test_missing_captions_are_named(published, complains):
 def test_a_moved_world_of_files_draws_the_same(published):
     written = causal3dident.written(published, "selection", 2)
     world = causal3dident.world(causal3dident.folder(published), written)
-    one, other = (w.sample(20, generator=stream(0, "pairs")) for w in (world, world.to("cpu")))
+    one, other = (
+        w.sample(20, generator=generator_for(0, "pairs")) for w in (world, world.to("cpu"))
+    )
     assert torch.equal(one.image, other.image)
     assert torch.equal(one.text, other.text)

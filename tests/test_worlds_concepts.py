@@ -10,15 +10,16 @@ import pytest
 import torch
 
 from misalign.captions.vocabulary import tokenize
-from misalign.pictures import Kept
-from misalign.scenes import concepts as scenes
-from misalign.streams import stream
-from misalign.worlds import PicturedWorld, concepts
-from misalign.worlds.concepts import FACTORS, GROUPS, OPENINGS, WORDS, Naming
+from misalign.images.cached import CachedImages
+from misalign.rendering import concepts as scenes
+from misalign.rng import generator_for
+from misalign.worlds import concepts
+from misalign.worlds.concepts import FACTORS, GROUPS, OPENINGS, WORDS, ConceptCaptions
+from misalign.worlds.images import ImageWorld
 
 SAMPLES = 40_000
 SHARES = (0.5, 0.0, 0.3, 0.02, 1.0, 0.7, 0.1, 0.9, 0.2, 0.4)
-NAMING = Naming(SHARES)
+NAMING = ConceptCaptions(SHARES)
 GROUP_OF = {word: group for group, words in WORDS.items() for word in words}
 
 
@@ -29,15 +30,15 @@ def assert_share(hits, share):
 
 
 def draw(n, seed=0):
-    return concepts.draw(n, generator=stream(seed, "draw"))
+    return concepts.draw(n, generator=generator_for(seed, "draw"))
 
 
 @pytest.fixture(scope="module")
 def captioned():
     """Factors, the words of a caption each, what it names by group, and its opening."""
     values = draw(SAMPLES)
-    generator = stream(0, "captions")
-    tokens, said, template = NAMING.of(torch.arange(SAMPLES), values, generator=generator)
+    generator = generator_for(0, "captions")
+    tokens, said, template = NAMING.caption(torch.arange(SAMPLES), values, generator=generator)
     words = [line.split() for line in NAMING.text(tokens)]
     named = torch.tensor([[bool({*line} & {*WORDS[group]}) for group in GROUPS] for line in words])
     return values, words, named, said, template
@@ -109,7 +110,7 @@ def test_no_word_is_of_two_concepts_or_of_an_opening():
 
 
 def test_words_are_tokens_of_one_vocabulary_whatever_is_ever_named():
-    rare = Naming((0.0,) * 9 + (0.001,))
+    rare = ConceptCaptions((0.0,) * 9 + (0.001,))
     assert rare.vocabulary.words == NAMING.vocabulary.words
     for word in GROUP_OF:
         assert tokenize(word) == [word]
@@ -167,12 +168,15 @@ def test_captions_are_of_their_generator_alone():
     state = torch.get_rng_state()
     rows, values = torch.arange(50), draw(50)
     one, same, other = (
-        NAMING.of(rows, values, generator=stream(seed, "captions"))[0] for seed in (0, 0, 1)
+        NAMING.caption(rows, values, generator=generator_for(seed, "captions"))[0]
+        for seed in (0, 0, 1)
     )
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
-    assert torch.equal(NAMING.to("cpu").of(rows, values, generator=stream(0, "captions"))[0], one)
+    assert torch.equal(
+        NAMING.to("cpu").caption(rows, values, generator=generator_for(0, "captions"))[0], one
+    )
 
 
 # ---- tokens
@@ -180,7 +184,7 @@ def test_captions_are_of_their_generator_alone():
 
 def test_the_longest_caption_fills_its_row_and_others_end_and_pad():
     values, vocabulary = draw(60), NAMING.vocabulary
-    named = torch.rand(60, len(GROUPS), generator=stream(0, "named")) < 0.5
+    named = torch.rand(60, len(GROUPS), generator=generator_for(0, "named")) < 0.5
     named[0], named[1] = True, False
     tokens = NAMING.tokens(values, named, torch.arange(60) % 3)
     assert tokens.dtype == torch.int64
@@ -192,7 +196,7 @@ def test_the_longest_caption_fills_its_row_and_others_end_and_pad():
 
 def test_text_is_encoded_to_the_same_tokens():
     values = draw(60)
-    named = torch.rand(60, len(GROUPS), generator=stream(0, "named")) < 0.5
+    named = torch.rand(60, len(GROUPS), generator=generator_for(0, "named")) < 0.5
     tokens = NAMING.tokens(values, named, torch.arange(60) % 3)
     again = NAMING.vocabulary.encode(NAMING.text(tokens), NAMING.length)
     assert torch.equal(again, tokens)
@@ -201,7 +205,7 @@ def test_text_is_encoded_to_the_same_tokens():
 @pytest.mark.parametrize("group", GROUPS)
 def test_prompts_name_a_single_group_of_which_alone_they_know(group):
     """Even one that captions never name: its words are in the vocabulary."""
-    captions = Naming(tuple(float(name != group) for name in GROUPS))
+    captions = ConceptCaptions(tuple(float(name != group) for name in GROUPS))
     named = torch.zeros(4, len(GROUPS), dtype=torch.bool)
     named[:, GROUPS.index(group)] = True
     tokens = captions.tokens({group: torch.arange(4)}, named, torch.tensor([0, 1, 2, 0]))
@@ -216,7 +220,7 @@ def test_prompts_name_a_single_group_of_which_alone_they_know(group):
 def test_selected_are_the_groups_that_captions_ever_name():
     bias = NAMING.bias
     assert (bias.n, bias.selected, bias.perturbed) == (10, (1, 3, 4, 5, 6, 7, 8, 9, 10), ())
-    assert Naming((1.0,) + (0.0,) * 9).bias.selected == (1,)
+    assert ConceptCaptions((1.0,) + (0.0,) * 9).bias.selected == (1,)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,7 @@ def test_selected_are_the_groups_that_captions_ever_name():
 )
 def test_coverage_is_a_share_for_each_group(coverage, complains):
     with complains("coverage", "a share from 0 to 1 for each of 10 groups", str(coverage)):
-        Naming(coverage)
+        ConceptCaptions(coverage)
 
 
 # ---- pairs
@@ -233,7 +237,7 @@ def test_coverage_is_a_share_for_each_group(coverage, complains):
 
 def test_a_pool_is_of_its_seed_and_shows_its_factors():
     one, same, other = (concepts.rendered(20, seed=seed, size=16) for seed in (3, 3, 4))
-    assert isinstance(one, Kept) and len(one) == 20
+    assert isinstance(one, CachedImages) and len(one) == 20
     assert set(one.factors) == {factor.name for factor in FACTORS}
     for name, values in one.factors.items():
         assert torch.equal(values, same.factors[name])
@@ -247,8 +251,8 @@ def test_a_pool_is_of_its_seed_and_shows_its_factors():
 def test_pairs_are_of_one_scene_and_name_it_never_or_always(share):
     coverage = tuple(share if group == "light" else 0.5 for group in GROUPS)
     pictures = concepts.rendered(30, size=16)
-    world = PicturedWorld(FACTORS, pictures, Naming(coverage), torch.arange(5, 25))
-    batch = world.sample(300, generator=stream(0, "pairs"))
+    world = ImageWorld(FACTORS, pictures, ConceptCaptions(coverage), torch.arange(5, 25))
+    batch = world.sample(300, generator=generator_for(0, "pairs"))
     assert batch.image.shape == (300, 3, 16, 16) and batch.text.shape == (300, 13)
     values = {name: column[:, 0] for name, column in batch.factors.items()}
     assert (batch.image * 255).round().byte().equal(scenes.render(values, size=16))

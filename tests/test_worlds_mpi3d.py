@@ -5,9 +5,13 @@ import torch
 from pictured import Teller, paint
 
 from misalign.bias import Bias
-from misalign.pictures import Kept, Rendered, split
-from misalign.streams import stream
-from misalign.worlds import Composed, PicturedWorld, mpi3d
+from misalign.images.base import split
+from misalign.images.cached import CachedImages
+from misalign.images.rendered import RenderedImages
+from misalign.rng import generator_for
+from misalign.worlds import mpi3d
+from misalign.worlds.captions import TemplateCaptions
+from misalign.worlds.images import ImageWorld
 
 SAMPLES = 100_000
 NAMES = tuple(factor.name for factor in mpi3d.SEMANTIC)
@@ -21,17 +25,17 @@ def assert_share(hits, share):
 
 
 def captions(bias):
-    return Composed(mpi3d.SEMANTIC, bias, Teller(*(NAMES[i - 1] for i in bias.selected)))
+    return TemplateCaptions(mpi3d.SEMANTIC, bias, Teller(*(NAMES[i - 1] for i in bias.selected)))
 
 
 def pool(n=50):
-    columns = mpi3d.draw(n, generator=stream(0, "pool"))
-    return Kept(Rendered(paint, columns))
+    columns = mpi3d.draw(n, generator=generator_for(0, "pool"))
+    return CachedImages(RenderedImages(paint, columns))
 
 
 def perturbed(bias, n=SAMPLES):
-    true = mpi3d.draw(n, generator=stream(0, "draw"))
-    return true, captions(bias).perturb(true, generator=stream(0, "perturb"))
+    true = mpi3d.draw(n, generator=generator_for(0, "draw"))
+    return true, captions(bias).perturb(true, generator=generator_for(0, "perturb"))
 
 
 # ---- factors
@@ -45,7 +49,7 @@ def test_factors_are_those_of_table_6():
 
 
 def test_drawn_factors_are_uniform_and_independent():
-    drawn = mpi3d.draw(SAMPLES, generator=stream(0, "draw"))
+    drawn = mpi3d.draw(SAMPLES, generator=generator_for(0, "draw"))
     for name, size in SIZES.items():
         for value in range(size):
             assert_share(drawn[name] == value, 1 / size)
@@ -141,7 +145,7 @@ def test_bias_and_captioner_must_fit(complains):
     with complains("bias", "one of 5 factors", "one of 7"):
         captions(Bias(7, (1, 2)))
     with complains("captioner", "one that names color, shape", "('color',)"):
-        Composed(mpi3d.SEMANTIC, mpi3d.setting("selection", 2), Teller("color"))
+        TemplateCaptions(mpi3d.SEMANTIC, mpi3d.setting("selection", 2), Teller("color"))
 
 
 # ---- pairs
@@ -149,8 +153,8 @@ def test_bias_and_captioner_must_fit(complains):
 
 def test_image_text_and_factors_of_a_pair_belong_together():
     bias = mpi3d.setting("perturbation", 4)
-    batch = PicturedWorld(mpi3d.FACTORS, pool(), captions(bias)).sample(
-        500, generator=stream(0, "pairs")
+    batch = ImageWorld(mpi3d.FACTORS, pool(), captions(bias)).sample(
+        500, generator=generator_for(0, "pairs")
     )
     assert batch.image.shape == (500, 3, 4, 4)
     assert batch.image.dtype == torch.float32
@@ -167,8 +171,8 @@ def test_image_text_and_factors_of_a_pair_belong_together():
 
 def test_a_batch_has_what_the_world_names():
     bias = mpi3d.setting("selection", 3)
-    world = PicturedWorld(mpi3d.FACTORS, pool(), captions(bias))
-    batch = world.sample(7, generator=stream(0, "pairs"))
+    world = ImageWorld(mpi3d.FACTORS, pool(), captions(bias))
+    batch = world.sample(7, generator=generator_for(0, "pairs"))
     assert world.bias == bias
     assert tuple(batch.factors) == tuple(factor.name for factor in world.factors)
     assert tuple(batch.text_factors) == ("color", "shape", "size")
@@ -185,8 +189,8 @@ def test_a_part_of_the_pictures_is_drawn_from_alone_and_evenly():
     pictures = pool(40)
     part = split(40, (8, 1, 1), seed=0)["evaluation"]
     pictures.factors["vert"] = torch.arange(40)  # tells the pictures apart
-    world = PicturedWorld(mpi3d.FACTORS, pictures, captions(mpi3d.setting("selection", 1)), part)
-    drawn = world.sample(10_000, generator=stream(0, "pairs")).factors["vert"]
+    world = ImageWorld(mpi3d.FACTORS, pictures, captions(mpi3d.setting("selection", 1)), part)
+    drawn = world.sample(10_000, generator=generator_for(0, "pairs")).factors["vert"]
     assert set(drawn.flatten().tolist()) == set(part.tolist())
     for index in part:
         assert_share(drawn == index, 1 / len(part))
@@ -194,8 +198,8 @@ def test_a_part_of_the_pictures_is_drawn_from_alone_and_evenly():
 
 def test_templates_and_perturbations_are_drawn_afresh_for_a_picture_met_again():
     pictures = pool(1)
-    world = PicturedWorld(mpi3d.FACTORS, pictures, captions(mpi3d.setting("perturbation", 5)))
-    batch = world.sample(30_000, generator=stream(0, "pairs"))
+    world = ImageWorld(mpi3d.FACTORS, pictures, captions(mpi3d.setting("perturbation", 5)))
+    batch = world.sample(30_000, generator=generator_for(0, "pairs"))
     for value in range(3):
         assert_share(batch.factors["phrase"] == value, 1 / 3)
         share = 0.1 * (pictures.factors["cam"][0].item() == value) + 0.3
@@ -203,10 +207,10 @@ def test_templates_and_perturbations_are_drawn_afresh_for_a_picture_met_again():
 
 
 def test_batches_repeat_with_the_generator_and_differ_without():
-    world = PicturedWorld(mpi3d.FACTORS, pool(), captions(mpi3d.setting("perturbation", 3)))
-    generator = stream(0, "pairs")
+    world = ImageWorld(mpi3d.FACTORS, pool(), captions(mpi3d.setting("perturbation", 3)))
+    generator = generator_for(0, "pairs")
     one, other = (world.sample(20, generator=generator) for _ in range(2))
-    again = world.sample(20, generator=stream(0, "pairs"))
+    again = world.sample(20, generator=generator_for(0, "pairs"))
     assert torch.equal(one.text, again.text)
     assert torch.equal(one.image, again.image)
     assert not torch.equal(one.image, other.image)
@@ -214,8 +218,8 @@ def test_batches_repeat_with_the_generator_and_differ_without():
 
 def test_global_generators_are_left_alone():
     before = torch.get_rng_state()
-    world = PicturedWorld(mpi3d.FACTORS, pool(), captions(mpi3d.setting("perturbation", 3)))
-    world.sample(5, generator=stream(0, "pairs"))
+    world = ImageWorld(mpi3d.FACTORS, pool(), captions(mpi3d.setting("perturbation", 3)))
+    world.sample(5, generator=generator_for(0, "pairs"))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -223,23 +227,25 @@ def test_pictures_and_part_must_fit(complains):
     told = captions(mpi3d.setting("selection", 1))
     with complains("pictures", "whose factors are color, shape", "none for hori, vert"):
         factors = {name: torch.zeros(4, dtype=torch.long) for name in NAMES}
-        PicturedWorld(mpi3d.FACTORS, Rendered(paint, factors), told)
+        ImageWorld(mpi3d.FACTORS, RenderedImages(paint, factors), told)
     with complains("part", "indices from 0 to 49", "ones from 3 to 50"):
-        PicturedWorld(mpi3d.FACTORS, pool(), told, torch.tensor([3, 50]))
+        ImageWorld(mpi3d.FACTORS, pool(), told, torch.tensor([3, 50]))
     with complains("part", "at least one picture", "none"):
-        PicturedWorld(mpi3d.FACTORS, pool(), told, torch.tensor([], dtype=torch.long))
+        ImageWorld(mpi3d.FACTORS, pool(), told, torch.tensor([], dtype=torch.long))
 
 
 def test_sampling_elsewhere_than_where_the_world_is_says_so(complains):
-    world = PicturedWorld(mpi3d.FACTORS, pool(), captions(mpi3d.setting("selection", 1)))
+    world = ImageWorld(mpi3d.FACTORS, pool(), captions(mpi3d.setting("selection", 1)))
     with complains("device", "the world's own, cpu (move it with `to`)", "meta"):
-        world.sample(2, generator=stream(0, "s"), device="meta")
+        world.sample(2, generator=generator_for(0, "s"), device="meta")
 
 
 def test_a_moved_world_draws_the_same():
-    world = PicturedWorld(mpi3d.FACTORS, pool(), captions(mpi3d.setting("perturbation", 3)))
-    world.sample(5, generator=stream(0, "warm"))  # some pictures are kept by now
-    one, other = (w.sample(20, generator=stream(0, "pairs")) for w in (world, world.to("cpu")))
+    world = ImageWorld(mpi3d.FACTORS, pool(), captions(mpi3d.setting("perturbation", 3)))
+    world.sample(5, generator=generator_for(0, "warm"))  # some pictures are kept by now
+    one, other = (
+        w.sample(20, generator=generator_for(0, "pairs")) for w in (world, world.to("cpu"))
+    )
     assert torch.equal(one.image, other.image)
     assert torch.equal(one.text, other.text)
 
@@ -264,7 +270,7 @@ def test_a_pool_is_no_larger_than_the_combinations(complains):
 @pytest.mark.parametrize("number", [1, 5])
 def test_captions_say_the_words_of_their_factors(number):
     world = mpi3d.world(pool(), mpi3d.setting("perturbation", number))
-    batch = world.sample(200, generator=stream(0, "pairs"))
+    batch = world.sample(200, generator=generator_for(0, "pairs"))
     captioner = world.captions.captioner
     assert batch.text.shape == (200, world.captions.length)
     lines = captioner.vocabulary.decode(batch.text)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from misalign.zeroshot import evaluate, read_folder
-from misalign.zeroshot.evaluate import read_picture
-from misalign.zeroshot.plots import confusion_matrix
-from misalign.zeroshot.scores import expected_chance, macro_f1
+from misalign.metrics import expected_chance, macro_f1
+from misalign.reporting.zeroshot_plots import confusion_matrix
+from misalign.zeroshot.evaluate import evaluate, read_picture
+from misalign.zeroshot.folder import read_folder
 
 COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 

@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from misalign.cli import main
-from misalign.streams import stream
-from misalign.zeroshot import evaluate, load, read_folder
-from misalign.zeroshot.models import RANDOM
+from misalign.rng import generator_for
+from misalign.zeroshot.evaluate import evaluate
+from misalign.zeroshot.folder import read_folder
+from misalign.zeroshot.models import RANDOM, load
 
 pytestmark = pytest.mark.usefixtures("torchvision_fits")
 
@@ -58,7 +59,7 @@ def folder(tmp_path_factory):
 
 
 def tiny(weights=None, seed=0, **options):
-    return load(NAME, weights, generator=stream(seed, "weights"), **options)
+    return load(NAME, weights, generator=generator_for(seed, "weights"), **options)
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +107,13 @@ def test_concepts_are_the_normalised_mean_of_their_prompts(open_clip):
 def test_pictures_are_unit_vectors_in_evaluation_mode_without_gradients(open_clip):
     ours = tiny()
     assert not ours.model.training
-    found = ours.pictures(torch.rand(3, 3, 32, 32, generator=stream(0, "pictures")))
+    found = ours.pictures(torch.rand(3, 3, 32, 32, generator=generator_for(0, "pictures")))
     assert found.shape == (3, 32) and not found.requires_grad
     torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
 
 
 def test_amp_computes_in_less_precision(open_clip):
-    x = torch.rand(3, 3, 32, 32, generator=stream(0, "pictures"))
+    x = torch.rand(3, 3, 32, 32, generator=generator_for(0, "pictures"))
     exact, rough = (tiny(amp=amp).pictures(x) for amp in (False, True))
     assert rough.dtype == torch.float32
     assert 0 < (exact - rough).abs().max() < 0.02
@@ -169,7 +170,7 @@ def test_damaged_and_foreign_weights_are_one_line(open_clip, tmp_path, complains
 
 
 def test_unknown_models_and_weights_list_the_known(open_clip, complains):
-    generator = stream(0, "weights")
+    generator = generator_for(0, "weights")
     with complains("model", "ViT-B-32", "ViT-B32"):
         load("ViT-B32", generator=generator)
     with complains("pretrained", "laion400m_e32", "laion"):
@@ -190,7 +191,7 @@ def test_weights_of_a_tag_get_their_activations(open_clip, monkeypatch):
     monkeypatch.setattr(open_clip, "create_model_and_transforms", create)
     for tag, quick in (("laion400m_e32", True), ("laion2b_s34b_b79k", False)):
         with pytest.raises(ValueError, match="got stop here$"):
-            load("ViT-B-32", tag, generator=stream(0, "weights"))
+            load("ViT-B-32", tag, generator=generator_for(0, "weights"))
         assert asked["force_quick_gelu"] is quick
         assert asked["weights_only"] is True and asked["require_pretrained"] is True
 
@@ -198,7 +199,7 @@ def test_weights_of_a_tag_get_their_activations(open_clip, monkeypatch):
 @pytest.mark.parametrize("prompt", ["a photo", "{} and {}", "{0}", "{.real}", "{:>9}", "{!r}", "{"])
 def test_a_prompt_without_one_place_for_the_concept_is_one_line(prompt, complains):
     with complains("prompt", "one {} for the concept", repr(prompt)):
-        load(NAME, generator=stream(0, "weights"), prompts=[prompt])
+        load(NAME, generator=generator_for(0, "weights"), prompts=[prompt])
 
 
 @pytest.mark.parametrize("error", [ImportError, RuntimeError])

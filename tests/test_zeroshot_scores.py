@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from misalign.streams import stream
-from misalign.zeroshot.scores import by_class, confusion, corrected, expected_chance, macro_f1
+from misalign.metrics import by_class, confusion, corrected, expected_chance, macro_f1
+from misalign.rng import generator_for
 
 
 def labels(n, classes, purpose):
-    return torch.randint(classes, (n,), generator=stream(0, purpose)).numpy()
+    return torch.randint(classes, (n,), generator=generator_for(0, purpose)).numpy()
 
 
 def naive(truth, prediction):
@@ -90,7 +90,7 @@ def test_expected_chance_is_the_mean_over_every_permutation():
 
 def test_permuted_labels_score_the_expected_chance():
     truth, prediction = labels(60, 4, "truth"), labels(60, 3, "prediction")
-    generator = stream(0, "chance")
+    generator = generator_for(0, "chance")
     orders = (torch.randperm(60, generator=generator).numpy() for _ in range(400))
     found = np.mean([macro_f1(confusion(truth[order], prediction, 4)) for order in orders])
     # a macro-F1 of 60 labels varies by about 0.06, its mean over 400 by 0.003

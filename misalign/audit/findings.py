@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from misalign.audit.advice import ROLES, action
+from misalign.audit.trend import Trend
+from misalign.coverage.counts import Counts
 from misalign.coverage.tables import interval
-from misalign.coverage.tally import Tally
-from misalign.coverage.trend import Trend
-from misalign.errors import expect
+from misalign.errors import invalid
 
 BLIND = 0.5  # a predicted score below it counts as a blind spot: half way from guessing to perfect
 RARE = 0.001  # the limit without a fit: a convention, one caption in a thousand
@@ -50,7 +50,7 @@ class Findings:
         and `high`.
     """
 
-    tally: Tally
+    tally: Counts
     trend: Trend | None
     threshold: float
     chosen: bool
@@ -81,7 +81,7 @@ class Findings:
         return rows.sort_values(order, kind="stable")
 
 
-def find(tally: Tally, trend: Trend | None = None, threshold: float | None = None) -> Findings:
+def find(tally: Counts, trend: Trend | None = None, threshold: float | None = None) -> Findings:
     """Judge counts.
 
     Parameters
@@ -100,11 +100,13 @@ def find(tally: Tally, trend: Trend | None = None, threshold: float | None = Non
     ValueError
         For no captions, or a threshold out of range.
     """
-    expect(tally.captions, "captions", "at least one", "none")
+    if not tally.captions:
+        raise invalid("captions", "at least one", "none")
     chosen = threshold is not None
     if threshold is None:
         threshold = min(trend.crossing(BLIND), 1.0) if trend else RARE
-    expect(0 < threshold <= 1, "threshold", "a share above 0 and at most 1", threshold)
+    if not 0 < threshold <= 1:
+        raise invalid("threshold", "a share above 0 and at most 1", threshold)
     concepts = _concepts(tally, threshold)
     if tally.labelled.any():
         _add_rates(concepts, tally.labelled)
@@ -126,7 +128,7 @@ def _add_share(table: pd.DataFrame, name: str, hits: ArrayLike, total: ArrayLike
     table[f"{prefix}low"], table[f"{prefix}high"] = ends.T
 
 
-def _concepts(tally: Tally, threshold: float) -> pd.DataFrame:
+def _concepts(tally: Counts, threshold: float) -> pd.DataFrame:
     """Coverage of concepts, and what it says."""
     table = tally.by_concept()
     sure = [table["high"] < threshold, table["low"] >= threshold]
@@ -153,7 +155,7 @@ def _add_scores(table: pd.DataFrame, trend: Trend) -> None:
     table["extrapolated"] = trend.extrapolates(table["coverage"]) & ~sensitive
 
 
-def _groups(tally: Tally, concepts: pd.DataFrame) -> pd.DataFrame:
+def _groups(tally: Counts, concepts: pd.DataFrame) -> pd.DataFrame:
     """Coverage of groups, and what their concepts come to."""
     table, parts = tally.by_group(), concepts.groupby("group", sort=False)
     for status in ("omitted", "unclear"):
@@ -166,13 +168,13 @@ def _groups(tally: Tally, concepts: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _contradictions(tally: Tally) -> pd.DataFrame:
+def _contradictions(tally: Counts) -> pd.DataFrame:
     """Pairs of exclusive concepts that some caption names together."""
-    concepts, named = tally.taxonomy.concepts, tally.named
+    concepts, named = tally.taxonomy.concepts, tally.concepts
     rows = [
         (concepts[i].group, concepts[i].name, concepts[j].name, both, named[i] + named[j] - both)
         for i, j in tally.taxonomy.pairs()
-        if (both := int(tally.together[i, j]))
+        if (both := int(tally.cooccurrence[i, j]))
     ]
     table = pd.DataFrame(rows, columns=["group", "one", "other", "captions", "either"])
     table = table.astype({"captions": int, "either": int})

@@ -14,7 +14,7 @@ from misalign.audit import findings as rules
 from misalign.audit import words
 from misalign.audit.advice import ACTIONS
 from misalign.audit.findings import Findings
-from misalign.errors import expect
+from misalign.errors import invalid
 from misalign.paths import expect_another, replacing
 
 PAIRS = 20  # contradictions on the page
@@ -114,4 +114,5 @@ def expect_places(html: Path | None, csv: Path | None, sources: Sequence[Path] =
         if path is not None:
             expect_another(name, path, sources)
     if html is not None and csv is not None:
-        expect(html.resolve() != csv.resolve(), "csv", "another file than the page", csv)
+        if html.resolve() == csv.resolve():
+            raise invalid("csv", "another file than the page", csv)

@@ -47,7 +47,7 @@ def _omitted(findings: Findings) -> str:
     tally, wanted = findings.tally, findings.wanted(findings.concepts)
     states = wanted["status"].value_counts()
     omitted, unclear = (int(states.get(name, 0)) for name in ("omitted", "unclear"))
-    silent = f", {tally.silent:,} of them without text" if tally.silent else ""
+    silent = f", {tally.empty:,} of them without text" if tally.empty else ""
     more = f"; for {unclear:,} more these captions are too few to tell" if unclear else ""
     some = f"{omitted:,} are" if omitted > 1 else ("none is", "1 is")[omitted]
     return (

@@ -11,7 +11,7 @@ from misalign.captions.templates import contents, sentences, setting_of, setting
 from misalign.captions.values import chosen, columns
 from misalign.captions.vocabulary import Vocabulary, tokenize
 from misalign.captions.wording import Wording
-from misalign.errors import expect
+from misalign.errors import invalid
 
 
 class Captioner:
@@ -129,7 +129,8 @@ class Captioner:
             If the factor is unknown or a value is out of range.
         """
         known = ", ".join(self.wordings)
-        expect(factor in self.wordings, "factor", f"one of {known}", repr(factor))
+        if factor not in self.wordings:
+            raise invalid("factor", f"one of {known}", repr(factor))
         return self.wordings[factor].word_of(values)
 
     def text(self, values: dict[str, Tensor], template: Tensor) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 
 def read_lines(path: Path | str) -> list[str]:
@@ -32,7 +32,8 @@ def read_lines(path: Path | str) -> list[str]:
         If the file is not UTF-8, is empty, has an empty line, or ends its lines with "\r" alone.
     """
     path = Path(path)
-    expect(path.is_file(), "path", "a text file, one caption a line", path, FileNotFoundError)
+    if not path.is_file():
+        raise invalid("path", "a text file, one caption a line", path, FileNotFoundError)
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -40,10 +41,13 @@ def read_lines(path: Path | str) -> list[str]:
         line = data.count(b"\n", 0, error.start) + 1
         got = f"byte {data[error.start]:#04x} in line {line}"
         raise ValueError(f"{path}: expected UTF-8, got {got}") from None
-    expect(text.strip(), str(path), "one caption a line", "an empty file")
+    if not text.strip():
+        raise invalid(str(path), "one caption a line", "an empty file")
     only_returns = "\r" in text and "\n" not in text
-    expect(not only_returns, str(path), r"lines that end with \n or \r\n", r"\r alone")
+    if only_returns:
+        raise invalid(str(path), r"lines that end with \n or \r\n", r"\r alone")
     lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
     empty = next((number for number, line in enumerate(lines, 1) if not line.strip()), None)
-    expect(empty is None, str(path), "one caption a line", f"an empty line {empty}")
+    if empty is not None:
+        raise invalid(str(path), "one caption a line", f"an empty line {empty}")
     return lines

@@ -13,7 +13,7 @@ import yaml
 from torch import Tensor
 
 from misalign.captions.wording import Wording
-from misalign.errors import expect, expect_whole
+from misalign.errors import check_int, invalid
 from misalign.paths import LIBRARY
 
 TABLES = {"mpi3d": (7, 8), "causal3dident": (10, 11)}  # of the settings, and of the sentences
@@ -43,7 +43,8 @@ def settings(world: str) -> tuple[tuple[str, ...], ...]:
     ValueError
         If the world is unknown.
     """
-    expect(world in TABLES, "world", f"one of {', '.join(TABLES)}", repr(world))
+    if world not in TABLES:
+        raise invalid("world", f"one of {', '.join(TABLES)}", repr(world))
     factors = tuple(contents()[world]["words"])
     return tuple(factors[:count] for count in range(1, len(factors) + 1))
 
@@ -72,13 +73,14 @@ def setting_of(world: str, selected: int | Iterable[str] | None = None) -> int:
     if selected is None:
         return len(known)
     if isinstance(selected, int):
-        expect_whole("selected", selected, 1, len(known), f"{world} (Table {TABLES[world][0]})")
+        check_int("selected", selected, 1, len(known), f"{world} (Table {TABLES[world][0]})")
         return selected
     selected = (selected,) if isinstance(selected, str) else tuple(selected)
     found = [number for number, one in enumerate(known, 1) if set(one) == set(selected)]
     listed = "; ".join(f"{number}: {', '.join(one)}" for number, one in enumerate(known, 1))
     expected = f"a set that has sentences (Table {TABLES[world][0]}: {listed})"
-    expect(found, "selected", expected, ", ".join(map(str, selected)) or "none")
+    if not found:
+        raise invalid("selected", expected, ", ".join(map(str, selected)) or "none")
     return found[0]
 
 

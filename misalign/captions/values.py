@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 
 def column(name: str, values: Tensor) -> Tensor:
     """A vector, from shape (n,) or (n, 1); a ValueError for any other."""
     flat = values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)
-    expect(flat, name, "shape (n,) or (n, 1)", tuple(values.shape))
+    if not flat:
+        raise invalid(name, "shape (n,) or (n, 1)", tuple(values.shape))
     return values.flatten()
 
 
@@ -21,9 +22,11 @@ def chosen(template: Tensor, count: int) -> Tensor:
     """Indices of sentences, int64, shape (n,); a ValueError for one that there is not."""
     template, expected = column("template", template), f"integers from 0 to {count - 1}"
     whole = not (template.is_floating_point() or template.dtype == torch.bool)
-    expect(whole, "template", expected, template.dtype)
+    if not whole:
+        raise invalid("template", expected, template.dtype)
     stray = template[(template < 0) | (template >= count)]
-    expect(not len(stray), "template", expected, stray[:3].tolist())
+    if len(stray):
+        raise invalid("template", expected, stray[:3].tolist())
     return template.long()
 
 
@@ -50,8 +53,10 @@ def columns(values: dict[str, Tensor], factors: Sequence[str], n: int) -> dict[s
     """
     missing = [factor for factor in factors if factor not in values]
     each = f"a tensor for each of {', '.join(factors)}"
-    expect(not missing, "values", each, f"none for {', '.join(missing)}")
+    if missing:
+        raise invalid("values", each, f"none for {', '.join(missing)}")
     found = {factor: column(f"values of {factor}", values[factor]) for factor in factors}
     for factor, one in found.items():
-        expect(len(one) == n, f"values of {factor}", f"{n} numbers, one a template", len(one))
+        if len(one) != n:
+            raise invalid(f"values of {factor}", f"{n} numbers, one a template", len(one))
     return found

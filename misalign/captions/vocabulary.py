@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 # NLTK makes three tokens of a string in braces, so no word of a caption can be one of these
 PAD, END, UNKNOWN = "{pad}", "{eos}", "{unk}"
@@ -94,15 +94,18 @@ class Vocabulary:
         ValueError
             If there is no caption, or one that does not fit into the length.
         """
-        expect(not isinstance(captions, str), "captions", "a list of strings", "one string")
-        expect(len(captions), "captions", "at least one", "none")
+        if isinstance(captions, str):
+            raise invalid("captions", "a list of strings", "one string")
+        if not len(captions):
+            raise invalid("captions", "at least one", "none")
         place: dict[str, int] = {}
         rows = torch.tensor([place.setdefault(caption, len(place)) for caption in captions])
         ids = [torch.tensor([*self.indices(tokenize(one)), self.end]) for one in place]
         longest = max(map(len, ids))
         length = longest if length is None else length
         fits = f"at least {longest}, the tokens and the end of the longest caption"
-        expect(longest <= length, "length", fits, length)
+        if not longest <= length:
+            raise invalid("length", fits, length)
         padded = pad_sequence(ids, batch_first=True, padding_value=self.pad)
         return torch.nn.functional.pad(padded, (0, length - longest), value=self.pad)[rows]
 
@@ -123,9 +126,11 @@ class Vocabulary:
         ValueError
             If an index is not of this vocabulary.
         """
-        expect(tokens.ndim == 2, "tokens", "shape (n, length)", tuple(tokens.shape))
+        if tokens.ndim != 2:
+            raise invalid("tokens", "shape (n, length)", tuple(tokens.shape))
         stray = tokens[(tokens < 0) | (tokens >= len(self))]
-        expect(not len(stray), "tokens", f"indices from 0 to {len(self) - 1}", stray[:3].tolist())
+        if len(stray):
+            raise invalid("tokens", f"indices from 0 to {len(self) - 1}", stray[:3].tolist())
         return [" ".join(map(self.words.__getitem__, self._said(row))) for row in tokens.tolist()]
 
     def _said(self, row: list[int]) -> list[int]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from misalign.captions.palettes import named_hues
-from misalign.errors import expect
+from misalign.errors import invalid
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,18 @@ class Wording:
         """
         name, last = f"values of {self.factor}", len(self.words) - 1
         if self.continuous:
-            expect(values.is_floating_point(), name, "floats in [0, 1]", values.dtype)
+            if not values.is_floating_point():
+                raise invalid(name, "floats in [0, 1]", values.dtype)
             stray = values[~((values >= 0) & (values <= 1))]
-            expect(not len(stray), name, "numbers in [0, 1]", stray[:3].tolist())
+            if len(stray):
+                raise invalid(name, "numbers in [0, 1]", stray[:3].tolist())
             cuts = torch.tensor(self.cuts, dtype=torch.float64, device=values.device)
             interval = torch.bucketize(values.double(), cuts, right=True)
             return torch.tensor(self.places, device=values.device)[interval]
         whole = not (values.is_floating_point() or values.dtype == torch.bool)
-        expect(whole, name, f"integers from 0 to {last}", values.dtype)
+        if not whole:
+            raise invalid(name, f"integers from 0 to {last}", values.dtype)
         stray = values[(values < 0) | (values > last)]
-        expect(not len(stray), name, f"integers from 0 to {last}", stray[:3].tolist())
+        if len(stray):
+            raise invalid(name, f"integers from 0 to {last}", stray[:3].tolist())
         return values.long()

@@ -14,7 +14,7 @@ from misalign.paths import expect_writable
 if TYPE_CHECKING:
     import pandas as pd
 
-    from misalign.audit import Findings
+    from misalign.audit.findings import Findings
 
 LEAST = 10  # concepts that the terminal shows
 PAIRS = 5
@@ -54,12 +54,11 @@ def _audit(
     captions: tuple[str, ...], html: Path | None, csv: Path | None, options: dict[str, Any]
 ) -> Findings:
     """Count, judge and report."""
-    from misalign import audit
-    from misalign.coverage import trend
+    from misalign.audit import findings, page, trend
 
     # a long count must not end at a place that cannot be written, or in a file that it reads
     plan = planned(captions, options)
-    audit.expect_places(html, csv, [*plan.files, *filter(None, [options["concepts"]])])
+    page.expect_places(html, csv, [*plan.files, *filter(None, [options["concepts"]])])
     for name, path in (("html", html), ("csv", csv)):
         if path:
             expect_writable(name, path.parent)
@@ -67,8 +66,8 @@ def _audit(
     percent = options["threshold"]
     tally = followed(plan, options)
     say_failed(tally)
-    findings = audit.find(tally, fit, None if percent is None else percent / 100)
-    audit.write(findings, html, csv, captions)
+    findings = findings.find(tally, fit, None if percent is None else percent / 100)
+    page.write(findings, html, csv, captions)
     return findings
 
 

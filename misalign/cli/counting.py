@@ -10,11 +10,11 @@ import click
 from tqdm import tqdm
 
 from misalign.cli.options import COUNT, FILE, WHERE, expect_apart
-from misalign.errors import expect
+from misalign.errors import invalid
 
 if TYPE_CHECKING:
-    from misalign.coverage import Tally
-    from misalign.coverage.counting import Plan
+    from misalign.coverage.count import Plan
+    from misalign.coverage.counts import Counts
 
 SMALL = 1 << 26  # bytes of files that are counted before workers would have started
 OPTIONS = (
@@ -77,8 +77,8 @@ def planned(captions: tuple[str, ...], options: dict[str, Any]) -> Plan:
     ValueError, OSError, ImportError
         In one line, as `misalign.coverage.count`.
     """
-    from misalign.coverage import Taxonomy
-    from misalign.coverage.counting import Plan
+    from misalign.coverage.count import Plan
+    from misalign.coverage.taxonomy import Taxonomy
 
     expect_apart(options, WHERE)
     return Plan.of(
@@ -103,9 +103,9 @@ def _labels(given: tuple[str, ...]) -> dict[str, str]:
     return labels
 
 
-def followed(plan: Plan, options: dict[str, Any]) -> Tally:
+def followed(plan: Plan, options: dict[str, Any]) -> Counts:
     """Count on as many workers as are worth it, behind a bar."""
-    from misalign import cluster
+    from misalign import parallel as cluster
 
     scheduler, slurm = options["scheduler"], options["slurm"]
     most = 1 if plan.size <= SMALL and not slurm else cluster.cpus()
@@ -126,11 +126,12 @@ def followed(plan: Plan, options: dict[str, Any]) -> Tally:
         tally = plan.count(client, progress)
     # without a caption the first reason stands for all, in the one line of the error
     first = "".join(f" ({file}: {reason})" for file, reason in tally.failed[:1])
-    expect(tally.captions, "captions", "at least one", f"none{first}")
+    if not tally.captions:
+        raise invalid("captions", "at least one", f"none{first}")
     return tally
 
 
-def say_failed(tally: Tally) -> None:
+def say_failed(tally: Counts) -> None:
     """Name files that could not be read."""
     for file, reason in tally.failed:
         click.echo(f"failed: {file}: {reason}", err=True)

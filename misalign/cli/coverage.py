@@ -11,7 +11,7 @@ from misalign.cli.options import FILE
 from misalign.paths import expect_another, expect_writable, replacing
 
 if TYPE_CHECKING:
-    from misalign.coverage import Tally
+    from misalign.coverage.counts import Counts
 
 
 @click.command()
@@ -33,7 +33,7 @@ def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) 
     context.exit(1 if tally.failed else 0)
 
 
-def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Tally:
+def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Counts:
     """Count as the options say, and write the table."""
     out = options["out"]
     plan = planned(captions, options)
@@ -47,7 +47,7 @@ def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Tally:
     return tally
 
 
-def _show(tally: Tally) -> None:
+def _show(tally: Counts) -> None:
     """Print counts by group, and files that failed."""
     table = tally.by_group().drop(columns=["category"])
     for name in ("coverage", "low", "high"):
@@ -55,6 +55,6 @@ def _show(tally: Tally) -> None:
     table["captions"] = [f"{count:,}" for count in table["captions"]]
     click.echo(table.to_string(index=False))
     words = "whole words" if tally.match == "words" else "substrings"
-    silent = f"{tally.silent:,} of them without text"
+    silent = f"{tally.empty:,} of them without text"
     click.echo(f"{tally.captions:,} captions, {silent}; {words} counted, 95 % intervals")
     say_failed(tally)

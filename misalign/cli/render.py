@@ -27,7 +27,7 @@ from misalign.cli.options import COUNT, FOLDER, expect_device
 )
 def render(world: str, n: int, out: Path, device: str, **options: Any) -> None:
     """Write a WORLD's pictures, factors and captions in the layout of the published files."""
-    from misalign.worlds import publish
+    from misalign.worlds import export as publish
 
     expect_device(device)
     if options["renderer"] == "blender" and device != "cpu":

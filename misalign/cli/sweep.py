@@ -10,15 +10,15 @@ import click
 from tqdm import tqdm
 
 from misalign.cli.options import COUNT, FILE, FOLDER, WHERE, expect_apart, expect_device
-from misalign.errors import expect
+from misalign.errors import invalid
 from misalign.paths import EXECUTED, RESULTS, SWEEPS, expect_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from misalign.carry_out import Outcome, Task
     from misalign.run import Run
-    from misalign.sweep import Sweep
+    from misalign.sweeps.grid import Sweep
+    from misalign.sweeps.runner import Outcome, Task
 
 
 @click.command()
@@ -55,7 +55,8 @@ def _found(file: Path, known: tuple[Path, ...]) -> Path:
         return file
     by_name = {path.stem: path for path in known}
     expected = f"a file, or one of {', '.join(by_name)}"
-    expect(str(file) in by_name, "FILES", expected, file)
+    if str(file) not in by_name:
+        raise invalid("FILES", expected, file)
     return by_name[str(file)]
 
 
@@ -72,8 +73,9 @@ def _check(options: dict[str, Any]) -> None:
 
 def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
     """Carry sweeps out, or only say what is to do; returns how many runs failed."""
-    from misalign import carry_out, cluster
-    from misalign.sweep import Sweep
+    from misalign import parallel as cluster
+    from misalign.sweeps import runner as carry_out
+    from misalign.sweeps.grid import Sweep
 
     folder, slurm, dry_run = (options[name] for name in ("results", "slurm", "dry_run"))
     if options["scheduler"] or (options["notebooks"] and not dry_run):
@@ -106,7 +108,9 @@ def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
             return 0
         if todo and options["notebooks"]:
             client = client or stack.enter_context(cluster.connected(None, slurm, workers))
-        outcomes = carry_out.on_dask(todo, client) if client else carry_out.here(todo, device)
+        outcomes = (
+            carry_out.run_on_dask(todo, client) if client else carry_out.run_local(todo, device)
+        )
         return _follow(outcomes, todo)
 
 
@@ -126,7 +130,7 @@ def _follow(outcomes: Iterator[Outcome], todo: list[Task]) -> int:
 
 def _summary(plan: Sweep, runs: list[Run], folder: Path, workers: int) -> str:
     """Say how much of a sweep is missing, and about how long it takes."""
-    from misalign.sweep import estimate
+    from misalign.sweeps.grid import estimate
 
     seconds = estimate(runs, folder) if runs else None
     beside = f" on {workers} workers" if workers > 1 else ""
@@ -138,7 +142,7 @@ def _summary(plan: Sweep, runs: list[Run], folder: Path, workers: int) -> str:
 
 def _say_measured(runs: list[Run], folder: Path, device: str) -> None:
     """Say how long runs of scales take that nobody ever recorded, by a short training."""
-    from misalign.sweep import measured, recorded_seconds
+    from misalign.sweeps.grid import measured, recorded_seconds
 
     kinds = {(run.experiment, run.scale) for run in runs if run.trains}
     unknown = [scale for name, scale in kinds if recorded_seconds(name, scale, folder) is None]

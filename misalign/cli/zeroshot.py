@@ -10,7 +10,7 @@ import click
 from misalign.cli.options import COUNT, FOLDER, expect_device
 
 if TYPE_CHECKING:
-    from misalign.zeroshot import Zeroshot
+    from misalign.zeroshot.result import Zeroshot
 
 
 @click.command()
@@ -58,13 +58,14 @@ def zeroshot(
     A picture that cannot be read is named and left out; the scores of the others are written all
     the same, and the exit status is 1.
     """
-    from misalign.streams import stream
-    from misalign.zeroshot import evaluate, load, read_folder
-    from misalign.zeroshot.models import PROMPTS
+    from misalign.rng import generator_for
+    from misalign.zeroshot.evaluate import evaluate
+    from misalign.zeroshot.folder import read_folder
+    from misalign.zeroshot.models import PROMPTS, load
     from misalign.zeroshot.result import expect_new
 
     expect_device(options["device"])
-    generator = stream(options["seed"], "weights")
+    generator = generator_for(options["seed"], "weights")
     encoding = {"prompts": options["prompts"] or PROMPTS} | {
         k: options[k] for k in ("device", "amp")
     }

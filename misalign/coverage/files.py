@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from misalign.coverage import formats
 from misalign.coverage.formats import FORMATS, KINDS, USUAL, ending
-from misalign.errors import expect
+from misalign.errors import invalid
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,24 +91,30 @@ def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
     """
     paths: dict[Path, Path] = {}
     names = list(names)
-    expect(names, "captions", "files, folders or patterns", "none")
-    expect(not kind or kind in KINDS, "format", f"one of {', '.join(KINDS)}", repr(kind))
+    if not names:
+        raise invalid("captions", "files, folders or patterns", "none")
+    if not (not kind or kind in KINDS):
+        raise invalid("format", f"one of {', '.join(KINDS)}", repr(kind))
     known = f"{', '.join(FORMATS)}, or a format that is given"
     for name in names:
-        expect(str(name), "captions", "files, folders or patterns", "an empty name")
+        if not str(name):
+            raise invalid("captions", "files, folders or patterns", "an empty name")
         path = Path(name)
         if path.is_dir():
             inside = [one for one in sorted(path.rglob("*")) if one.is_file()]
             files = [one for one in inside if _gathered(one, path, kind)]
             expected = "a file" if kind else f"files of {', '.join(GATHERED)}"
             expected += " in a folder"
-            expect(files, "captions", expected, path, FileNotFoundError)
+            if not files:
+                raise invalid("captions", expected, path, FileNotFoundError)
         else:
             matching = [path] if path.exists() else _matching(path)
             files = [one for one in matching if one.is_file()]
-            expect(files, "captions", "a file, folder or pattern", name, FileNotFoundError)
+            if not files:
+                raise invalid("captions", "a file, folder or pattern", name, FileNotFoundError)
             for one in files:
-                expect(kind or ending(one) in FORMATS, "captions", f"a file of {known}", one)
+                if not (kind or ending(one) in FORMATS):
+                    raise invalid("captions", f"a file of {known}", one)
         paths |= {one.resolve(): one for one in files}
     return list(paths.values())
 
@@ -170,7 +176,8 @@ def shards(
             continue
         chosen = _column(file, columns, column)
         for _, name in labels:
-            expect(name in columns, f"label column of {file}", ", ".join(columns), name)
+            if name not in columns:
+                raise invalid(f"label column of {file}", ", ".join(columns), name)
         parts += [Shard(file, part, size, chosen, labels, kind) for part, size in pieces]
     return parts, failed
 
@@ -179,12 +186,14 @@ def _column(file: Path, columns: list[str], wanted: str | None) -> str:
     """The column of captions."""
     shown = ", ".join(columns) or "none"
     if wanted is not None:
-        expect(wanted in columns, "column", f"one of {file}: {shown}", wanted)
+        if wanted not in columns:
+            raise invalid("column", f"one of {file}: {shown}", wanted)
         return wanted
     by_name = {name.lower(): name for name in reversed(columns)}
     usual = [by_name[name] for name in USUAL if name in by_name]
     expected = f"the one of {file} that holds captions (or format tsv-bare: there is no header)"
-    expect(usual, "column", expected, f"columns {shown}")
+    if not usual:
+        raise invalid("column", expected, f"columns {shown}")
     return usual[0]
 
 
@@ -217,7 +226,8 @@ def batches(shard: Shard) -> Iterator[Batch]:
             captions = pc.list_flatten(captions)
             labels = {group: column.take(parents) for group, column in labels.items()}
         for name, one in (("column", captions), *labels.items()):
-            expect(_is_text(one.type), f"{name} of {shard.file}", "text", one.type)
+            if not _is_text(one.type):
+                raise invalid(f"{name} of {shard.file}", "text", one.type)
         yield Batch(_strings(captions), {group: _strings(one) for group, one in labels.items()})
 
 

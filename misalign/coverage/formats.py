@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from misalign.coverage import lines
-from misalign.errors import expect
+from misalign.errors import invalid
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +84,8 @@ class Delimited:
         """What parts the first line."""
         with lines.opened(path) as file:
             first = file.readline(lines.BLOCK)
-        expect(not first.startswith(lines.UTF_16), "encoding", "UTF-8", "UTF-16")
+        if first.startswith(lines.UTF_16):
+            raise invalid("encoding", "UTF-8", "UTF-16")
         others = [mark for mark in ";\t|," if mark.encode() in first]
         usual = self.delimiter.encode() in first or not others
         return self.delimiter if usual else others[0]
@@ -155,7 +156,8 @@ class JSON:
         lists = [one for one in found if one and isinstance(one, list) and _objects(one)]
         captioned = [one for one in lists if any(name.lower() in USUAL for name in one[0])]
         chosen = captioned or lists
-        expect(chosen, "JSON", "a list of objects", type(content).__name__)
+        if not chosen:
+            raise invalid("JSON", "a list of objects", type(content).__name__)
         return chosen[0]
 
     def columns(self, path: Path) -> list[str]:

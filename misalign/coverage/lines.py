@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,7 +62,8 @@ def blocks(path: Path, part: tuple[int, int] | None) -> Iterator[bytes]:
             if not lines:
                 return
             if not place:
-                expect(not lines.startswith(UTF_16), "encoding", "UTF-8", "UTF-16")
+                if lines.startswith(UTF_16):
+                    raise invalid("encoding", "UTF-8", "UTF-16")
             yield lines.removeprefix(MARK) if not place else lines
             place += len(lines)
 
@@ -71,7 +72,8 @@ def _rest(file: BinaryIO) -> bytes:
     """What is left of a line."""
     line = file.readline(LONGEST)
     whole = line.endswith(b"\n") or len(line) < LONGEST
-    expect(whole, "line", f"at most {LONGEST:,} bytes", "more")
+    if not whole:
+        raise invalid("line", f"at most {LONGEST:,} bytes", "more")
     return line
 
 
@@ -94,8 +96,10 @@ def first_records(path: Path, most: int = 100) -> dict:
         lines = (line for block in every for line in block.split(b"\n") if line.strip())
         for line in itertools.islice(lines, most):
             record = json.loads(line)
-            expect(isinstance(record, dict), "line", "a JSON object", type(record).__name__)
+            if not isinstance(record, dict):
+                raise invalid("line", "a JSON object", type(record).__name__)
             for key, value in record.items():
                 found[key] = value if found.get(key) is None else found[key]
-        expect(found or next(lines, None) is None, "lines", "JSON objects with keys", "none")
+        if not (found or next(lines, None) is None):
+            raise invalid("lines", "JSON objects with keys", "none")
     return found

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from misalign.coverage.concepts import Taxonomy
-from misalign.coverage.folding import END, Folding
-from misalign.errors import expect
+from misalign.coverage.normalize import END, Folding
+from misalign.coverage.taxonomy import Taxonomy
+from misalign.errors import invalid
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +54,8 @@ class Matcher:
     """
 
     def __init__(self, taxonomy: Taxonomy, match: str = WORDS) -> None:
-        expect(match in MATCHES, "match", " or ".join(MATCHES), match)
+        if match not in MATCHES:
+            raise invalid("match", " or ".join(MATCHES), match)
         expect_installed()
         from ahocorasick_rs import BytesAhoCorasick, Implementation
 
@@ -87,7 +88,7 @@ class Matcher:
             both of shape (found,).
         """
         data, order = self.folded(captions)
-        patterns, lines = self.found(data)
+        patterns, lines = self.find_matches(data)
         rows = order[lines]
         counts = self._counts[patterns]
         # the k-th concept of each match, for matches that have several
@@ -97,7 +98,7 @@ class Matcher:
         cells[np.repeat(rows, counts) * self.size + concepts] = True
         return np.divmod(np.flatnonzero(cells), self.size)
 
-    def found(self, data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    def find_matches(self, data: bytes) -> tuple[np.ndarray, np.ndarray]:
         """Find patterns in folded captions: the place of each in `patterns`, and its line."""
         found = self._engine.find_matches_as_indexes(data, overlapping=True)
         flat = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found))
@@ -131,7 +132,8 @@ def expect_installed() -> None:
 
     missing = [name for name in ("pyarrow", "ahocorasick_rs") if not find_spec(name)]
     expected = "the packages of captions (pip install -e '.[captions]')"
-    expect(not missing, "captions", expected, f"no {', '.join(missing)}", ImportError)
+    if missing:
+        raise invalid("captions", expected, f"no {', '.join(missing)}", ImportError)
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from misalign.coverage.tally import Tally
+    from misalign.coverage.counts import Counts
 
 LEVEL = 0.95
 
@@ -38,7 +38,7 @@ def interval(count: int, total: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def by_concept(tally: Tally) -> pd.DataFrame:
+def by_concept(tally: Counts) -> pd.DataFrame:
     """One line a concept.
 
     Parameters
@@ -52,7 +52,7 @@ def by_concept(tally: Tally) -> pd.DataFrame:
         Columns ``category, group, concept, captions, coverage, low, high``: captions that name the
         concept, their share of all captions, and its 95 % interval, if these captions are a sample
         of others. Shares are of 1. With labels, also ``pictures, omitted, right, perturbed``; see
-        `Tally`.
+        `Counts`.
     """
     concepts = tally.taxonomy.concepts
     about = {
@@ -60,13 +60,13 @@ def by_concept(tally: Tally) -> pd.DataFrame:
         "group": [one.group for one in concepts],
         "concept": [one.name for one in concepts],
     }
-    table = pd.DataFrame(about | _shares(tally.named, tally.captions))
+    table = pd.DataFrame(about | _shares(tally.concepts, tally.captions))
     if tally.labelled.any():
         table[["pictures", "omitted", "right", "perturbed"]] = tally.labelled
     return table
 
 
-def by_group(tally: Tally) -> pd.DataFrame:
+def by_group(tally: Counts) -> pd.DataFrame:
     """One line a group.
 
     Parameters

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from misalign.errors import expect
+from misalign.errors import invalid
 from misalign.paths import LIBRARY
 
 if TYPE_CHECKING:
-    from misalign.coverage.concepts import Concept, Taxonomy
+    from misalign.coverage.taxonomy import Concept, Taxonomy
 
 PACKAGED = LIBRARY / "data" / "concepts.yml"
 NEEDED = ("group", "concept")
@@ -22,9 +22,11 @@ NEEDED = ("group", "concept")
 def read(path: Path | None) -> Taxonomy:
     """Read a taxonomy; see `misalign.coverage.Taxonomy.read`."""
     path = PACKAGED if path is None else Path(path)
-    expect(path.is_file(), "concepts", "a YAML or CSV file", path, FileNotFoundError)
+    if not path.is_file():
+        raise invalid("concepts", "a YAML or CSV file", path, FileNotFoundError)
     kinds = {".yml": _from_yaml, ".yaml": _from_yaml, ".csv": _from_csv}
-    expect(path.suffix.lower() in kinds, "concepts", "a .yml, .yaml or .csv file", path)
+    if path.suffix.lower() not in kinds:
+        raise invalid("concepts", "a .yml, .yaml or .csv file", path)
     try:
         return kinds[path.suffix.lower()](path.read_text(encoding="utf-8-sig"))
     except yaml.YAMLError as error:
@@ -37,13 +39,14 @@ def read(path: Path | None) -> Taxonomy:
 
 
 def _from_yaml(text: str) -> Taxonomy:
-    from misalign.coverage.concepts import Taxonomy
+    from misalign.coverage.taxonomy import Taxonomy
 
     # safe_load would take the term "no" for False, and of a key given twice the last
     content = yaml.load(text, _Strings)
     _expect_mapping(content, "file")
     extra = ", ".join(map(str, set(content) - {"concepts", "exclusive"}))
-    expect(not extra, "file", "the entries concepts and exclusive", extra)
+    if extra:
+        raise invalid("file", "the entries concepts and exclusive", extra)
     concepts = tuple(_named(content.get("concepts")))
     sets = content.get("exclusive") or {}
     _expect_mapping(sets, "exclusive")
@@ -66,7 +69,7 @@ class _Strings(yaml.BaseLoader):
 
 def _named(content: object) -> Iterator[Concept]:
     """Concepts of nested mappings: category, group, concept, terms."""
-    from misalign.coverage.concepts import Concept
+    from misalign.coverage.taxonomy import Concept
 
     _expect_mapping(content, "concepts")
     for category, groups in content.items():
@@ -77,12 +80,14 @@ def _named(content: object) -> Iterator[Concept]:
                 where = f"{category}: {group}: {name}"
                 terms = terms or []
                 flat = isinstance(terms, list) and all(isinstance(one, str) for one in terms)
-                expect(flat, where, "a list of terms", terms)
+                if not flat:
+                    raise invalid(where, "a list of terms", terms)
                 yield Concept(category, group, name, _with_name(name, terms))
 
 
 def _expect_mapping(content: object, where: str) -> None:
-    expect(isinstance(content, dict), where, "entries of the form NAME: ...", content or "nothing")
+    if not isinstance(content, dict):
+        raise invalid(where, "entries of the form NAME: ...", content or "nothing")
 
 
 def _excluding(sets: dict, concepts: tuple[Concept, ...]) -> Iterator[frozenset[int]]:
@@ -90,28 +95,34 @@ def _excluding(sets: dict, concepts: tuple[Concept, ...]) -> Iterator[frozenset[
     for group, lists in sets.items():
         places = {one.name: i for i, one in enumerate(concepts) if one.group == group}
         where = f"exclusive: {group}"
-        expect(places, where, "a group of the file", group)
-        expect(isinstance(lists, list), where, "a list of lists of concepts", lists)
+        if not places:
+            raise invalid(where, "a group of the file", group)
+        if not isinstance(lists, list):
+            raise invalid(where, "a list of lists of concepts", lists)
         for names in lists:
             several = isinstance(names, list) and len(names) > 1
-            expect(several, where, "lists of two or more concepts", names)
+            if not several:
+                raise invalid(where, "lists of two or more concepts", names)
             unknown = [name for name in names if name not in places]
-            expect(not unknown, where, f"concepts among {', '.join(places)}", unknown)
+            if unknown:
+                raise invalid(where, f"concepts among {', '.join(places)}", unknown)
             yield frozenset(places[name] for name in names)
 
 
 def _from_csv(text: str) -> Taxonomy:
-    from misalign.coverage.concepts import Concept, Taxonomy
+    from misalign.coverage.taxonomy import Concept, Taxonomy
 
     rows = csv.DictReader(text.splitlines(), strict=True)
     columns = rows.fieldnames or []
     expected = "columns group, concept and maybe category, terms"
-    expect(set(NEEDED) <= set(columns), "header", expected, ", ".join(columns) or "none")
+    if not set(NEEDED) <= set(columns):
+        raise invalid("header", expected, ", ".join(columns) or "none")
     concepts = []
     for row in rows:
         where = f"line {rows.line_num}"
         complete = None not in row and all((row[name] or "").strip() for name in NEEDED)
-        expect(complete, where, expected, ", ".join(str(value) for value in row.values()))
+        if not complete:
+            raise invalid(where, expected, ", ".join(str(value) for value in row.values()))
         category, group, name = ((row.get(key) or "").strip() for key in ("category", *NEEDED))
         terms = [term.strip() for term in (row.get("terms") or "").split("|") if term.strip()]
         concepts.append(Concept(category, group, name, _with_name(name, terms)))

@@ -13,13 +13,13 @@ import pandas as pd
 import torch
 
 from misalign.bias import Bias
-from misalign.errors import expect, expect_whole
-from misalign.probes import LinearProbe, MLPProbe
-from misalign.scales import Scale
-from misalign.scoring import Fitted, Read, probed, row, table
-from misalign.streams import stream
-from misalign.studies.base import mlp_pair
-from misalign.training import Recipe
+from misalign.errors import check_int, invalid
+from misalign.evaluation import probed, row, table
+from misalign.probes.regression import LinearProbe, MLPProbe
+from misalign.rng import generator_for
+from misalign.run import Read, TrainedModel
+from misalign.studies.vectors import Scale, mlp_pair
+from misalign.training.loop import Recipe
 from misalign.worlds.resampled import ResampledWorld
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ SCALES = {
         relative=False,
         whiten=True,
         standardize=True,
-        recipe=Recipe(steps=20, batch_size=64, rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True),
+        recipe=Recipe(
+            steps=20, batch_size=64, learning_rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True
+        ),
         probe_samples=256,
         probe_steps=20,
     ),
@@ -47,7 +49,9 @@ SCALES = {
         relative=False,
         whiten=True,
         standardize=True,
-        recipe=Recipe(steps=1000, batch_size=256, rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True),
+        recipe=Recipe(
+            steps=1000, batch_size=256, learning_rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True
+        ),
         probe_samples=8192,
         probe_steps=600,
     ),
@@ -81,33 +85,38 @@ class Assumptions:
         ValueError
             If there is no such bias or setting.
         """
-        expect(bias in KINDS, "bias", f"one of {', '.join(KINDS)}", repr(bias))
-        expect_whole("setting", setting, 1, len(PROBABILITIES), "the study's probabilities")
+        if bias not in KINDS:
+            raise invalid("bias", f"one of {', '.join(KINDS)}", repr(bias))
+        check_int("setting", setting, 1, len(PROBABILITIES), "the study's probabilities")
         return Bias(2, (1, 2), (2,), probability=PROBABILITIES[setting - 1], kind=KINDS[bias])
 
-    def initial(self, run: Run, device: torch.device | str) -> Fitted:
+    def initial(self, run: Run, device: torch.device | str) -> TrainedModel:
         """Draw a run's world and its encoders before training."""
-        scale = run.budget
+        scale = run.scale_config
         bias, values = self.bias(run.bias, run.setting), VALUES[run.latents]
         world = ResampledWorld.draw(bias, values=values, layers=scale.layers, seed=run.seed)
         world = world.to(device)
         sample = world.sample(
-            scale.probe_samples, generator=stream(run.seed, "scales", device=device), device=device
+            scale.probe_samples,
+            generator=generator_for(run.seed, "scales", device=device),
+            device=device,
         )
-        return Fitted(world, mlp_pair(run, scale, sample), torch.zeros(0))
+        return TrainedModel(world, mlp_pair(run, scale, sample), torch.zeros(0))
 
     @torch.no_grad()
-    def represent(self, run: Run, fitted: Fitted, purpose: str, device: torch.device | str) -> Read:
+    def represent(
+        self, run: Run, fitted: TrainedModel, purpose: str, device: torch.device | str
+    ) -> Read:
         """Represent fresh samples; targets are every true factor and what captions say of s2."""
-        generator = stream(run.seed, purpose, device=device)
-        n = run.budget.probe_samples
+        generator = generator_for(run.seed, purpose, device=device)
+        n = run.scale_config.probe_samples
         batch = fitted.world.sample(n, generator=generator, device=device)
         observed = {"image": batch.image, "text": batch.text}
         representations = {name: fitted.encoders[name](x) for name, x in observed.items()}
         targets = {("image", name): values for name, values in batch.factors.items()}
         return representations, targets | {("text", "s2"): batch.text_factors["s2"]}
 
-    def score(self, run: Run, fitted: Fitted, device: torch.device | str) -> pd.DataFrame:
+    def score(self, run: Run, fitted: TrainedModel, device: torch.device | str) -> pd.DataFrame:
         """Read every factor from both modalities by both probes.
 
         Factors of a few values count as the numbers that stand for them, so all score R2. Where
@@ -120,8 +129,8 @@ class Assumptions:
         keys = list(samples["fit"][1])
         rows = []
         for modality in ("image", "text"):
-            generator = stream(run.seed, "probes", modality, device=device)
-            deep = MLPProbe(run.budget.probe_steps, generator=generator)
+            generator = generator_for(run.seed, "probes", modality, device=device)
+            deep = MLPProbe(run.scale_config.probe_steps, generator=generator)
             for name, probe in (("linear", LinearProbe()), ("nonlinear", deep)):
                 found = probed(probe, modality, keys, samples)["test"]
                 for key in keys:

@@ -6,15 +6,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from misalign.bias import Bias
-from misalign.captions import Captioner
-from misalign.errors import expect
+from misalign.captions.captioner import Captioner
+from misalign.errors import invalid
+from misalign.images.cached import CachedImages
+from misalign.images.folder import ImageFolder
 from misalign.paths import DATA
-from misalign.pictures import Folder, Kept
-from misalign.streams import stream
-from misalign.studies.pictured import POOL, PictureStudy, gpu, laptop, live, published, smoke
-from misalign.theory.words import word_oracle
+from misalign.rng import generator_for
+from misalign.studies.images import POOL, ImageStudy, gpu, laptop, live, published, smoke
+from misalign.theory.caption_oracle import caption_oracle
 from misalign.worlds import causal3dident
-from misalign.worlds.captioned import Composed
+from misalign.worlds.captions import TemplateCaptions
 
 if TYPE_CHECKING:
     from misalign.run import Run
@@ -24,7 +25,7 @@ TRUNK = ((24, 5, 2), (48, 5, 2), (96, 3, 2), (128, 3, 2))
 LIGHT = ((32, 4, 4), (64, 3, 2), (128, 3, 2))
 
 
-class Causal3dident(PictureStudy):
+class Causal3dident(ImageStudy):
     """Seven semantic factors on a causal graph, and three angles of the picture alone."""
 
     world = "causal3dident"
@@ -34,7 +35,7 @@ class Causal3dident(PictureStudy):
     variants = ("", "untrained", "printed", "distinct", "slip", "published")
     downloaded = "published"
     semantic, factors = causal3dident.SEMANTIC, causal3dident.FACTORS
-    settings = {
+    scales = {
         "smoke": smoke(TRUNK),
         "live": live(LIGHT, 200),
         "laptop": laptop(TRUNK, 260),
@@ -46,26 +47,28 @@ class Causal3dident(PictureStudy):
         """Look a setting of Table 10 up; perturbed factors are always drawn anew (App. E.1)."""
         return causal3dident.setting(bias, setting)
 
-    def captions(self, run: Run) -> Composed:
+    def captions(self, run: Run) -> TemplateCaptions:
         """Captions of a run, by its variant."""
         bias = self.bias(run.bias, run.setting)
         if run.variant == "slip":
             only = "perturbation setting 1, the only one that slips"
             said = f"{run.bias} {run.setting}"
-            expect((run.bias, run.setting) == ("perturbation", 1), "variant", only, said)
-        kind = causal3dident.Slipped if run.variant == "slip" else Composed
+            if (run.bias, run.setting) != ("perturbation", 1):
+                raise invalid("variant", only, said)
+        kind = causal3dident.Slipped if run.variant == "slip" else TemplateCaptions
         names = tuple(self.semantic[i - 1].name for i in bias.selected)
         return kind(self.semantic, bias, _captioner(names, run.variant))
 
-    def rendered(self, n: int, side: int) -> Kept:
+    def rendered(self, n: int, side: int) -> CachedImages:
         """Pictures whose factors are drawn from the graph."""
         return causal3dident.rendered(n, seed=POOL, size=side)
 
-    def stored(self) -> Folder:
+    def stored(self) -> ImageFolder:
         """Pictures in the published layout, in ``data/causal3dident``."""
         path = DATA / "causal3dident"
         expected = f"pictures in the published layout, from {PAGE}"
-        expect(path.is_dir(), str(path), expected, "nothing there", FileNotFoundError)
+        if not path.is_dir():
+            raise invalid(str(path), expected, "nothing there", FileNotFoundError)
         return causal3dident.folder(path)
 
     def oracle(self, run: Run) -> dict[tuple[str, str], float]:
@@ -91,5 +94,5 @@ def _captioner(names: tuple[str, ...], variant: str) -> Captioner:
 
 @cache
 def _words(bias: Bias) -> dict[str, float]:
-    found = word_oracle(bias, generator=stream(0, "word oracle"))
+    found = caption_oracle(bias, generator=generator_for(0, "word oracle"))
     return {name: round(value, 6) for name, value in found.items()}

@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from misalign.bias import Bias
-from misalign.classifiers import Classifier, class_mcc
-from misalign.errors import expect, expect_whole
-from misalign.pictures import Kept
-from misalign.scoring import Fitted, Read, row, table
-from misalign.streams import stream
-from misalign.studies.pictured import POOL, ROWS, PictureScale, PictureStudy, laptop, live, smoke
+from misalign.errors import check_int, invalid
+from misalign.evaluation import row, table
+from misalign.images.cached import CachedImages
+from misalign.metrics import confusion, corrected, expected_chance, macro_f1, multiclass_mcc
+from misalign.probes.classification import Classifier
+from misalign.rng import generator_for
+from misalign.run import Read, TrainedModel
+from misalign.studies.images import POOL, ROWS, ImageScale, ImageStudy, laptop, live, smoke
 from misalign.worlds import concepts
-from misalign.worlds.concepts import GROUPS, Naming
-from misalign.zeroshot.scores import confusion, corrected, expected_chance, macro_f1
+from misalign.worlds.concepts import GROUPS, ConceptCaptions
 
 if TYPE_CHECKING:
     from misalign.run import Run
@@ -60,8 +61,9 @@ def coverage(bias: str, setting: int) -> tuple[float, ...]:
         If there is no such bias or setting.
     """
     known = {"coverage": len(LEVELS), "breadth": len(BREADTHS), "omission": len(HOW_OFTEN)}
-    expect(bias in known, "bias", f"one of {', '.join(known)}", repr(bias))
-    expect_whole("setting", setting, 1, known[bias], f"{bias} bias")
+    if bias not in known:
+        raise invalid("bias", f"one of {', '.join(known)}", repr(bias))
+    check_int("setting", setting, 1, known[bias], f"{bias} bias")
     places = range(len(GROUPS))
     if bias == "coverage":
         return tuple(LEVELS[(place - setting + 1) % len(LEVELS)] for place in places)
@@ -72,17 +74,17 @@ def coverage(bias: str, setting: int) -> tuple[float, ...]:
     return tuple(HOW_OFTEN[setting - 1] if name == LEFT_OUT else OTHERS for name in GROUPS)
 
 
-def _gentle(scale: PictureScale) -> PictureScale:
+def _gentle(scale: ImageScale) -> ImageScale:
     """Smaller pictures, and lower rates than where every caption names everything.
 
     Most captions here say next to nothing, so the first losses are large beside what there is to
     learn, and at full rates they leave most hidden units dead.
     """
-    recipe = replace(scale.recipe, rate=2e-3, muon_rate=0.02, warmup=0.1)
+    recipe = replace(scale.recipe, learning_rate=2e-3, muon_rate=0.02, warmup=0.1)
     return replace(scale, side=SIDE, recipe=recipe, probe_steps=400)
 
 
-class Concepts(PictureStudy):
+class Concepts(ImageStudy):
     """Ten groups of concepts, independent, named by captions in given shares of the pictures."""
 
     world = "concepts"
@@ -90,7 +92,7 @@ class Concepts(PictureStudy):
     variants = ("", "untrained")
     downloaded = "none"  # there are no published pictures of this world
     semantic, factors = concepts.SEMANTIC, concepts.FACTORS
-    settings = {
+    scales = {
         "smoke": replace(smoke(TRUNK), side=24),
         "live": _gentle(live(TRUNK, 240)),
         "laptop": _gentle(laptop(TRUNK, 800)),
@@ -101,19 +103,21 @@ class Concepts(PictureStudy):
         shares = coverage(bias, setting)
         return Bias(len(GROUPS), tuple(i for i, share in enumerate(shares, 1) if share > 0))
 
-    def captions(self, run: Run) -> Naming:
+    def captions(self, run: Run) -> ConceptCaptions:
         """Captions that name groups as often as the run's setting says."""
-        return Naming(coverage(run.bias, run.setting))
+        return ConceptCaptions(coverage(run.bias, run.setting))
 
-    def rendered(self, n: int, side: int) -> Kept:
+    def rendered(self, n: int, side: int) -> CachedImages:
         """Pictures of scenes drawn at random."""
         return concepts.rendered(n, seed=POOL, size=side)
 
     @torch.no_grad()
-    def represent(self, run: Run, fitted: Fitted, purpose: str, device: torch.device | str) -> Read:
+    def represent(
+        self, run: Run, fitted: TrainedModel, purpose: str, device: torch.device | str
+    ) -> Read:
         """Represent pictures that no encoder was trained on, each once; targets are the groups."""
         world = self._world(run, "test" if purpose == "probe test" else "evaluation", device)
-        generator = stream(run.seed, purpose, device=device)
+        generator = generator_for(run.seed, purpose, device=device)
         batches = [world.pairs(rows, generator=generator) for rows in world.part.split(ROWS)]
         z = {
             name: torch.cat([fitted.encoders[name](getattr(one, name)).float() for one in batches])
@@ -124,7 +128,7 @@ class Concepts(PictureStudy):
         }
         return z, targets
 
-    def score(self, run: Run, fitted: Fitted, device: torch.device | str) -> pd.DataFrame:
+    def score(self, run: Run, fitted: TrainedModel, device: torch.device | str) -> pd.DataFrame:
         """Zero-shot macro-F1 and a linear classifier's MCC of every group, from pictures.
 
         Beside them, as metrics of their own: chance, the macro-F1 that the same predictions have
@@ -133,11 +137,11 @@ class Concepts(PictureStudy):
         fit, test = (
             self.represent(run, fitted, f"probe {name}", device) for name in ("fit", "test")
         )
-        generator = stream(run.seed, "probes", device=device)
+        generator = generator_for(run.seed, "probes", device=device)
         keys = [("image", name) for name in GROUPS]
         classes = torch.cat([fit[1][key] for key in keys], 1)
         sizes = [factor.size for factor in self.semantic]
-        probe = Classifier(run.budget.probe_steps, hidden=0, generator=generator)
+        probe = Classifier(run.scale_config.probe_steps, hidden=0, generator=generator)
         guesses = probe.fit(fit[0]["image"], classes, sizes).predict(test[0]["image"])
         shares = fitted.world.captions.coverage
         rows = []
@@ -149,7 +153,7 @@ class Concepts(PictureStudy):
 
         for place, key in enumerate(keys):
             truth = test[1][key][:, 0]
-            add(key, "linear", mcc=class_mcc(truth, guesses[:, place]))
+            add(key, "linear", mcc=multiclass_mcc(truth, guesses[:, place]))
             prompts = prompted(fitted, key[1], device)
             told = confusion(truth.cpu(), nearest(test[0]["image"], prompts).cpu(), sizes[place])
             f1, luck = macro_f1(told), expected_chance(told)
@@ -159,13 +163,13 @@ class Concepts(PictureStudy):
 
 
 @torch.no_grad()
-def prompted(fitted: Fitted, group: str, device: torch.device | str = "cpu") -> Tensor:
+def prompted(fitted: TrainedModel, group: str, device: torch.device | str = "cpu") -> Tensor:
     """Encode a group's concepts as captions that name nothing else, such as "a picture red".
 
     Parameters
     ----------
     fitted : Fitted
-        A world of `Naming` captions, and its encoders.
+        A world of `ConceptCaptions` captions, and its encoders.
     group : str
         One of `misalign.worlds.concepts.GROUPS`.
     device : torch.device or str, optional

@@ -7,14 +7,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from misalign.bias import Bias
-from misalign.captions import Captioner
-from misalign.errors import expect_whole
+from misalign.captions.captioner import Captioner
+from misalign.errors import check_int
+from misalign.images.cached import CachedImages
+from misalign.images.npz import NpzImages
 from misalign.paths import DATA
-from misalign.pictures import Kept, Stored
-from misalign.studies.pictured import (
+from misalign.studies.images import (
     PIXELS,
     POOL,
-    PictureStudy,
+    ImageStudy,
     gpu,
     laptop,
     live,
@@ -22,8 +23,8 @@ from misalign.studies.pictured import (
     smoke,
 )
 from misalign.worlds import mpi3d
-from misalign.worlds.captioned import Composed
-from misalign.worlds.omitting import Omitting
+from misalign.worlds.captions import TemplateCaptions
+from misalign.worlds.random_omission import RandomOmission
 
 if TYPE_CHECKING:
     from misalign.run import Run
@@ -39,7 +40,7 @@ NAMED = 4
 MISSING = {"omission": (1, 1, 1), "silence": (1, 1, 0)}
 
 
-class Mpi3d(PictureStudy):
+class Mpi3d(ImageStudy):
     """Five semantic factors and two of the picture alone, all discrete and independent."""
 
     world = "mpi3d"
@@ -47,7 +48,7 @@ class Mpi3d(PictureStudy):
     variants = ("", "untrained", "always", PIXELS, "photographs")
     downloaded = "photographs"
     semantic, factors = mpi3d.SEMANTIC, mpi3d.FACTORS
-    settings = {
+    scales = {
         "smoke": smoke(TRUNK),
         "live": live(TRUNK, 200),
         # a third of the laptop's training and three times as much: what is perturbed comes back
@@ -78,11 +79,11 @@ class Mpi3d(PictureStudy):
             If there is no such bias or setting.
         """
         if bias in MISSING:
-            expect_whole("setting", setting, 1, len(CHANCES), "the study's probabilities")
+            check_int("setting", setting, 1, len(CHANCES), "the study's probabilities")
             return mpi3d.setting("selection", NAMED)
         return mpi3d.setting(bias, setting)
 
-    def captions(self, run: Run) -> Composed:
+    def captions(self, run: Run) -> TemplateCaptions:
         """Captions of a run; in the variant ``always`` a perturbed factor is always drawn anew."""
         bias = self.bias(run.bias, run.setting)
         if run.variant == "always":
@@ -90,16 +91,16 @@ class Mpi3d(PictureStudy):
         names = tuple(self.semantic[i - 1].name for i in bias.selected)
         captioner = _captioner(names)
         if run.bias not in MISSING:
-            return Composed(self.semantic, bias, captioner)
+            return TemplateCaptions(self.semantic, bias, captioner)
         chances = tuple(CHANCES[run.setting - 1] * one for one in MISSING[run.bias])
         shorter = _captioner(names[:-1])
-        return Omitting(self.semantic, bias, captioner, shorter, chances)
+        return RandomOmission(self.semantic, bias, captioner, shorter, chances)
 
-    def rendered(self, n: int, side: int) -> Kept:
+    def rendered(self, n: int, side: int) -> CachedImages:
         """Pictures of a pool of combinations."""
         return mpi3d.rendered(n, seed=POOL, size=side)
 
-    def stored(self) -> Stored:
+    def stored(self) -> NpzImages:
         """Photographs of the published file, in ``data/``."""
         return mpi3d.stored(DATA / FILE)
 
@@ -117,7 +118,7 @@ class Mpi3d(PictureStudy):
                 known["image", factor.name] = 1.0
         known |= {("text", factor.name): 0.0 for factor in captions.perturbed}
         doubtful = captions.perturbed if bias.probability < 1 else ()
-        if isinstance(captions, Omitting):
+        if isinstance(captions, RandomOmission):
             doubtful = captions.selected[-1:]
             if min(captions.chances) == 1:  # it is never named
                 known["image", doubtful[0].name] = 0.0
@@ -132,3 +133,7 @@ class Mpi3d(PictureStudy):
 def _captioner(names: tuple[str, ...]) -> Captioner:
     # its tables take a while, and all seeds share them
     return Captioner.mpi3d(names)
+
+
+aligned = Mpi3d("sym_align_max_ent")
+nt_xent = Mpi3d("nt_xent")

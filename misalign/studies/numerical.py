@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from misalign.bias import Bias
-from misalign.downstream import BINARY, BLOCKS, SPLIT, predicted, tasks
-from misalign.probes import LinearProbe, MLPProbe
-from misalign.scales import Scale
-from misalign.scoring import Fitted, Key, Read, probed, row, table
-from misalign.streams import stream
-from misalign.studies.base import mlp_pair
+from misalign.evaluation import probed, row, table
+from misalign.probes.regression import LinearProbe, MLPProbe
+from misalign.rng import generator_for
+from misalign.run import Key, Read, TrainedModel
+from misalign.studies.downstream import BINARY, BLOCKS, SPLIT, predicted, tasks
+from misalign.studies.vectors import Scale, mlp_pair
 from misalign.theory.oracle import oracle
-from misalign.training import Recipe
+from misalign.training.loop import Recipe
 from misalign.worlds.numerical import LATENTS, NumericalWorld, heavy_tails
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ SCALES = {
         relative=False,
         whiten=True,
         standardize=True,
-        recipe=Recipe(steps=20, batch_size=64, rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True),
+        recipe=Recipe(
+            steps=20, batch_size=64, learning_rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True
+        ),
         probe_samples=256,
         probe_steps=20,
     ),
@@ -45,7 +47,9 @@ SCALES = {
         relative=False,
         whiten=True,
         standardize=True,
-        recipe=Recipe(steps=600, batch_size=512, rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True),
+        recipe=Recipe(
+            steps=600, batch_size=512, learning_rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True
+        ),
         probe_samples=16_384,
         probe_steps=1_200,
     ),
@@ -57,7 +61,7 @@ SCALES = {
         whiten=True,
         standardize=True,
         recipe=Recipe(
-            steps=8_000, batch_size=1024, rate=1e-2, muon_rate=0.1, warmup=0.05, decay=True
+            steps=8_000, batch_size=1024, learning_rate=1e-2, muon_rate=0.1, warmup=0.05, decay=True
         ),
         probe_samples=20_480,
         probe_steps=2_000,
@@ -69,7 +73,7 @@ SCALES = {
         relative=True,
         whiten=False,
         standardize=False,
-        recipe=Recipe(steps=100_000, batch_size=6144, rate=1e-4, second_batch=True),
+        recipe=Recipe(steps=100_000, batch_size=6144, learning_rate=1e-4, second_batch=True),
         probe_samples=20_480,
         probe_steps=10_000,
     ),
@@ -88,29 +92,33 @@ class Numerical:
         """Look a column of Tables 2, 3 or 5 up."""
         return Bias.numerical(bias, setting)
 
-    def initial(self, run: Run, device: torch.device | str) -> Fitted:
+    def initial(self, run: Run, device: torch.device | str) -> TrainedModel:
         """Draw a run's world and its encoders before training; in the variant "raw" identities."""
-        scale = run.budget
+        scale = run.scale_config
         bias = self.bias(run.bias, run.setting)
         world = NumericalWorld.draw(bias, latents=run.latents, layers=scale.layers, seed=run.seed)
         world = world.to(device)
         if run.variant == "raw":
             identities = {"image": nn.Identity(), "text": nn.Identity()}
-            return Fitted(world, nn.ModuleDict(identities), torch.zeros(0))
+            return TrainedModel(world, nn.ModuleDict(identities), torch.zeros(0))
         sample = world.sample(
-            scale.probe_samples, generator=stream(run.seed, "scales", device=device), device=device
+            scale.probe_samples,
+            generator=generator_for(run.seed, "scales", device=device),
+            device=device,
         )
-        return Fitted(world, mlp_pair(run, scale, sample), torch.zeros(0))
+        return TrainedModel(world, mlp_pair(run, scale, sample), torch.zeros(0))
 
     @torch.no_grad()
-    def represent(self, run: Run, fitted: Fitted, purpose: str, device: torch.device | str) -> Read:
+    def represent(
+        self, run: Run, fitted: TrainedModel, purpose: str, device: torch.device | str
+    ) -> Read:
         """Represent fresh samples, and give the targets that probes predict from them.
 
         Targets are every true factor, what captions say of the perturbed ones, ``noise``, which
         nothing predicts, and the downstream tasks y1 to y4.
         """
-        samples = run.budget.probe_samples
-        generator = stream(run.seed, purpose, device=device)
+        samples = run.scale_config.probe_samples
+        generator = generator_for(run.seed, purpose, device=device)
         world = fitted.world
         batch = world.sample(samples, generator=generator, device=device)
         representations = {
@@ -126,7 +134,7 @@ class Numerical:
             targets["image", name] = y[:, None]
         return representations, targets
 
-    def score(self, run: Run, fitted: Fitted, device: torch.device | str) -> pd.DataFrame:
+    def score(self, run: Run, fitted: TrainedModel, device: torch.device | str) -> pd.DataFrame:
         """Probe a run's representations.
 
         Every factor is read from both modalities by both probes. The downstream tasks are read
@@ -148,8 +156,8 @@ class Numerical:
         oracles = _predicted(run, fitted.world)
         rows = []
         for modality in ("image", "text"):
-            generator = stream(run.seed, "probes", modality, device=device)
-            deep = MLPProbe(run.budget.probe_steps, generator=generator)
+            generator = generator_for(run.seed, "probes", modality, device=device)
+            deep = MLPProbe(run.scale_config.probe_steps, generator=generator)
             # the keys that are read in distribution, and those of them that are read out of it
             shallow = ("linear", LinearProbe(), factors, [])
             plans = {
@@ -173,6 +181,6 @@ def _predicted(run: Run, world: NumericalWorld) -> dict[Key, float]:
     if known is None:
         return noise
     block = world.bias.unbiased
-    useful = predicted(world.sigma_s, block, generator=stream(run.seed, "oracle", *block))
+    useful = predicted(world.sigma_s, block, generator=generator_for(run.seed, "oracle", *block))
     known |= {("image", name): value for name, value in useful.items()}
     return noise | {key: round(value, 6) for key, value in known.items()}

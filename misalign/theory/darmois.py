@@ -14,7 +14,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from misalign.errors import expect, expect_whole
+from misalign.errors import check_int, invalid
 
 
 class GaussianDarmois:
@@ -32,7 +32,8 @@ class GaussianDarmois:
     def __init__(self, covariance: Tensor) -> None:
         root, flaw = torch.linalg.cholesky_ex(covariance.double())
         sound = not flaw and bool(torch.allclose(covariance, covariance.mT))
-        expect(sound, "covariance", "a symmetric, positive definite matrix", "another")
+        if not sound:
+            raise invalid("covariance", "a symmetric, positive definite matrix", "another")
         self.root = root
 
     def __call__(self, s: Tensor) -> Tensor:
@@ -65,10 +66,12 @@ class HistogramDarmois:
     KNOTS = 64  # quantiles of a distribution function, at most
 
     def __init__(self, sample: Tensor, cells: int = 32) -> None:
-        expect(sample.ndim == 2, "sample", "shape (m, n)", tuple(sample.shape))
-        expect_whole("cells", cells, 1)
+        if sample.ndim != 2:
+            raise invalid("sample", "shape (m, n)", tuple(sample.shape))
+        check_int("cells", cells, 1)
         least = 20 * cells ** (sample.shape[1] - 1)
-        expect(len(sample) >= least, "sample", f"at least {least} rows", len(sample))
+        if not len(sample) >= least:
+            raise invalid("sample", f"at least {least} rows", len(sample))
         self.cells = cells
         self.quantiles: list[dict[int, np.ndarray]] = []
         rows = sample.double().cpu().numpy()
@@ -85,7 +88,8 @@ class HistogramDarmois:
     def __call__(self, s: Tensor) -> Tensor:
         """Map rows s of shape (m, n) into (0, 1)^n; what lies outside the sample, onto its edge."""
         shape = f"shape (m, {len(self.quantiles)})"
-        expect(s.ndim == 2 and s.shape[1] == len(self.quantiles), "s", shape, tuple(s.shape))
+        if not (s.ndim == 2 and s.shape[1] == len(self.quantiles)):
+            raise invalid("s", shape, tuple(s.shape))
         rows = s.double().cpu().numpy()
         place = np.zeros(len(rows), dtype=np.int64)
         columns = []
@@ -102,8 +106,10 @@ class HistogramDarmois:
         risen = np.empty_like(column)
         for name in np.unique(place):
             # a cell that no sample member reached is read by its nearest neighbour
-            known = name if name in self.quantiles[i] else min(
-                self.quantiles[i], key=lambda other: abs(other - name)
+            known = (
+                name
+                if name in self.quantiles[i]
+                else min(self.quantiles[i], key=lambda other: abs(other - name))
             )
             knots, rows = self.quantiles[i][known], place == name
             risen[rows] = np.interp(column[rows], knots, np.linspace(0, 1, len(knots)))
@@ -153,9 +159,10 @@ def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
     float
         In nats.
     """
-    expect(v.ndim == 2, "v", "shape (m, n)", tuple(v.shape))
+    if v.ndim != 2:
+        raise invalid("v", "shape (m, n)", tuple(v.shape))
     m, n = v.shape
-    expect_whole("neighbour", neighbour, 1, m - 1)
+    check_int("neighbour", neighbour, 1, m - 1)
     rows = v.double().cpu().numpy()
     distance = cKDTree(rows).query(rows, neighbour + 1)[0][:, -1]
     ball = n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)

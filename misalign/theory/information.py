@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from misalign.errors import expect, expect_whole
-from misalign.probes import LinearProbe, MLPProbe, r2
+from misalign.errors import check_int, invalid
+from misalign.metrics import r2
+from misalign.probes.regression import LinearProbe, MLPProbe
 
 
 def retained_information(values: int, probability: float, kind: str = "uniform") -> float:
@@ -31,9 +32,11 @@ def retained_information(values: int, probability: float, kind: str = "uniform")
         In bits: log2 k - H(row), where a row of the channel says the true value with probability
         1 - p + p / k, or 1 - p, and shares the rest evenly among the others.
     """
-    expect_whole("values", values, 2)
-    expect(0 <= probability <= 1, "probability", "a number from 0 to 1", probability)
-    expect(kind in ("uniform", "other"), "kind", "'uniform' or 'other'", repr(kind))
+    check_int("values", values, 2)
+    if not 0 <= probability <= 1:
+        raise invalid("probability", "a number from 0 to 1", probability)
+    if kind not in ("uniform", "other"):
+        raise invalid("kind", "'uniform' or 'other'", repr(kind))
     right = 1 - probability + (probability / values if kind == "uniform" else 0)
     channel = np.array([right, *[(1 - right) / (values - 1)] * (values - 1)])
     said = channel[channel > 0]
@@ -75,13 +78,17 @@ def partial_r2(
         If the block alone determines the factor, or rows do not match.
     """
     rows = {len(part) for part in (target, z, given)}
-    expect(len(rows) == 1, "z", f"{len(target)} rows, like target", len(z))
-    expect(target.ndim == 2 and target.shape[1] == 1, "target", "shape (n, 1)", tuple(target.shape))
-    expect(len(target) >= 20, "target", "at least 20 rows", len(target))
+    if len(rows) != 1:
+        raise invalid("z", f"{len(target)} rows, like target", len(z))
+    if not (target.ndim == 2 and target.shape[1] == 1):
+        raise invalid("target", "shape (n, 1)", tuple(target.shape))
+    if not len(target) >= 20:
+        raise invalid("target", "at least 20 rows", len(target))
     half = len(target) // 2
     left = []
     for known in (given, torch.cat([given, z], 1)):
         fitted = probe().fit(known[:half], target[:half])
         left.append(1 - r2(target[half:], fitted.predict(known[half:])).item())
-    expect(left[0] > 1e-6, "target", "a factor that `given` does not determine", "R2 of 1")
+    if not left[0] > 1e-6:
+        raise invalid("target", "a factor that `given` does not determine", "R2 of 1")
     return 1 - left[1] / left[0]

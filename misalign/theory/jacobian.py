@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 
 def jacobians(h: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
@@ -25,7 +25,8 @@ def jacobians(h: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     Tensor
         dh/dz, shape (m, k, d).
     """
-    expect(z.ndim == 2, "z", "shape (m, d)", tuple(z.shape))
+    if z.ndim != 2:
+        raise invalid("z", "shape (m, d)", tuple(z.shape))
     return torch.func.vmap(torch.func.jacrev(lambda row: h(row[None])[0]))(z)
 
 
@@ -51,7 +52,8 @@ def profile(jacobian: Tensor, covariance: Tensor | None = None) -> Tensor:
         return norms
     d = jacobian.shape[-1]
     shape = tuple(covariance.shape)
-    expect(shape == (d, d), "covariance", f"shape ({d}, {d})", shape)
+    if shape != (d, d):
+        raise invalid("covariance", f"shape ({d}, {d})", shape)
     return norms / torch.linalg.inv(covariance.double()).diagonal().sqrt().to(norms)
 
 
@@ -72,7 +74,9 @@ def smallest_stretch(jacobian: Tensor, block: tuple[int, ...]) -> Tensor:
     """
     m, k, d = jacobian.shape
     stray = [i for i in block if not 1 <= i <= d]
-    expect(block and not stray, "block", f"indices from 1 to {d}", stray or "none")
-    expect(len(block) <= k, "block", f"at most {k} indices", len(block))
+    if not (block and not stray):
+        raise invalid("block", f"indices from 1 to {d}", stray or "none")
+    if not len(block) <= k:
+        raise invalid("block", f"at most {k} indices", len(block))
     columns = jacobian[:, :, [i - 1 for i in block]]
     return torch.linalg.svdvals(columns)[:, -1]

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from misalign.bias import Bias
-from misalign.errors import expect
-from misalign.probes import mcc
-from misalign.worlds import NumericalWorld
+from misalign.errors import invalid
+from misalign.metrics import binary_mcc
+from misalign.worlds.numerical import NumericalWorld
 
 
 def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
@@ -35,7 +35,8 @@ def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
     """
     n = len(covariance)
     stray = [i for i in block if not 1 <= i <= n]
-    expect(block and not stray, "block", f"indices from 1 to {n}", stray or "none")
+    if not (block and not stray):
+        raise invalid("block", f"indices from 1 to {n}", stray or "none")
     inside = [i - 1 for i in block]
     covariance = covariance.double()
     towards = covariance[inside]
@@ -122,7 +123,7 @@ def best_mcc(
     above = sum(
         (function(complete(s, generator=generator)) > median).float() for _ in range(completions)
     )
-    return mcc((y > median)[:, None], (above > completions / 2)[:, None]).item()
+    return binary_mcc((y > median)[:, None], (above > completions / 2)[:, None]).item()
 
 
 class _Completion:

@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from misalign.errors import expect, expect_whole
+from misalign.errors import check_int, invalid
 
 
 def uniformity(v: Tensor, cells: int = 10) -> float:
@@ -35,12 +35,15 @@ def uniformity(v: Tensor, cells: int = 10) -> float:
     ValueError
         If the sample leaves the cube, or has fewer than 5 members a cell.
     """
-    expect(v.ndim == 2, "v", "shape (m, n)", tuple(v.shape))
-    expect_whole("cells", cells, 2)
+    if v.ndim != 2:
+        raise invalid("v", "shape (m, n)", tuple(v.shape))
+    check_int("cells", cells, 2)
     grid = cells ** v.shape[1]
-    expect(len(v) >= 5 * grid, "v", f"at least {5 * grid} rows for {grid} cells", len(v))
+    if not len(v) >= 5 * grid:
+        raise invalid("v", f"at least {5 * grid} rows for {grid} cells", len(v))
     inside = bool(((v >= 0) & (v <= 1)).all())
-    expect(inside, "v", "points of the unit cube", f"{v.min():.3g} to {v.max():.3g}")
+    if not inside:
+        raise invalid("v", "points of the unit cube", f"{v.min():.3g} to {v.max():.3g}")
     places = (v * cells).long().clamp(0, cells - 1)
     digits = cells ** torch.arange(v.shape[1], device=v.device)
     counts = torch.bincount((places * digits).sum(1), minlength=grid)

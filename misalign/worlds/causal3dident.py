@@ -12,16 +12,19 @@ import torch
 from torch import Tensor
 
 from misalign.bias import Bias
-from misalign.errors import expect, expect_whole
-from misalign.pictures import Folder, Kept, Pictures, Rendered
-from misalign.streams import stream
+from misalign.errors import check_int, invalid
+from misalign.images.base import Images
+from misalign.images.cached import CachedImages
+from misalign.images.folder import ImageFolder
+from misalign.images.rendered import RenderedImages
+from misalign.rng import generator_for
 from misalign.worlds.base import Factor
-from misalign.worlds.captioned import Captions, Composed
-from misalign.worlds.pictured import PicturedWorld, staircase
-from misalign.worlds.written import Written
+from misalign.worlds.captions import Captions, TemplateCaptions
+from misalign.worlds.images import ImageWorld, nested_settings
+from misalign.worlds.stored_captions import StoredCaptions
 
 if TYPE_CHECKING:
-    from misalign.captions import Captioner
+    from misalign.captions.captioner import Captioner
 
 SEMANTIC = (
     Factor("shape", "discrete", 7),
@@ -63,7 +66,7 @@ def setting(bias: str, number: int, *, probability: float = 1.0) -> Bias:
     ValueError
         If the bias is unknown or the setting is outside the table.
     """
-    return staircase(len(SEMANTIC), bias, number, 10, probability=probability, kind="uniform")
+    return nested_settings(len(SEMANTIC), bias, number, 10, probability=probability, kind="uniform")
 
 
 def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
@@ -96,8 +99,8 @@ def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
 
 def latents(n: int, seed: int) -> dict[str, Tensor]:
     """Factors of the n pictures of a seed, on the CPU: `draw` from the seed's own stream."""
-    expect_whole("n", n, 1)
-    return draw(n, generator=stream(seed, "causal3dident latents"))
+    check_int("n", n, 1)
+    return draw(n, generator=generator_for(seed, "causal3dident latents"))
 
 
 def rendered(
@@ -108,8 +111,8 @@ def rendered(
     supersample: int = 1,
     authors_hues: bool = False,
     keep: bool = True,
-) -> Pictures:
-    """Pictures that `misalign.scenes` renders.
+) -> Images:
+    """Pictures that `misalign.rendering` renders.
 
     Parameters
     ----------
@@ -127,17 +130,17 @@ def rendered(
 
     Returns
     -------
-    Kept or Rendered
+    CachedImages or Rendered
     """
     # a renderer is loaded by those who render
-    from misalign.scenes import causal3dident as scenes
+    from misalign.rendering import causal3dident as scenes
 
     options = {"size": size, "supersample": supersample, "authors_hues": authors_hues}
-    pictures = Rendered(partial(scenes.render, **options), latents(n, seed))
-    return Kept(pictures) if keep else pictures
+    pictures = RenderedImages(partial(scenes.render, **options), latents(n, seed))
+    return CachedImages(pictures) if keep else pictures
 
 
-def folder(path: Path) -> Folder:
+def folder(path: Path) -> ImageFolder:
     """Pictures of a folder in the published layout, of Causal3DIdent or Multimodal3DIdent.
 
     Parameters
@@ -156,10 +159,10 @@ def folder(path: Path) -> Folder:
     ValueError
         If the table lacks a column.
     """
-    return Folder(Path(path), tuple(factor.name for factor in FACTORS), DISCRETE)
+    return ImageFolder(Path(path), tuple(factor.name for factor in FACTORS), DISCRETE)
 
 
-def written(path: Path, bias: str | None = None, number: int | None = None) -> Written:
+def written(path: Path, bias: str | None = None, number: int | None = None) -> StoredCaptions:
     """Captions of a folder in the published layout.
 
     Parameters
@@ -187,11 +190,11 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> W
     perturbation setting 1, the only one that leaves the background's color as it is.
     """
     if bias is None:
-        return Written.read(Path(path), SEMANTIC, PLAIN, None)
-    return Written.read(Path(path), SEMANTIC, setting(bias, number), (bias, number))
+        return StoredCaptions.read(Path(path), SEMANTIC, PLAIN, None)
+    return StoredCaptions.read(Path(path), SEMANTIC, setting(bias, number), (bias, number))
 
 
-def composed(bias: Bias, captioner: Captioner | None = None) -> Composed:
+def composed(bias: Bias, captioner: Captioner | None = None) -> TemplateCaptions:
     """Captions composed afresh for every pair.
 
     Parameters
@@ -205,11 +208,11 @@ def composed(bias: Bias, captioner: Captioner | None = None) -> Composed:
     -------
     Composed
     """
-    return Composed(SEMANTIC, bias, captioner or _captioner(bias.selected))
+    return TemplateCaptions(SEMANTIC, bias, captioner or _captioner(bias.selected))
 
 
 @dataclass(frozen=True, eq=False)
-class Slipped(Composed):
+class Slipped(TemplateCaptions):
     """Captions that name the hue of the object for the background's.
 
     It is what the authors' script writes in perturbation setting 1, the only one that leaves the
@@ -219,7 +222,7 @@ class Slipped(Composed):
     def perturb(
         self, values: Mapping[str, Tensor], *, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """As of `Composed`, and then the slip."""
+        """As of `TemplateCaptions`, and then the slip."""
         said = super().perturb(values, generator=generator)
         return said | {"b_color": values["color"]}
 
@@ -227,14 +230,12 @@ class Slipped(Composed):
 @cache
 def _captioner(selected: tuple[int, ...]) -> Captioner:
     # its tables take a while, and all perturbation settings share them
-    from misalign.captions import Captioner
+    from misalign.captions.captioner import Captioner
 
     return Captioner.causal3dident([SEMANTIC[i - 1].name for i in selected])
 
 
-def world(
-    pictures: Pictures, captions: Captions | Bias, *, part: Tensor | None = None
-) -> PicturedWorld:
+def world(pictures: Images, captions: Captions | Bias, *, part: Tensor | None = None) -> ImageWorld:
     """Pairs of pictures and captions.
 
     Parameters
@@ -248,7 +249,7 @@ def world(
 
     Returns
     -------
-    PicturedWorld
+    ImageWorld
 
     Raises
     ------
@@ -256,7 +257,8 @@ def world(
         If there are not as many written captions as pictures.
     """
     captions = composed(captions) if isinstance(captions, Bias) else captions
-    if isinstance(captions, Written):
+    if isinstance(captions, StoredCaptions):
         n = len(pictures)
-        expect(len(captions) == n, "captions", f"{n}, one a picture", len(captions))
-    return PicturedWorld(FACTORS, pictures, captions, part)
+        if len(captions) != n:
+            raise invalid("captions", f"{n}, one a picture", len(captions))
+    return ImageWorld(FACTORS, pictures, captions, part)

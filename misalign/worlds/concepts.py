@@ -1,7 +1,8 @@
 """A picture book whose captions name each group of concepts as often as one likes.
 
-The case study of the slides in miniature: ten groups of four concepts (`misalign.scenes.concepts`),
-all independent and uniform, and captions that name a group in a given share of the pictures.
+The case study of the slides in miniature: ten groups of four concepts
+(`misalign.rendering.concepts`), all independent and uniform, and captions that name a group in a
+given share of the images.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import torch
 from torch import Tensor
 
 from misalign.bias import Bias
-from misalign.errors import expect
-from misalign.pictures import Kept, Rendered
-from misalign.streams import stream
+from misalign.errors import invalid
+from misalign.images.cached import CachedImages
+from misalign.images.rendered import RenderedImages
+from misalign.rng import generator_for
 from misalign.worlds.base import Factor
-from misalign.worlds.captioned import fresh
+from misalign.worlds.captions import sample_uniform
 
 if TYPE_CHECKING:
-    from misalign.captions import Vocabulary
+    from misalign.captions.vocabulary import Vocabulary
 
 # What captions call the four concepts of each group, in their order: "a picture two big striped
 # glossy red disc left meadow sunlit rainy" names them all. Every group has words of its own, so
@@ -48,10 +50,10 @@ OPENINGS = (("a", "picture"), ("a", "photo"), ("this", "scene"))
 
 def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
     """Draw factors, uniform and independent, each of shape (n,)."""
-    return {factor.name: fresh(factor, n, generator=generator) for factor in FACTORS}
+    return {factor.name: sample_uniform(factor, n, generator=generator) for factor in FACTORS}
 
 
-def rendered(n: int, *, seed: int = 0, size: int = 64) -> Kept:
+def rendered(n: int, *, seed: int = 0, size: int = 64) -> CachedImages:
     """Pictures of scenes drawn at random, each rendered when it is first asked for.
 
     Parameters
@@ -65,17 +67,17 @@ def rendered(n: int, *, seed: int = 0, size: int = 64) -> Kept:
 
     Returns
     -------
-    Kept
+    CachedImages
     """
     # a renderer is loaded by those who render
-    from misalign.scenes import concepts as scenes
+    from misalign.rendering import concepts as scenes
 
-    factors = draw(n, generator=stream(seed, "concepts pool"))
-    return Kept(Rendered(partial(scenes.render, size=size), factors))
+    factors = draw(n, generator=generator_for(seed, "concepts pool"))
+    return CachedImages(RenderedImages(partial(scenes.render, size=size), factors))
 
 
 @dataclass(frozen=True)
-class Naming:
+class ConceptCaptions:
     """Captions that name each group in a given share of the pairs, and else leave it out.
 
     Which groups a caption names is drawn for every pair, independently: selection bias at random
@@ -97,7 +99,8 @@ class Naming:
     def __post_init__(self) -> None:
         right = len(self.coverage) == len(GROUPS) and all(0 <= one <= 1 for one in self.coverage)
         expected = f"a share from 0 to 1 for each of {len(GROUPS)} groups"
-        expect(right, "coverage", expected, self.coverage)
+        if not right:
+            raise invalid("coverage", expected, self.coverage)
 
     @property
     def bias(self) -> Bias:
@@ -113,7 +116,7 @@ class Naming:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """All words, whether captions ever use them or not: prompts do."""
-        from misalign.captions import Vocabulary
+        from misalign.captions.vocabulary import Vocabulary
 
         return Vocabulary(word for words in (*OPENINGS, *WORDS.values()) for word in words)
 
@@ -127,7 +130,7 @@ class Naming:
         """Number of openings, the values of m_t."""
         return len(OPENINGS)
 
-    def of(
+    def caption(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Draw what captions name, and an opening, and write; `rows` is of no consequence."""
@@ -175,6 +178,6 @@ class Naming:
         """Captions as strings."""
         return self.vocabulary.decode(tokens)
 
-    def to(self, device: torch.device | str) -> Naming:
+    def to(self, device: torch.device | str) -> ConceptCaptions:
         """Itself: captions are written where their values are."""
         return self

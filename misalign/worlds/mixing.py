@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 SLOPE = 0.2
 DRAWS = 25_000
@@ -49,8 +49,10 @@ class Mixing:
         -------
         Mixing
         """
-        expect(dimension >= 1, "dimension", "a width of at least 1", dimension)
-        expect(1 <= layers <= ACCEPTED, "layers", f"a number from 1 to {ACCEPTED}", layers)
+        if not dimension >= 1:
+            raise invalid("dimension", "a width of at least 1", dimension)
+        if not 1 <= layers <= ACCEPTED:
+            raise invalid("layers", f"a number from 1 to {ACCEPTED}", layers)
         draws = torch.rand(DRAWS, dimension, dimension, generator=generator) * 2 - 1
         draws = functional.normalize(draws, dim=1)
         squares = torch.linalg.eigvalsh(draws.mT @ draws)

@@ -10,15 +10,18 @@ import torch
 from torch import Tensor
 
 from misalign.bias import Bias
-from misalign.errors import expect_whole
-from misalign.pictures import Kept, Pictures, Rendered, Stored
-from misalign.streams import stream
+from misalign.errors import check_int
+from misalign.images.base import Images
+from misalign.images.cached import CachedImages
+from misalign.images.npz import NpzImages
+from misalign.images.rendered import RenderedImages
+from misalign.rng import generator_for
 from misalign.worlds.base import Factor
-from misalign.worlds.captioned import Composed, fresh
-from misalign.worlds.pictured import PicturedWorld, staircase
+from misalign.worlds.captions import TemplateCaptions, sample_uniform
+from misalign.worlds.images import ImageWorld, nested_settings
 
 if TYPE_CHECKING:
-    from misalign.captions import Captioner
+    from misalign.captions.captioner import Captioner
 
 SEMANTIC = (
     Factor("color", "discrete", 4),
@@ -60,12 +63,12 @@ def setting(bias: str, number: int, *, probability: float = 0.9, kind: str = "un
     ValueError
         If the bias is unknown or the setting is outside the table.
     """
-    return staircase(len(SEMANTIC), bias, number, 7, probability=probability, kind=kind)
+    return nested_settings(len(SEMANTIC), bias, number, 7, probability=probability, kind=kind)
 
 
 def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
     """Draw factors as Table 6 has them: uniform and independent, int64, each of shape (n,)."""
-    return {factor.name: fresh(factor, n, generator=generator) for factor in FACTORS}
+    return {factor.name: sample_uniform(factor, n, generator=generator) for factor in FACTORS}
 
 
 def combinations() -> dict[str, Tensor]:
@@ -75,7 +78,7 @@ def combinations() -> dict[str, Tensor]:
     return {factor.name: column for factor, column in zip(FACTORS, columns, strict=True)}
 
 
-def stored(path: Path) -> Stored:
+def stored(path: Path) -> NpzImages:
     """Photographs of the published file, ``real3d_complicated_shapes_ordered.npz``.
 
     Parameters
@@ -94,13 +97,13 @@ def stored(path: Path) -> Stored:
     ValueError
         If it is damaged or another file.
     """
-    return Stored(Path(path), combinations(), SHAPE, page=PAGE)
+    return NpzImages(Path(path), combinations(), SHAPE, page=PAGE)
 
 
 def rendered(
     n: int | None = None, *, seed: int = 0, size: int = 64, supersample: int = 1, keep: bool = True
-) -> Pictures:
-    """Pictures that `misalign.scenes` renders in place of the photographs.
+) -> Images:
+    """Pictures that `misalign.rendering` renders in place of the photographs.
 
     Parameters
     ----------
@@ -116,7 +119,7 @@ def rendered(
 
     Returns
     -------
-    Kept or Rendered
+    CachedImages or Rendered
 
     Raises
     ------
@@ -124,24 +127,24 @@ def rendered(
         If the pool would be larger than the number of combinations.
     """
     # a renderer is loaded by those who render
-    from misalign.scenes import mpi3d as scenes
+    from misalign.rendering import mpi3d as scenes
 
     n = COUNT if n is None else n
-    expect_whole("n", n, 1, COUNT)
-    chosen = torch.randperm(COUNT, generator=stream(seed, "mpi3d pool"))[:n]
+    check_int("n", n, 1, COUNT)
+    chosen = torch.randperm(COUNT, generator=generator_for(seed, "mpi3d pool"))[:n]
     chosen = torch.arange(COUNT) if n == COUNT else chosen
     factors = {name: values[chosen] for name, values in combinations().items()}
-    pictures = Rendered(partial(scenes.render, size=size, supersample=supersample), factors)
-    return Kept(pictures) if keep else pictures
+    pictures = RenderedImages(partial(scenes.render, size=size, supersample=supersample), factors)
+    return CachedImages(pictures) if keep else pictures
 
 
 def world(
-    pictures: Pictures,
+    pictures: Images,
     bias: Bias,
     *,
     part: Tensor | None = None,
     captioner: Captioner | None = None,
-) -> PicturedWorld:
+) -> ImageWorld:
     """Pairs of pictures and captions composed for them.
 
     Parameters
@@ -157,15 +160,15 @@ def world(
 
     Returns
     -------
-    PicturedWorld
+    ImageWorld
     """
-    captions = Composed(SEMANTIC, bias, captioner or _captioner(bias.selected))
-    return PicturedWorld(FACTORS, pictures, captions, part)
+    captions = TemplateCaptions(SEMANTIC, bias, captioner or _captioner(bias.selected))
+    return ImageWorld(FACTORS, pictures, captions, part)
 
 
 @cache
 def _captioner(selected: tuple[int, ...]) -> Captioner:
     # its tables take a while, and all perturbation settings share them
-    from misalign.captions import Captioner
+    from misalign.captions.captioner import Captioner
 
     return Captioner.mpi3d([SEMANTIC[i - 1].name for i in selected])

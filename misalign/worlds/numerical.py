@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from misalign.bias import Bias
-from misalign.errors import expect
-from misalign.streams import stream
+from misalign.errors import invalid
+from misalign.rng import generator_for
 from misalign.worlds.base import Batch, Factor
 from misalign.worlds.mixing import Mixing
 
@@ -75,7 +75,8 @@ def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) 
     Tensor
         Shape (n, 10).
     """
-    expect(s.shape[-1] == 10, "s", "10 semantic variables", s.shape[-1])
+    if s.shape[-1] != 10:
+        raise invalid("s", "10 semantic variables", s.shape[-1])
     columns = [i - 1 for i in SHIFTED]
     tails = s[:, columns]
     tails = 2 * tails.sign() * tails.square()
@@ -126,7 +127,8 @@ class NumericalWorld:
 
     def __post_init__(self) -> None:
         kind = self.bias.kind
-        expect(kind == "noise", "bias", "one that perturbs by noise", f"kind {kind!r}")
+        if kind != "noise":
+            raise invalid("bias", "one that perturbs by noise", f"kind {kind!r}")
 
     @classmethod
     def draw(
@@ -149,19 +151,22 @@ class NumericalWorld:
         -------
         NumericalWorld
         """
-        expect(latents in LATENTS, "latents", f"one of {', '.join(LATENTS)}", repr(latents))
+        if latents not in LATENTS:
+            raise invalid("latents", f"one of {', '.join(LATENTS)}", repr(latents))
         sigma_s = torch.eye(bias.n, dtype=torch.float64)
         if latents == "dependent":
-            sigma_s = wishart(bias.n, generator=stream(seed, "sigma_s"))
+            sigma_s = wishart(bias.n, generator=generator_for(seed, "sigma_s"))
         width_t = len(bias.selected) + SPECIFIC
         return cls(
             bias=bias,
             sigma_s=sigma_s,
-            sigma_eps=wishart(bias.n, generator=stream(seed, "sigma_eps")),
-            sigma_m_x=wishart(SPECIFIC, generator=stream(seed, "sigma_m_x")),
-            sigma_m_t=wishart(SPECIFIC, generator=stream(seed, "sigma_m_t")),
-            g_x=Mixing.draw(bias.n + SPECIFIC, layers, generator=stream(seed, "mixing", "image")),
-            g_t=Mixing.draw(width_t, layers, generator=stream(seed, "mixing", "text")),
+            sigma_eps=wishart(bias.n, generator=generator_for(seed, "sigma_eps")),
+            sigma_m_x=wishart(SPECIFIC, generator=generator_for(seed, "sigma_m_x")),
+            sigma_m_t=wishart(SPECIFIC, generator=generator_for(seed, "sigma_m_t")),
+            g_x=Mixing.draw(
+                bias.n + SPECIFIC, layers, generator=generator_for(seed, "mixing", "image")
+            ),
+            g_t=Mixing.draw(width_t, layers, generator=generator_for(seed, "mixing", "text")),
         )
 
     @property
@@ -235,12 +240,10 @@ class NumericalWorld:
         Batch
             `image` of shape (n, n_s + 5), `text` of shape (n, |I_theta| + 5).
         """
-        expect(
-            self.sigma_s.device.type == torch.device(device).type,
-            "device",
-            f"the world's own, {self.sigma_s.device} (move it with `to`)",
-            device,
-        )
+        if self.sigma_s.device.type != torch.device(device).type:
+            raise invalid(
+                "device", f"the world's own, {self.sigma_s.device} (move it with `to`)", device
+            )
         s = self._s.sample(n, generator=generator)
         s = self.environment(s, generator=generator) if self.environment else s
         m_x = self._m_x.sample(n, generator=generator)

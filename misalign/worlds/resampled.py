@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from misalign.bias import Bias
-from misalign.errors import expect, expect_whole
-from misalign.streams import stream
+from misalign.errors import check_int, invalid
+from misalign.rng import generator_for
 from misalign.worlds.base import Batch, Factor
 from misalign.worlds.mixing import Mixing
 
@@ -49,9 +49,10 @@ class ResampledWorld:
     def __post_init__(self) -> None:
         kinds = ("uniform",) if self.values is None else ("uniform", "other")
         kind = f"kind {self.bias.kind!r}"
-        expect(self.bias.kind in kinds, "bias", f"one of kind {' or '.join(kinds)}", kind)
+        if self.bias.kind not in kinds:
+            raise invalid("bias", f"one of kind {' or '.join(kinds)}", kind)
         if self.values is not None:
-            expect_whole("values", self.values, 2)
+            check_int("values", self.values, 2)
 
     @classmethod
     def draw(
@@ -76,7 +77,7 @@ class ResampledWorld:
         """
         widths = {"image": bias.n + SPECIFIC, "text": len(bias.selected) + SPECIFIC}
         g_x, g_t = (
-            Mixing.draw(width, layers, generator=stream(seed, "mixing", modality))
+            Mixing.draw(width, layers, generator=generator_for(seed, "mixing", modality))
             for modality, width in widths.items()
         )
         return cls(bias, values, g_x, g_t)

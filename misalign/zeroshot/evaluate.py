@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from misalign.errors import expect, expect_whole
+from misalign.errors import check_int, invalid
+from misalign.metrics import by_class, confusion, corrected, expected_chance, macro_f1
 from misalign.zeroshot.folder import Group, Labelled, as_text
 from misalign.zeroshot.models import Model
 from misalign.zeroshot.result import CONCEPTS, GROUPS, UNREADABLE, Zeroshot
-from misalign.zeroshot.scores import by_class, confusion, corrected, expected_chance, macro_f1
 
 Failure = tuple[Path, str]
 
@@ -36,7 +36,7 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
     """Take each picture for the concept of its group whose text is nearest by cosine.
 
     Pictures that cannot be read are named and left out. The chance level is the exact mean over
-    all permutations of a group's labels (`misalign.zeroshot.scores.expected_chance`).
+    all permutations of a group's labels (`misalign.metrics.expected_chance`).
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
     ValueError
         For a model whose vectors are not finite.
     """
-    expect_whole("batch", batch, 1)
-    expect_whole("workers", workers, 0)
+    check_int("batch", batch, 1)
+    check_int("workers", workers, 0)
     concepts, groups, confusions, failures = [], [], {}, []
     notes = list(labelled.notes)
     with tqdm(total=len(labelled), desc="pictures", unit="picture", disable=None) as bar:
@@ -158,7 +158,8 @@ def _count(
 
 
 def _finite(vectors: Tensor, group: Group) -> Tensor:
-    expect(vectors.isfinite().all(), "model", f"finite vectors for {group.name}", "others")
+    if not vectors.isfinite().all():
+        raise invalid("model", f"finite vectors for {group.name}", "others")
     return vectors
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 SENSITIVE = frozenset({"stereotype", "trait"})  # groups of labels that harm whom they are put on
@@ -86,29 +86,34 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
         For a group that is not there or twice there, sensitive groups not asked for, or if nothing
         is left.
     """
-    expect(folder.is_dir(), "FOLDER", f"a folder of {LAYOUT}", folder, FileNotFoundError)
+    if not folder.is_dir():
+        raise invalid("FOLDER", f"a folder of {LAYOUT}", folder, FileNotFoundError)
     found = {}
     for category in _subfolders(folder):
         for group in _subfolders(category):
             name = _spaced(group.name)
             other = found.get(name.casefold())
             twice = f"{other[1]} in {other[0]}, too" if other else ""
-            expect(not other, str(group), "a group of a name of its own", twice)
+            if other:
+                raise invalid(str(group), "a group of a name of its own", twice)
             found[name.casefold()] = (as_text(category.name), name, group)
     wanted = {_spaced(name).casefold(): name for name in only}
     names = ", ".join(name for _, name, _ in found.values()) or "no groups"
     for key, name in wanted.items():
-        expect(key in found, "group", f"one of {names}", name)
+        if key not in found:
+            raise invalid("group", f"one of {names}", name)
     chosen = {key: place for key, place in found.items() if not wanted or key in wanted}
     harmful = ", ".join(chosen[key][1] for key in chosen if key in SENSITIVE)
     why = "scoring people's pictures on such labels does harm; see the book's 11_practice"
     expected = f"only groups that are not sensitive, or --sensitive ({why})"
-    expect(sensitive or not harmful, "FOLDER", expected, harmful)
+    if not (sensitive or not harmful):
+        raise invalid("FOLDER", expected, harmful)
     notes: list[str] = []
     read = [_group(category, name, path, notes) for category, name, path in chosen.values()]
     groups = tuple(group for group in read if len(group.concepts) > 1)
     left = f"none in {folder}" + (f" ({'; '.join(notes)})" if notes else "")
-    expect(groups, "FOLDER", f"a group of at least two concepts in {LAYOUT}", left)
+    if not groups:
+        raise invalid("FOLDER", f"a group of at least two concepts in {LAYOUT}", left)
     return Labelled(folder, groups, tuple(notes))
 
 

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from misalign.errors import expect
+from misalign.errors import invalid
 
 PROMPTS = ("a photo of a {}.",)
 RANDOM = "none: randomly initialised"
@@ -107,14 +107,16 @@ class OpenClip:
 
 def expect_prompts(prompts: Sequence[str]) -> None:
     """Refuse prompts that do not have one ``{}`` for the concept, and none at all."""
-    expect(prompts, "prompt", 'at least one, such as "a photo of a {}."', "none")
+    if not prompts:
+        raise invalid("prompt", 'at least one, such as "a photo of a {}."', "none")
     for prompt in prompts:
         try:
             fields = [parts[1:] for parts in Formatter().parse(prompt) if parts[1] is not None]
         except ValueError:
             fields = []
         # a format or an attribute would change the name, or read more than it
-        expect(fields == [("", "", None)], "prompt", "one {} for the concept", repr(prompt))
+        if fields != [("", "", None)]:
+            raise invalid("prompt", "one {} for the concept", repr(prompt))
 
 
 def load(
@@ -166,7 +168,8 @@ def load(
     open_clip = _open_clip()
     whole = ":" in name  # brings its weights
     options = {} if whole else _expect_known(open_clip, name, weights)
-    expect(not (whole and weights), "pretrained", f"none with {name}, which has its own", weights)
+    if whole and weights:
+        raise invalid("pretrained", f"none with {name}, which has its own", weights)
     loads = bool(whole or weights)
     options |= {"pretrained": weights, "require_pretrained": loads, "pretrained_text": False}
     seed = torch.randint(2**31, (1,), generator=generator).item()
@@ -202,13 +205,15 @@ def _expect_known(open_clip: ModuleType, name: str, weights: str | None) -> dict
     known = open_clip.list_models()
     close = difflib.get_close_matches(name, known, n=3) or known[:3]
     expected = f"one of open_clip's {len(known)}, such as {', '.join(close)}"
-    expect(name.replace("/", "-") in known, "model", expected, name)
+    if name.replace("/", "-") not in known:
+        raise invalid("model", expected, name)
     tags = open_clip.list_pretrained_tags_by_model(name.replace("/", "-"))
     there = ", ".join([*tags, "a file"])
     # as in open_clip, a tag goes before a file of its name
     config = open_clip.get_pretrained_cfg(name.replace("/", "-"), weights) if weights else {}
     right = not weights or config or Path(weights).is_file()
-    expect(right, "pretrained", f"one of {there}", weights)
+    if not right:
+        raise invalid("pretrained", f"one of {there}", weights)
     return {"force_quick_gelu": bool(config.get("quick_gelu"))}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from misalign import __version__
-from misalign.errors import expect
+from misalign.errors import invalid
 from misalign.paths import expect_writable, replacing
 
 CONCEPTS = ("category", "group", "concept", "images", "precision", "recall", "f1")
@@ -62,7 +62,7 @@ class Zeroshot:
         OSError
             If it cannot be written to, or has files.
         """
-        from misalign.zeroshot.plots import confusion_matrix
+        from misalign.reporting.zeroshot_plots import confusion_matrix
 
         expect_new(folder)
         tables = {"concepts": self.concepts, "groups": self.groups, "unreadable": self.unreadable}
@@ -82,7 +82,8 @@ def expect_new(folder: Path) -> None:
     """Refuse a folder that has files, whose scores would mix with others, or cannot be written."""
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     expected = "a new or an empty folder"
-    expect(not there, "out", expected, f"{folder} with {', '.join(there[:3])}", FileExistsError)
+    if there:
+        raise invalid("out", expected, f"{folder} with {', '.join(there[:3])}", FileExistsError)
     expect_writable("out", folder)
 
 

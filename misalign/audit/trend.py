@@ -1,0 +1,211 @@
+"""The book's fit: the score that a model reaches on a concept, from how many captions name it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from misalign.errors import check_int, invalid
+from misalign.paths import LIBRARY, replacing
+
+TREND = LIBRARY / "data" / "trend.json"  # written by a script from the records
+CONFIDENCE = 0.95
+LEAST = 1e-12  # a coverage that no data set can have: stands for 0, which has no logarithm
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A straight line in the logarithm of coverage, cut off at 0 and 1.
+
+    A concept named by a share c of captions gets score = clip(intercept + slope * log10(c), 0, 1).
+    The score is zero-shot F1 corrected for chance: 0 is guessing, 1 is perfect. The macro-F1 of a
+    group is the mean over its concepts, so a point of the fit may also be a group: its score at the
+    mean coverage of its concepts.
+
+    Parameters
+    ----------
+    intercept, slope : float
+        Score of a concept that every caption names, and what a tenfold coverage adds.
+    spread : float
+        Standard deviation of the residuals.
+    covariance : tuple of float
+        Variance of the intercept, covariance with the slope, variance of the slope.
+    points, runs : int
+        How many scores were fitted, and of how many runs.
+    least, most : float
+        The range of coverage that was fitted, as shares.
+
+    Raises
+    ------
+    ValueError
+        For numbers that no fit has, such as a slope that is not positive.
+    """
+
+    intercept: float
+    slope: float
+    spread: float
+    covariance: tuple[float, float, float]
+    points: int
+    runs: int
+    least: float
+    most: float
+
+    def __post_init__(self) -> None:
+        for name in ("intercept", "slope", "spread", "least", "most"):
+            value = getattr(self, name)
+            number = isinstance(value, float | int) and not isinstance(value, bool)
+            if not (number and np.isfinite(value)):
+                raise invalid(name, "a finite number", repr(value))
+        if not self.slope > 0:
+            raise invalid("slope", "scores that grow with coverage", f"{self.slope:g}")
+        if not self.spread >= 0:
+            raise invalid("spread", "at least 0", f"{self.spread:g}")
+        check_int("points", self.points, 3)
+        check_int("runs", self.runs, 1)
+        bounds = f"{self.least:g} to {self.most:g}"
+        if not 0 < self.least < self.most <= 1:
+            raise invalid("least", "a range within 0 to 1", bounds)
+        whole = len(self.covariance) == 3 and np.isfinite(self.covariance).all()
+        if not whole:
+            raise invalid("covariance", "three finite numbers", self.covariance)
+
+    @classmethod
+    def fit(cls, coverage: ArrayLike, score: ArrayLike, runs: int | None = None) -> Trend:
+        """Fit the line by least squares.
+
+        Without scores beyond the cut-offs this is ordinary least squares. Scores that have reached
+        0 or 1 say no more than that the line is beyond.
+
+        Parameters
+        ----------
+        coverage : array_like
+            Share of captions that name the concept, above 0 and at most 1, shape (n,).
+        score : array_like
+            Chance-corrected F1, shape (n,).
+        runs : int, optional
+            How many runs they are of; by default n.
+
+        Raises
+        ------
+        ValueError
+            For less than three points, fewer than two coverages between the cut-offs, or values
+            out of range.
+        """
+        coverage, score = np.asarray(coverage, float), np.asarray(score, float)
+        same = coverage.ndim == 1 and coverage.shape == score.shape
+        if not same:
+            raise invalid("score", f"one for each of {coverage.shape} coverages", score.shape)
+        if not len(coverage) >= 3:
+            raise invalid("coverage", "at least 3 points", len(coverage))
+        for wrong in coverage[~((coverage > 0) & (coverage <= 1))]:
+            raise invalid("coverage", "shares above 0 and at most 1", wrong)
+        if not np.isfinite(score).all():
+            raise invalid("score", "finite numbers", "others")
+        x = np.log10(coverage)
+        line = _line(x, score)
+        values = line[0] + line[1] * x
+        on_line = (values > 0) & (values < 1)
+        expected = "at least two values with scores between 0 and 1"
+        if not len(set(x[on_line])) > 1:
+            raise invalid("coverage", expected, len(set(x[on_line])))
+        residual = score - values.clip(0, 1)
+        variance = residual @ residual / (len(x) - 2)
+        design = np.stack([np.ones(on_line.sum()), x[on_line]], axis=1)
+        ((a, b), (_, c)) = variance * np.linalg.inv(design.T @ design)
+        return cls(
+            intercept=float(line[0]),
+            slope=float(line[1]),
+            spread=float(np.sqrt(variance)),
+            covariance=(float(a), float(b), float(c)),
+            points=len(x),
+            runs=len(x) if runs is None else runs,
+            least=float(coverage.min()),
+            most=float(coverage.max()),
+        )
+
+    def predict(self, coverage: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Predict scores.
+
+        Parameters
+        ----------
+        coverage : array_like
+            Shares of captions, from 0 to 1, any shape.
+
+        Returns
+        -------
+        score, low, high : ndarray
+            In the shape of `coverage`, from 0 to 1. Between the last two 95 % of new points lie,
+            as far as residuals are normal and the line is right.
+        """
+        from scipy.stats import t
+
+        x = np.log10(np.maximum(np.asarray(coverage, float), LEAST))
+        line = self.intercept + self.slope * x
+        a, b, c = self.covariance
+        variance = self.spread**2 + a + 2 * b * x + c * x**2
+        width = t.ppf((1 + CONFIDENCE) / 2, self.points - 2) * np.sqrt(variance)
+        score, low, high = (np.clip(value, 0, 1) for value in (line, line - width, line + width))
+        return score, low, high
+
+    def crossing(self, score: float) -> float:
+        """Coverage at which the line reaches a score between 0 and 1; above 1 if none does."""
+        if not 0 < score < 1:
+            raise invalid("score", "between 0 and 1", score)
+        return float(10 ** ((score - self.intercept) / self.slope))
+
+    def extrapolates(self, coverage: ArrayLike) -> np.ndarray:
+        """Whether shares of captions are outside the range that was fitted."""
+        coverage = np.asarray(coverage, float)
+        return (coverage < self.least) | (coverage > self.most)
+
+    def write(self, path: Path) -> None:
+        """Write the fit as JSON, whole or not at all."""
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path = TREND) -> Trend:
+        """Read a fit that `write` has written, by default the packaged one.
+
+        Raises
+        ------
+        ValueError
+            In one line, if there is none or it is something else.
+        """
+        if not path.is_file():
+            raise invalid(str(path), "the book's fit", "no file")
+        try:
+            values = json.loads(path.read_text())
+            known = {field.name for field in fields(cls)}
+            got = sorted(set(values) ^ known) if isinstance(values, dict) else type(values).__name__
+            if got:
+                raise invalid(str(path), f"a fit with {', '.join(sorted(known))}", got)
+            return cls(**values | {"covariance": tuple(values["covariance"])})
+        except (ValueError, TypeError) as error:
+            reason = str(error)
+            there = reason.startswith(str(path))
+            raise ValueError(reason if there else f"{path}: {reason}") from None
+
+
+def _line(x: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Intercept and slope of the line that, cut off at 0 and 1, has the least squares."""
+    from scipy.optimize import least_squares
+
+    def residual(line: np.ndarray) -> np.ndarray:
+        return (line[0] + line[1] * x).clip(0, 1) - score
+
+    # where the line is cut off it has no gradient: also start from the points between the cut-offs
+    between = (score > 0.02) & (score < 0.98)
+    fits = []
+    for rows in (np.full(len(x), True), between):
+        if len(set(x[rows])) > 1:
+            design = np.stack([np.ones(rows.sum()), x[rows]], axis=1)
+            start = np.linalg.lstsq(design, score[rows], rcond=None)[0]
+            fits.append(least_squares(residual, start))
+    if not fits:
+        raise invalid("coverage", "at least two values", "one")
+    return min(fits, key=lambda fit: fit.cost).x

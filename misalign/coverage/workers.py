@@ -1,0 +1,118 @@
+"""Shards as tasks, which may be done anywhere and again: here, or by the workers of Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from misalign.coverage import files as sources
+from misalign.coverage.count_batch import tally
+from misalign.coverage.counts import Counts
+from misalign.coverage.files import Batch, Shard
+from misalign.coverage.matcher import BYTES, ROWS
+from misalign.coverage.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+
+def run_local(
+    shards: Iterable[Shard], taxonomy: Taxonomy, match: str
+) -> Iterator[tuple[Shard, Counts | str]]:
+    """Count shards one after the other in this process; see `attempt`."""
+    for shard in shards:
+        yield shard, attempt(shard, taxonomy, match)
+
+
+def run_on_dask(
+    shards: Iterable[Shard], taxonomy: Taxonomy, match: str, client: Client
+) -> Iterator[tuple[Shard, Counts | str]]:
+    """Count shards on the workers of a Dask scheduler.
+
+    Dask itself starts a shard again, up to three times, when its worker dies. It blames whatever
+    waited on that worker too, so shards that it gives up are tried once more, each alone.
+
+    Raises
+    ------
+    ConnectionError
+        If the scheduler goes away.
+    """
+    from distributed import KilledWorker, as_completed
+
+    def submitted(shard: Shard) -> Future:
+        # not pure: the file may have changed since the same shard was counted
+        return client.submit(attempt, shard.resolved(), taxonomy, match, pure=False)
+
+    futures = {submitted(shard): shard for shard in shards}
+    blamed = []
+    for future in as_completed(futures):
+        shard = futures.pop(future)
+        try:
+            yield shard, _result(future)
+        except KilledWorker:
+            blamed.append(shard)
+    for shard in blamed:
+        try:
+            yield shard, _result(submitted(shard))
+        except KilledWorker as failure:
+            yield shard, sources.one_line(failure)
+
+
+def _result(future: Future) -> Counts | str:
+    """What a shard's count has come to.
+
+    Raises
+    ------
+    ConnectionError, distributed.KilledWorker
+        If the scheduler, or every worker that tried, went away.
+    """
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker:
+        raise
+    except CancelledError:
+        reason = "scheduler: expected it to stay until the end, got no answer"
+        raise ConnectionError(reason) from None
+    except Exception as failure:  # such as a worker without the packages
+        return sources.one_line(failure)
+
+
+def attempt(shard: Shard, taxonomy: Taxonomy, match: str) -> Counts | str:
+    """Count a shard.
+
+    Parameters
+    ----------
+    shard : Shard
+        Where captions are.
+    taxonomy : Taxonomy
+        Concepts.
+    match : {"words", "substring"}
+        How terms are found.
+
+    Returns
+    -------
+    Tally or str
+        Its counts, or in one line why it could not be read.
+    """
+    total = Counts.zero(taxonomy, match)
+    try:
+        for batch in sources.batches(shard):
+            for piece in _pieces(batch):
+                total += tally(piece, taxonomy, match)
+    except Exception as error:  # whatever a library finds wrong with a file
+        return sources.one_line(error)
+    return total
+
+
+def _pieces(batch: Batch) -> Iterator[Batch]:
+    """Parts of a batch, of at most so many captions, and so many bytes if there are several."""
+    size = len(batch.captions)
+    mean = max(1, batch.captions.nbytes // max(1, size))
+    step = max(1, min(ROWS, BYTES // mean))
+    for start in range(0, size, step):
+        labels = {name: column.slice(start, step) for name, column in batch.labels.items()}
+        yield Batch(batch.captions.slice(start, step), labels)

@@ -1,0 +1,1 @@
+"""Encoders f_x and f_t."""

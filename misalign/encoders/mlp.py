@@ -1,0 +1,249 @@
+"""Encoders f_x and f_t (App. C.1)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from misalign.errors import invalid
+
+
+class Affine(nn.Module):
+    """A linear layer whose every tensor is a matrix, so that layers stack (see `stack`).
+
+    Parameters
+    ----------
+    size_in, size_out : int
+        Widths.
+    slope : float
+        Of the leaky ReLU before or after it, which the initial weights make up for.
+    generator : torch.Generator
+        Source of the initial weights: Kaiming uniform, biases 0.
+    """
+
+    def __init__(
+        self, size_in: int, size_out: int, *, slope: float, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(size_out, size_in))
+        self.bias = nn.Parameter(torch.zeros(1, size_out))
+        nn.init.kaiming_uniform_(self.weight, slope, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows x of shape (..., size_in) into shape (..., size_out)."""
+        return x @ self.weight.mT + self.bias
+
+
+class MLP(nn.Module):
+    """Multilayer perceptron with leaky ReLUs.
+
+    Parameters
+    ----------
+    size_in, size_out : int
+        Widths of input and output.
+    hidden : sequence of int
+        Widths of the hidden layers.
+    slope : float, optional
+        Negative slope of the leaky ReLU.
+    bounded : bool, optional
+        Squash outputs into (0, 1), the range of Theorem 4.1; by default outputs are unbounded.
+    generator : torch.Generator
+        Source of the initial weights: Kaiming uniform, biases 0.
+    """
+
+    def __init__(
+        self,
+        size_in: int,
+        size_out: int,
+        hidden: Sequence[int],
+        *,
+        slope: float = 0.01,
+        bounded: bool = False,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        if not size_out >= 1:
+            raise invalid("encoding_size", "a width of at least 1", size_out)
+        widths = (size_in, *hidden, size_out)
+        pairs = zip(widths, widths[1:], strict=False)
+        self.layers = nn.ModuleList(Affine(*w, slope=slope, generator=generator) for w in pairs)
+        self.slope, self.bounded = slope, bounded
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode rows x of shape (..., size_in) into shape (..., size_out)."""
+        for i, layer in enumerate(self.layers):
+            if i:
+                x = functional.leaky_relu(x, self.slope)
+            x = layer(x)
+        return x.sigmoid() if self.bounded else x
+
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Weights between hidden layers: the ones that Muon trains."""
+        return [layer.weight for layer in self.layers[1:-1]]
+
+
+class Whitening(nn.Module):
+    """Invertible affine map to mean 0 and covariance I, measured once on a sample.
+
+    Parameters
+    ----------
+    sample : Tensor
+        Observations, shape (n, d), n much larger than d.
+
+    Raises
+    ------
+    ValueError
+        If the sample's covariance is singular.
+    """
+
+    def __init__(self, sample: Tensor) -> None:
+        super().__init__()
+        root, flaw = torch.linalg.cholesky_ex(torch.cov(sample.double().mT))
+        if flaw:
+            raise invalid("sample", "observations that span all their dimensions", "fewer")
+        eye = torch.eye(len(root), dtype=root.dtype, device=root.device)
+        inverse = torch.linalg.solve_triangular(root, eye, upper=False)
+        self.register_buffer("mean", sample.mean(0, keepdim=True))
+        self.register_buffer("matrix", inverse.mT.to(sample.dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Whiten rows x of shape (..., d)."""
+        return (x - self.mean) @ self.matrix
+
+
+class Standardize(nn.Module):
+    """Every output at mean 0 and variance 1: batch norm without weights, for stacks, too.
+
+    Parameters
+    ----------
+    size : int
+        Number of outputs.
+    """
+
+    MOMENTUM, EPSILON = 0.1, 1e-5
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, size))
+        self.register_buffer("variance", torch.ones(1, size))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Standardize rows z of shape (..., size): in training by the rows' own moments."""
+        mean, variance = self.mean, self.variance
+        if self.training:
+            mean = z.mean(-2, keepdim=True)
+            variance = z.var(-2, correction=0, keepdim=True)
+            self.mean.lerp_(mean.detach(), self.MOMENTUM)
+            self.variance.lerp_(variance.detach(), self.MOMENTUM)
+        return (z - mean) * (variance + self.EPSILON).rsqrt()
+
+
+def stack(encoders: Sequence[nn.Module]) -> nn.Module:
+    """Put encoders side by side: one program for all of them.
+
+    Encoders of different widths are padded with zeros. No mask is needed to keep them zero: what
+    is padded takes no part in the outputs, so its gradients are exactly 0, and neither Adam nor
+    Muon moves a weight that has never seen another.
+
+    Parameters
+    ----------
+    encoders : sequence of Module
+        R encoders built alike, as `numerical_encoder` makes them; any widths.
+
+    Returns
+    -------
+    Module
+        Maps (R, B, d) to (R, B, n), d and n the largest of the encoders' sizes. `unstack` gives
+        its weights back to the encoders.
+
+    Raises
+    ------
+    ValueError
+        If the encoders are not built alike, or hold tensors that are no matrices.
+    """
+    together = copy.deepcopy(encoders[0])
+    plans = [_plan(encoder) for encoder in encoders]
+    matrices = all(value.ndim == 2 for _, value in _tensors(encoders[0]))
+    alike = matrices and all(plan == plans[0] for plan in plans)
+    kinds = ", ".join(sorted({type(encoder).__name__ for encoder in encoders}))
+    if not alike:
+        raise invalid("encoders", "encoders built alike, all their tensors matrices", kinds)
+    for name, value in _tensors(together):
+        parts = [dict(_tensors(encoder))[name].detach() for encoder in encoders]
+        rows, columns = (max(part.shape[side] for part in parts) for side in (0, 1))
+        padded = [_padded(part, rows, columns) for part in parts]
+        owner, _, leaf = name.rpartition(".")
+        whole = torch.stack(padded)
+        trained = isinstance(value, nn.Parameter)
+        setattr(together.get_submodule(owner), leaf, nn.Parameter(whole) if trained else whole)
+    return together
+
+
+@torch.no_grad()
+def unstack(together: nn.Module, encoders: Sequence[nn.Module]) -> None:
+    """Copy the tensors of a `stack` back into the encoders that it was made of."""
+    for i, encoder in enumerate(encoders):
+        for (_, value), (_, whole) in zip(_tensors(encoder), _tensors(together), strict=True):
+            value.copy_(whole[i, : value.shape[0], : value.shape[1]])
+
+
+def _plan(encoder: nn.Module) -> list[tuple]:
+    """What encoders of one stack have in common: tensors, slopes, and whether they are bounded."""
+    tensors = [(name, value.ndim) for name, value in _tensors(encoder)]
+    layered = (part for part in encoder.modules() if isinstance(part, MLP))
+    return tensors + [(part.slope, part.bounded) for part in layered]
+
+
+def _tensors(encoder: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*encoder.named_parameters(), *encoder.named_buffers()]
+
+
+def _padded(matrix: Tensor, rows: int, columns: int) -> Tensor:
+    return functional.pad(matrix, (0, columns - matrix.shape[1], 0, rows - matrix.shape[0]))
+
+
+def numerical_encoder(
+    sample: Tensor,
+    size_out: int,
+    *,
+    hidden: Sequence[int],
+    whiten: bool,
+    standardize: bool,
+    generator: torch.Generator,
+) -> nn.Module:
+    """Encoder of the numerical world: an MLP, with or without fixed scales at its two ends.
+
+    Both ends are invertible affine maps, so what a representation identifies stays the same. They
+    pay because Eq. (2)'s estimator does not penalise scale: outputs grow until the loss sits at
+    its floor and nothing more is learned. At unit variance it keeps a gradient.
+
+    Parameters
+    ----------
+    sample : Tensor
+        Observations to measure the whitening on, shape (n, d).
+    size_out : int
+        Encoding size.
+    hidden : sequence of int
+        Widths of the hidden layers.
+    whiten : bool
+        Whiten the input.
+    standardize : bool
+        Bring every output to mean 0 and variance 1.
+    generator : torch.Generator
+        Source of the initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the sample's device; maps (n, d) to (n, size_out).
+    """
+    parts: list[nn.Module] = [MLP(sample.shape[1], size_out, hidden, generator=generator)]
+    if whiten:
+        parts.insert(0, Whitening(sample))
+    if standardize:
+        parts.append(Standardize(size_out))
+    return nn.Sequential(*parts).to(sample.device)

@@ -1,0 +1,146 @@
+"""The encoders of the paper's image studies, as published (App. D.1), for the scale ``paper``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from misalign.errors import invalid
+
+WIDTH = 128  # of the words' vectors
+CHANNELS = 25  # of the first convolution over a caption
+BACKBONE = 100  # outputs of the ResNet
+
+
+class Flattened(nn.Module):
+    """Any module as an encoder whose every tensor is a matrix, so that it trains and stacks.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the module. Its initial weights come from torch's own generator, which is seeded for
+        this one call and then put back.
+    generator : torch.Generator
+        Source of that seed.
+    """
+
+    def __init__(self, build: Callable[[], nn.Module], *, generator: torch.Generator) -> None:
+        super().__init__()
+        seed = torch.randint(2**31, (1,), generator=generator).item()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            inner = build()
+        for part in inner.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                part.num_batches_tracked = None  # a count that nothing here reads
+        self.shapes = {}
+        for name, value in [*inner.named_parameters(), *inner.named_buffers()]:
+            flat = name.replace(".", "__")
+            self.shapes[flat] = (name, value.shape)
+            matrix = value.detach().reshape(value.shape[0], -1)
+            if isinstance(value, nn.Parameter):
+                self.register_parameter(flat, nn.Parameter(matrix))
+            else:
+                self.register_buffer(flat, matrix)
+        self.inner = [inner]  # in a list, so that its own tensors are not found again
+
+    def train(self, mode: bool = True) -> Flattened:
+        """Switch to training or evaluation, the module within, too."""
+        self.inner[0].train(mode)
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode x, with a leading dimension of runs if the weights have one."""
+        tensors = {flat: getattr(self, flat) for flat in self.shapes}
+        if next(iter(tensors.values())).ndim == 2:
+            return self._one(tensors, x)
+        parts = [
+            self._one({flat: whole[run] for flat, whole in tensors.items()}, part)
+            for run, part in enumerate(x)
+        ]
+        return torch.stack(parts)
+
+    def _one(self, tensors: dict[str, Tensor], x: Tensor) -> Tensor:
+        alike = all(
+            tensors[flat].numel() == shape.numel() for flat, (_, shape) in self.shapes.items()
+        )
+        same = "encoders of one vocabulary and size (train them one at a time: --together 1)"
+        if not alike:
+            raise invalid("encoders", same, "several")
+        shaped = {name: tensors[flat].view(shape) for flat, (name, shape) in self.shapes.items()}
+        return torch.func.functional_call(self.inner[0], shaped, (x,))
+
+
+class TokenCNN(nn.Module):
+    """Convolutions over a caption as a picture: its tokens one way, their vectors the other.
+
+    Windows of 4 x 4 with stride 2 and 25, 50, 100, ... channels, batch norm and ReLU, until either
+    side is under 4; then a linear layer.
+
+    Parameters
+    ----------
+    size_out : int
+        Encoding size.
+    words, length : int
+        Size of the vocabulary, tokens of a caption.
+    """
+
+    def __init__(self, size_out: int, words: int, length: int) -> None:
+        super().__init__()
+        if not length >= 4:
+            raise invalid("length", "at least 4 tokens", length)
+        self.words = nn.Linear(words, WIDTH)  # of one-hot tokens
+        sides, channels, following, layers = [length, WIDTH], 1, CHANNELS, []
+        while min(sides) >= 4:
+            layers += [
+                nn.Conv2d(channels, following, 4, 2, 1),
+                nn.BatchNorm2d(following),
+                nn.ReLU(),
+            ]
+            channels, following = following, 2 * following
+            sides = [side // 2 for side in sides]
+        self.layers = nn.Sequential(*layers)
+        self.last = nn.Linear(channels * sides[0] * sides[1], size_out)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Encode tokens, int64, (B, length), into (B, size_out)."""
+        vectors = nn.functional.embedding(tokens, self.words.weight.mT) + self.words.bias
+        return self.last(self.layers(vectors[:, None]).flatten(1))
+
+
+def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
+    """ResNet-18 with 100 outputs, a leaky ReLU and a linear layer.
+
+    Parameters
+    ----------
+    size_out : int
+        Encoding size.
+    generator : torch.Generator
+        Source of the initial weights.
+
+    Raises
+    ------
+    ImportError
+        If torchvision is missing.
+    """
+    try:
+        from torchvision.models import resnet18
+    except (ImportError, RuntimeError) as error:  # a build for another torch raises the latter
+        reason = str(error).partition("\n")[0]
+        raise ImportError(
+            f"torchvision: expected one that fits torch {torch.__version__}, got {reason}; try "
+            "pip install -e '.[paper]'"
+        ) from None
+
+    def build() -> nn.Module:
+        backbone = resnet18(weights=None, num_classes=BACKBONE)
+        return nn.Sequential(backbone, nn.LeakyReLU(), nn.Linear(BACKBONE, size_out))
+
+    return Flattened(build, generator=generator)
+
+
+def token_cnn(size_out: int, words: int, length: int, *, generator: torch.Generator) -> Flattened:
+    """`TokenCNN` as an encoder that trains and stacks; parameters as there."""
+    return Flattened(lambda: TokenCNN(size_out, words, length), generator=generator)

@@ -1,0 +1,69 @@
+"""Pictures that a renderer makes of their factors, whenever they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from misalign.errors import check_int, invalid
+
+Render = Callable[[dict[str, Tensor]], Tensor]
+
+
+class RenderedImages:
+    """Pictures rendered on demand.
+
+    Parameters
+    ----------
+    render : callable
+        Takes factors, each of shape (n,), and gives uint8 pictures of shape (n, 3, H, W) on their
+        device; each picture depends on its own factors alone.
+    factors : mapping of str to Tensor
+        Factors of all pictures, each of shape (N,).
+    batch : int, optional
+        Pictures a call of the renderer.
+
+    See Also
+    --------
+    misalign.images.CachedImages : renders each picture once.
+    """
+
+    def __init__(self, render: Render, factors: Mapping[str, Tensor], *, batch: int = 64) -> None:
+        sizes = {name: len(values) for name, values in factors.items()}
+        if len(set(sizes.values())) != 1:
+            raise invalid("factors", "as many values of each", sizes or "none")
+        check_int("batch", batch, 1)
+        self.render = render
+        self.factors = dict(factors)
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return len(next(iter(self.factors.values())))
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Render pictures, each distinct one once.
+
+        Parameters
+        ----------
+        indices : Tensor
+            Int64, shape (n,).
+
+        Returns
+        -------
+        Tensor
+            Uint8, shape (n, 3, H, W), on the factors' device.
+        """
+        here = next(iter(self.factors.values())).device
+        wanted, places = indices.to(here).unique(return_inverse=True)
+        parts = [
+            self.render({name: values[part] for name, values in self.factors.items()})
+            for part in wanted.split(self.batch)
+        ]
+        return torch.cat(parts)[places]
+
+    def to(self, device: torch.device | str) -> RenderedImages:
+        """Move the factors, and with them the work, to a device."""
+        factors = {name: values.to(device) for name, values in self.factors.items()}
+        return RenderedImages(self.render, factors, batch=self.batch)

@@ -1,0 +1,245 @@
+"""Macro-F1 of predicted concepts, and what of it is luck.
+
+A confusion matrix has one row a true class and one column a predicted one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from misalign.errors import check_int, invalid
+
+
+class ByClass(NamedTuple):
+    """Scores of every class, each of shape (classes,).
+
+    A score that would divide by 0 is NaN: the precision of a class that is never predicted, the
+    recall of one that never occurs, and the F1 of one that does neither.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray  # how often the class occurs, int64
+
+
+def confusion(truth: ArrayLike, prediction: ArrayLike, classes: int) -> np.ndarray:
+    """Count how often each class is taken for each.
+
+    Parameters
+    ----------
+    truth, prediction : array_like
+        Whole numbers from 0 to classes - 1, shape (n,).
+    classes : int
+        How many there are.
+
+    Returns
+    -------
+    ndarray
+        int64, shape (classes, classes): rows are the truth, columns the prediction.
+
+    Raises
+    ------
+    ValueError
+        For labels of different numbers, or out of bounds.
+    """
+    check_int("classes", classes, 1)
+    truth, prediction = (
+        _labels(name, values, classes)
+        for name, values in (("truth", truth), ("prediction", prediction))
+    )
+    if len(truth) != len(prediction):
+        raise invalid("prediction", f"{len(truth)} labels", len(prediction))
+    counts = np.bincount(truth * classes + prediction, minlength=classes**2)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def by_class(confusion: np.ndarray) -> ByClass:
+    """Precision, recall, F1 and support of every class.
+
+    Parameters
+    ----------
+    confusion : ndarray
+        Shape (classes, classes).
+
+    Returns
+    -------
+    ByClass
+    """
+    hits, support, predicted = _margins(confusion)
+    return ByClass(
+        precision=_ratio(hits, predicted),
+        recall=_ratio(hits, support),
+        f1=_ratio(2 * hits, support + predicted),
+        support=support,
+    )
+
+
+def macro_f1(confusion: np.ndarray) -> float:
+    """Mean F1 over the classes that occur; one that is never predicted scores 0.
+
+    Parameters
+    ----------
+    confusion : ndarray
+        Shape (classes, classes).
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If no class occurs.
+    """
+    scores = by_class(confusion)
+    return _mean_over_occurring(scores.f1, scores.support)
+
+
+def expected_chance(confusion: np.ndarray) -> float:
+    """Mean macro-F1 over all permutations of the true labels, exactly.
+
+    A permutation keeps how often each class occurs, n_c, and is predicted, m_c. Only the hits vary:
+    they are hypergeometric, with mean n_c m_c / n. F1 is linear in them, 2 hits / (n_c + m_c), so
+    its mean is 2 n_c m_c / (n (n_c + m_c)).
+
+    Parameters
+    ----------
+    confusion : ndarray
+        Shape (classes, classes).
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If no class occurs.
+    """
+    _, support, predicted = _margins(confusion)
+    total = max(1, support.sum())
+    mean = _ratio(2 * support * predicted / total, support + predicted)
+    return _mean_over_occurring(mean, support)
+
+
+def corrected(f1: float, chance: float) -> float:
+    """Score corrected for chance: 0 for luck, 1 for perfect, as in Cohen's kappa.
+
+    Parameters
+    ----------
+    f1, chance : float
+        The score, and what luck makes of it.
+
+    Returns
+    -------
+    float
+        (f1 - chance) / (1 - chance); NaN if luck alone is perfect.
+    """
+    return (f1 - chance) / (1 - chance) if chance < 1 else float("nan")
+
+
+def _labels(name: str, values: ArrayLike, classes: int) -> np.ndarray:
+    """Labels as int64, or one line of what is wrong with them."""
+    labels = np.asarray(values)
+    whole = labels.ndim == 1 and (np.issubdtype(labels.dtype, np.integer) or not labels.size)
+    got = f"{labels.dtype} of shape {labels.shape}"
+    if not whole:
+        raise invalid(name, "whole numbers of shape (n,)", got)
+    stray = labels[(labels < 0) | (labels >= classes)]
+    bounds = f"labels from 0 to {classes - 1}"
+    if stray.size:
+        raise invalid(name, bounds, stray[0] if stray.size else "")
+    return labels.astype(np.int64)
+
+
+def _margins(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hits, and how often each class occurs and is predicted."""
+    counts = np.asarray(confusion)
+    square = counts.ndim == 2 and counts.shape[0] == counts.shape[1]
+    if not square:
+        raise invalid("confusion", "shape (classes, classes)", counts.shape)
+    return counts.diagonal(), counts.sum(1), counts.sum(0)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Quotient, NaN where it would divide by 0."""
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+
+
+def _mean_over_occurring(values: np.ndarray, support: np.ndarray) -> float:
+    occurs = support > 0
+    if not occurs.any():
+        raise invalid("confusion", "at least one label", "none")
+    return float(values[occurs].mean())
+
+
+def r2(truth: Tensor, prediction: Tensor) -> Tensor:
+    """Coefficient of determination of every column.
+
+    Parameters
+    ----------
+    truth, prediction : Tensor
+        Shape (n, targets).
+
+    Returns
+    -------
+    Tensor
+        1 - residual over total sum of squares, shape (targets,); not clipped, and NaN for a truth
+        that is constant.
+    """
+    total = (truth - truth.mean(0)).square().sum(0)
+    return 1 - (truth - prediction).square().sum(0) / total
+
+
+def binary_mcc(truth: Tensor, prediction: Tensor) -> Tensor:
+    """Matthews correlation coefficient of every column of 0 and 1.
+
+    Parameters
+    ----------
+    truth, prediction : Tensor
+        Zeros and ones, or booleans, shape (n, targets).
+
+    Returns
+    -------
+    Tensor
+        The correlation of the two, shape (targets,): 1 for the truth, 0 for a prediction that
+        knows nothing, and, by convention, for one that is constant.
+    """
+    a, b = (part.double() - part.double().mean(0) for part in (truth, prediction))
+    spread = (a.square().sum(0) * b.square().sum(0)).sqrt()
+    return torch.where(spread > 0, (a * b).sum(0) / spread, 0.0)
+
+
+def multiclass_mcc(truth: Tensor, prediction: Tensor) -> float:
+    """Matthews correlation coefficient of several classes.
+
+    Parameters
+    ----------
+    truth, prediction : Tensor
+        Classes from 0, int64, shape (n,).
+
+    Returns
+    -------
+    float
+        The correlation of the two as indicator vectors, the R_K of Gorodkin (2004): 1 for the
+        truth, 0 for a prediction that knows nothing, and, by convention, for one that is constant.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    if truth.shape != prediction.shape:
+        raise invalid("prediction", tuple(truth.shape), prediction.shape)
+    size = int(max(truth.max(), prediction.max())) + 1
+    table = torch.bincount(truth * size + prediction, minlength=size * size).view(size, size)
+    table = table.double() / len(truth)
+    rows, columns = table.sum(1), table.sum(0)
+    spread = ((1 - rows.square().sum()) * (1 - columns.square().sum())).sqrt()
+    return ((table.trace() - rows @ columns) / spread).item() if spread > 0 else 0.0

@@ -1,0 +1,164 @@
+"""Where a sweep is executed: on this machine, a running Dask scheduler, or jobs of Slurm.
+
+Dask and what comes with it are imported when they are used, so that a machine without them can
+still execute runs in its own process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from misalign.errors import invalid
+from misalign.paths import EXECUTED
+
+if TYPE_CHECKING:
+    from dask_jobqueue import SLURMCluster
+    from distributed import Client, LocalCluster
+
+# seconds to wait for a scheduler that does not answer
+PATIENCE = 5
+# Dask has its workers give memory back at once; who frees megabytes to ask for as many again loses
+# much time by it. These are bytes that glibc keeps, and from which on it asks the system for each.
+KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**26)}
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def expect_installed(slurm: bool = False, notebooks: bool = True) -> None:
+    """Raise a one-line error if a package is missing that work on Dask takes.
+
+    Parameters
+    ----------
+    slurm : bool, optional
+        Whether jobs of Slurm are wanted, too.
+    notebooks : bool, optional
+        Whether the work is to execute notebooks.
+
+    Raises
+    ------
+    ImportError
+        With the line that installs it.
+    FileNotFoundError
+        Without Slurm.
+    """
+    needed = ["distributed", *(["papermill", "ipykernel"] if notebooks else [])]
+    needed += ["dask_jobqueue"] if slurm else []
+    missing = [name for name in needed if not find_spec(name)]
+    expected = "the packages of sweeps (pip install -e '.[sweeps]')"
+    name = "notebooks" if notebooks else "workers"
+    if missing:
+        raise invalid(name, expected, f"no {', '.join(missing)}", ImportError)
+    sbatch = "sbatch on PATH, as on a cluster's login node"
+    if not (not slurm or shutil.which("sbatch")):
+        raise invalid("slurm", sbatch, "none", FileNotFoundError)
+
+
+def cpus() -> int:
+    """CPUs that this process may use, which a container or a batch job limits."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def connected(
+    scheduler: str | None, slurm: bool = False, workers: int = 1, keep: bool = False
+) -> Iterator[Client]:
+    """Connect to Dask, for the time of a block.
+
+    Parameters
+    ----------
+    scheduler : str or None
+        Address of a running scheduler, such as ``"tcp://127.0.0.1:8786"``.
+    slurm : bool, optional
+        Whether to have jobs of Slurm as workers.
+    workers : int, optional
+        How many, unless there is a scheduler, which has its own.
+    keep : bool, optional
+        Whether workers on this machine keep some of the memory that they free, to use it again.
+
+    Yields
+    ------
+    Client
+
+    Raises
+    ------
+    ConnectionError
+        If the scheduler does not answer.
+    OSError
+        If Slurm refuses such jobs.
+    """
+    from distributed import Client
+
+    # a lost worker is Dask's to replace, a lost scheduler is one line of ours; neither a traceback
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=PATIENCE)
+        except (OSError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            name, expected = "scheduler", f"a Dask scheduler at {scheduler}"
+            raise ConnectionError(f"{name}: expected {expected}, got {reason}") from None
+        with client:
+            yield client
+        return
+    with _slurm(workers) if slurm else _local(workers, keep) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _local(workers: int, keep: bool) -> LocalCluster:
+    """Workers on this machine; several of them take one thread each."""
+    import dask
+    from distributed import LocalCluster
+
+    threads = 1 if workers > 1 else cpus()
+    name = "distributed.nanny.pre-spawn-environ"
+    with dask.config.set({name: dask.config.get(name) | (KEPT if keep else {})}):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            # any free port: with none named, Dask warns whenever another cluster has its usual one
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            host="127.0.0.1",
+            env={name: str(threads) for name in THREADS},  # kernels inherit it
+            silence_logs="CRITICAL",
+        )
+
+
+def _slurm(workers: int) -> SLURMCluster:
+    """Workers that are jobs of Slurm, one process and thread each.
+
+    What a site asks for (queue, memory, time, network interface) is the matter of Dask's own
+    configuration, under ``jobqueue.slurm``.
+    """
+    import dask
+    from dask_jobqueue import SLURMCluster
+
+    site = dask.config.get("jobqueue.slurm")
+    logs = site.get("log-directory") or str(EXECUTED / "slurm")
+    cluster = SLURMCluster(
+        cores=1,
+        processes=1,
+        memory=site.get("memory") or "4GB",
+        log_directory=logs,
+        silence_logs="critical",
+    )
+    # a script that Slurm refuses would be submitted again and again
+    check = ["sbatch", "--test-only"]
+    tried = subprocess.run(check, input=cluster.job_script(), capture_output=True, text=True)
+    if tried.returncode:
+        cluster.close()
+        reason = tried.stderr.strip().partition("\n")[0]
+        raise invalid("slurm", "a job that Slurm accepts", reason, OSError)
+    # unlike a plain scale, this replaces a job whose time is over
+    cluster.adapt(minimum_jobs=workers, maximum_jobs=workers)
+    return cluster

@@ -1,0 +1,1 @@
+"""Probes: how well a representation predicts a factor (section 5)."""

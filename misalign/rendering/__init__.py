@@ -1,0 +1,1 @@
+"""The differentiable renderer g_x of the image worlds."""

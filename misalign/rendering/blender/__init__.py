@@ -1,0 +1,1 @@
+"""The same scenes by Blender's Cycles (an extra: `pip install 'misalign[blender]'`)."""

@@ -1,0 +1,80 @@
+"""Shapes as triangles, for renderers that want them; needs the extra `blender`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+
+import numpy as np
+from torch import Tensor
+
+from misalign.errors import invalid
+from misalign.rendering.grids import bake, points_of
+from misalign.rendering.shapes import SHAPES, Primitive, field
+
+FINE = 96  # grid points an axis
+
+
+@cache
+def polygons(shape: str) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles of a shape of the table, fitted into the unit sphere as `bake` fits it.
+
+    Parameters
+    ----------
+    shape : str
+        A name in `misalign.rendering.shapes.SHAPES`.
+
+    Returns
+    -------
+    ndarray, ndarray
+        As `zero_level`; kept for the next call.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Without scikit-image.
+    ValueError
+        For a shape that is not in the table.
+    """
+    if shape not in SHAPES:
+        raise invalid("shape", f"one of {', '.join(SHAPES)}", repr(shape))
+    expect_installed()
+    grid = bake(shape, fit=False)
+    vertices, faces = zero_level(SHAPES[shape], grid.centre, grid.half)
+    return (vertices - grid.centre.numpy()) / grid.reach.numpy(), faces
+
+
+def expect_installed() -> None:
+    """Raise a one-line ModuleNotFoundError without scikit-image."""
+    install = "the package scikit-image (pip install scikit-image) to make triangles"
+    if not find_spec("skimage"):
+        raise invalid("renderer", install, "none", ModuleNotFoundError)
+
+
+def zero_level(
+    primitives: Sequence[Primitive], centre: Tensor, half: Tensor, *, side: int = FINE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a box into cells and find the surface in each: marching cubes.
+
+    Parameters
+    ----------
+    primitives : sequence of Primitive
+        The shape.
+    centre, half : Tensor
+        The box: its centre and half of its sides, shape (3,).
+    side : int, optional
+        Grid points an axis.
+
+    Returns
+    -------
+    ndarray, ndarray
+        Vertices, float32 of shape (v, 3), and which three make a triangle, counterclockwise as
+        seen from outside, int32 of shape (f, 3).
+    """
+    from skimage.measure import marching_cubes  # needs an extra
+
+    level = field(primitives, points_of(centre, half, side)).numpy()
+    spacing = (2 * half / (side - 1)).tolist()
+    vertices, faces, *_ = marching_cubes(level, 0.0, spacing=spacing, gradient_direction="descent")
+    return (vertices + (centre - half).numpy()).astype(np.float32), faces.astype(np.int32)

@@ -1,0 +1,77 @@
+"""Captions as HTML that marks what they leave out and what they get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from html import escape
+
+# tints and underlines let the text keep its own colour, light or dark
+WRONG = "text-decoration: underline; background: rgba(230, 159, 0, 0.35); padding: 0 0.15em"
+CHANCE = "text-decoration: underline dotted"
+OMITTED = "text-decoration: line-through; opacity: 0.65"
+
+
+def highlight_caption(
+    caption: str,
+    spans: Mapping[str, tuple[int, int]],
+    perturbed: Collection[str] = (),
+    truth: Mapping[str, str] | None = None,
+    omitted: Iterable[str] = (),
+) -> str:
+    """Mark the words of a caption.
+
+    Parameters
+    ----------
+    caption : str
+        The text.
+    spans : mapping of str to tuple of int
+        Start and stop of each factor's words, as `Captioner.spans` finds them.
+    perturbed : collection of str, optional
+        Factors whose words are underlined: on a tint, or by dots if they are right by chance.
+    truth : mapping of str to str, optional
+        The right words of perturbed factors.
+    omitted : iterable of str, optional
+        Words that the caption leaves out; they follow in brackets, struck through.
+
+    Returns
+    -------
+    str
+        HTML, with the text escaped.
+    """
+    pieces, last = [], 0
+    for factor, (start, stop) in sorted(spans.items(), key=lambda item: item[1]):
+        said = escape(caption[start:stop])
+        if factor in perturbed:
+            right = (truth or {}).get(factor) == caption[start:stop]
+            said = f'<span style="{CHANCE if right else WRONG}">{said}</span>'
+        pieces += [escape(caption[last:start]), said]
+        last = stop
+    pieces.append(escape(caption[last:]))
+    left_out = ", ".join(f'<s style="{OMITTED}">{escape(words)}</s>' for words in omitted)
+    return "".join(pieces) + (f" [{left_out}]" if left_out else "")
+
+
+def table(rows: Iterable[tuple[str, str]], heads: tuple[str, str] = ("setting", "caption")) -> str:
+    """Make an HTML table of labels and marked captions.
+
+    Parameters
+    ----------
+    rows : iterable of tuple of str
+        Label, and HTML of the caption.
+    heads : tuple of str, optional
+        Of the two columns.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    left = ' style="text-align: left"'
+    side = ' style="text-align: left; white-space: nowrap"'
+    top = "".join(f"<th{left}>{escape(head)}</th>" for head in heads)
+    body = "\n".join(
+        f"<tr><th{side}>{escape(label)}</th><td{left}>{caption}</td></tr>"
+        for label, caption in rows
+    )
+    start = f'<table class="dataframe"{left}>\n<thead><tr>{top}</tr></thead>'
+    return f"{start}\n<tbody>\n{body}\n</tbody>\n</table>"

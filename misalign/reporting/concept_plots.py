@@ -1,0 +1,141 @@
+"""Figures of the picture book: what its captions buy, by how often they name what."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from misalign.errors import invalid
+from misalign.reporting.concept_tables import SCORE as CORRECTED
+from misalign.reporting.plots import COLORS, SERIES
+
+
+def captioned(images: Tensor, captions: Mapping[str, Sequence[str]], width: int = 30) -> Figure:
+    """Show pictures in a row, each above what several writers say of it.
+
+    Parameters
+    ----------
+    images : Tensor
+        In [0, 1], shape (n, 3, H, W).
+    captions : mapping of str to sequence of str
+        By writer, one caption a picture.
+    width : int, optional
+        Characters in a line.
+
+    Returns
+    -------
+    Figure
+    """
+    for writer, lines in captions.items():
+        if len(lines) != len(images):
+            raise invalid("captions", f"{len(images)} by {writer}", len(lines))
+    size = (3 * len(images), 3.6)
+    figure, axes = plt.subplots(1, len(images), figsize=size, squeeze=False, layout="constrained")
+    for place, ax in enumerate(axes[0]):
+        ax.imshow(images[place].permute(1, 2, 0).numpy())
+        ax.set(xticks=[], yticks=[])
+        said = (f"{writer}: {lines[place]}" for writer, lines in captions.items())
+        ax.set_xlabel("\n".join(textwrap.fill(line, width) for line in said), fontsize=9)
+        ax.spines[:].set_visible(False)
+    return figure
+
+
+def breadth(ax: Axes, scores: pd.DataFrame, first: Collection[str], counts: Sequence[int]) -> None:
+    """Draw zero-shot scores by the number of groups that captions spread their words over.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    scores : DataFrame
+        Rows of the records with the bias ``breadth``.
+    first : collection of str
+        Groups that the narrowest captions name, drawn apart.
+    counts : sequence of int
+        Number of named groups of each setting.
+    """
+    rows = scores[scores["metric"] == CORRECTED]
+    means = rows.groupby(["setting", "factor"])["score"].mean().unstack()
+    for name in means.columns.drop(list(first)):
+        ax.plot(counts, means[name], color=COLORS["specific"], lw=0.8, alpha=0.8)
+    for color, name in zip(SERIES[1:], first, strict=False):
+        ax.plot(counts, means[name], "s--", color=color, ms=4, label=name)
+    _band(ax, counts, rows.groupby(["setting", "seed"])["score"].mean(), SERIES[0], "all ten, mean")
+    ax.plot([], [], color=COLORS["specific"], lw=0.8, label="each of the others")
+    ax.set(xticks=counts, xlabel="groups that captions name", ylabel="zero-shot, corrected F1")
+    ax.set_ylim(-0.08, 1.05)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def trade(ax: Axes, scores: pd.DataFrame, choices: Mapping[int, str]) -> None:
+    """Draw what several questions score under two choices, a row a question.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    scores : DataFrame
+        Columns `question`, `setting` and `score`, one row a seed.
+    choices : mapping of int to str
+        Label of each of two settings.
+    """
+    questions = list(dict.fromkeys(scores["question"]))
+    means = scores.groupby(["question", "setting"])["score"].agg(["mean", "std"])
+    for y, question in enumerate(questions):
+        ends = [means.loc[(question, setting), "mean"] for setting in choices]
+        ax.plot(ends, [y, y], color=COLORS["theory"], lw=0.8, zorder=0)
+    for color, (setting, name) in zip(SERIES, choices.items(), strict=False):
+        points = means.xs(setting, level="setting").loc[questions]
+        style = {"fmt": "o", "color": color, "ms": 6, "capsize": 2, "label": name}
+        ax.errorbar(points["mean"], range(len(questions)), xerr=points["std"], **style)
+    ax.set(yticks=range(len(questions)), yticklabels=questions, xlim=(0, 1))
+    ax.set_ylim(len(questions) - 0.5, -0.5)
+
+
+def omission_curve(
+    ax: Axes, scores: pd.DataFrame, group: str, shares: Sequence[float], untrained: float
+) -> None:
+    """Draw what is told of a group, by the share of captions that name it.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    scores : DataFrame
+        Rows of the records with the bias ``omission``.
+    group : str
+        The one whose coverage varies.
+    shares : sequence of float
+        Its coverage in each setting.
+    untrained : float
+        What the linear probe reads of it from an encoder that is not trained.
+    """
+    places = range(len(shares))
+    own = scores["factor"] == group
+    lines = {
+        f"{group}, linear probe": own & (scores["metric"] == "mcc"),
+        f"{group}, zero-shot": own & (scores["metric"] == CORRECTED),
+        "the nine others, zero-shot": ~own & (scores["metric"] == CORRECTED),
+    }
+    for color, (name, chosen) in zip(SERIES, lines.items(), strict=False):
+        _band(ax, places, scores[chosen].groupby(["setting", "seed"])["score"].mean(), color, name)
+    style = {"color": COLORS["theory"], "lw": 1}
+    ax.axhline(untrained, ls="--", **style, label=f"{group}, linear probe, no training")
+    ax.axhline(0, ls=":", **style, label="chance")
+    ax.set_xticks(places, [f"{100 * share:g} %" for share in shares])
+    ax.set(xlabel=f"captions that name the {group}", ylabel="score", ylim=(-0.05, 1.05))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def _band(ax: Axes, places: Sequence, scores: pd.Series, color: str, name: str) -> None:
+    """Draw means over seeds by setting, with a band of one standard deviation."""
+    line = scores.groupby("setting").agg(["mean", "std"])
+    spread = line["std"].fillna(0)
+    ax.fill_between(places, line["mean"] - spread, line["mean"] + spread, color=color, alpha=0.2)
+    ax.plot(places, line["mean"], "o-", color=color, ms=4, label=name)

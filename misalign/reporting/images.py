@@ -1,0 +1,148 @@
+"""Figures of pictures: sheets shown pixel by pixel, with labels beside and inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import torch
+from matplotlib import patheffects
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from misalign.errors import check_int, invalid
+
+LINE, LETTER = 0.17, 0.078  # inches of a line of text and, about, of a letter
+SIZE = 9  # of text, in points
+GAP = 4  # pixels between pictures
+
+
+def sheet(pictures: Tensor, columns: int, *, gap: int = 2) -> Tensor:
+    """Lay pictures out row by row, on white.
+
+    Parameters
+    ----------
+    pictures : Tensor
+        uint8, shape (n, 3, height, width).
+    columns : int
+        Pictures a row.
+    gap : int, optional
+        Pixels between them.
+
+    Returns
+    -------
+    Tensor
+        uint8, shape (rows * (height + gap) - gap, columns * (width + gap) - gap, 3): channels come
+        last, as image viewers take them.
+    """
+    check_int("columns", columns, 1)
+    n, _, height, width = pictures.shape
+    rows = -(-n // columns)
+    high, wide = height + gap, width + gap
+    page = torch.full((rows * high, columns * wide, 3), 255, dtype=torch.uint8)
+    for place, one in enumerate(pictures.cpu()):
+        top, left = place // columns * high, place % columns * wide
+        page[top : top + height, left : left + width] = one.permute(1, 2, 0)
+    return page[: rows * high - gap, : columns * wide - gap]
+
+
+def image_grid(
+    pictures: Tensor,
+    columns: int,
+    *,
+    rows: Sequence[str] = (),
+    titles: Sequence[str] = (),
+    labels: Sequence[str] = (),
+) -> Figure:
+    """Show pictures row by row, one pixel of theirs a pixel of the figure.
+
+    Parameters
+    ----------
+    pictures : Tensor
+        uint8, shape (n, 3, height, width).
+    columns : int
+        Pictures a row.
+    rows, titles : sequence of str, optional
+        Labels of the rows, at their left, and of the columns, above.
+    labels : sequence of str, optional
+        Of single pictures, written into them at the lower left; an empty one for none.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as rows, columns or pictures.
+    """
+    page = sheet(pictures, columns, gap=GAP)
+    n, _, height, width = pictures.shape
+    counts = {"rows": -(-n // columns), "titles": columns, "labels": n}
+    for (name, count), given in zip(counts.items(), (rows, titles, labels), strict=True):
+        if len(given) not in (0, count):
+            raise invalid(name, f"{count} labels", len(given))
+    axis = _bare(page, max(map(len, rows), default=0), bool(titles))
+    ups, acrosses = height + GAP, width + GAP
+    for number, text in enumerate(rows):
+        _write(axis, text, (0, number * ups + height / 2), (-5, 0), ha="right", va="center")
+    for number, text in enumerate(titles):
+        _write(axis, text, (number * acrosses + width / 2, 0), (0, 2), ha="center", va="bottom")
+    outline = [patheffects.withStroke(linewidth=1.6, foreground="black", alpha=0.7)]
+    inside = {"color": "white", "fontsize": SIZE - 2, "path_effects": outline}
+    for number, text in enumerate(labels):
+        row, column = divmod(number, columns)
+        corner = column * acrosses, row * ups + height
+        _write(axis, text, corner, (3, 3), ha="left", va="bottom", **inside)
+    return axis.figure
+
+
+def _bare(page: Tensor, letters: int, titled: bool) -> Axes:
+    # a page without frame, with room for text at its left and above it
+    dpi = plt.rcParams["figure.dpi"]
+    left = round((LETTER * letters + 0.06) * dpi) if letters else 0  # in whole pixels
+    above = round(LINE * dpi) if titled else 0
+    width, height = left + page.shape[1], above + page.shape[0]
+    figure = plt.figure(figsize=(width / dpi, height / dpi))
+    axis = figure.add_axes((left / width, 0, 1 - left / width, 1 - above / height))
+    axis.imshow(page.numpy(), interpolation="none", aspect="auto")
+    axis.axis("off")
+    return axis
+
+
+def _write(
+    axis: Axes, text: str, place: tuple[float, float], shift: tuple[int, int], **style
+) -> None:
+    style = {"fontsize": SIZE} | style
+    how = {"textcoords": "offset points", "annotation_clip": False}  # places may be at the border
+    axis.annotate(text, place, shift, **how, **style)
+
+
+def diverging(values: Tensor, scale: Tensor | float) -> Tensor:
+    """Colour numbers from blue (negative) over white (zero) to red (positive).
+
+    Parameters
+    ----------
+    values : Tensor
+        Shape (n, height, width).
+    scale : Tensor or float
+        What is deepest red, and with a minus deepest blue; above 0, a number or of shape (n,).
+
+    Returns
+    -------
+    Tensor
+        uint8, shape (n, 3, height, width).
+
+    Raises
+    ------
+    ValueError
+        If a scale is not above 0.
+    """
+    scale = torch.as_tensor(scale, dtype=values.dtype)
+    if not bool((scale > 0).all()):
+        raise invalid("scale", "numbers above 0", scale.min().item())
+    part = (values / scale.view(-1, 1, 1)).clamp(-1, 1) / 2 + 0.5
+    colours = mpl.colormaps["RdBu_r"](part.numpy(), bytes=True)[..., :3]
+    return torch.from_numpy(colours.copy()).movedim(-1, 1)

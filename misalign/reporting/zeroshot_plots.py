@@ -1,0 +1,52 @@
+"""A confusion matrix as a picture."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from misalign.reporting.plots import use_style
+
+MOST = 25  # concepts whose numbers can be read
+
+
+def confusion_matrix(counts: pd.DataFrame, title: str = "") -> Figure:
+    """Draw which concept is taken for which.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        Pictures by true concept (rows) and predicted one (columns).
+    title : str, optional
+        Above the axes.
+
+    Returns
+    -------
+    Figure
+        Colours and numbers are shares of a row, so the diagonal is the recall; a row without
+        pictures is left blank, as are numbers that would read 0.00.
+    """
+    values = counts.to_numpy(float)
+    total = values.sum(1, keepdims=True)
+    shares = np.divide(values, total, out=np.full_like(values, np.nan), where=total > 0)
+    side = 1.6 + 0.42 * len(counts)
+    with plt.rc_context():
+        use_style()
+        figure = Figure(figsize=(side + 1, side), layout="constrained")
+        ax = figure.add_subplot()
+        picture = ax.imshow(shares, vmin=0, vmax=1)
+        ax.set_xticks(range(len(counts)), counts.columns, rotation=45, ha="right")
+        ax.set_yticks(range(len(counts)), counts.index)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.set(title=title, xlabel="taken for", ylabel="is")
+        figure.colorbar(picture, label="share of the concept's pictures", shrink=0.8)
+    if len(counts) <= MOST:
+        for (row, column), share in np.ndenumerate(shares):
+            if share >= 0.005:
+                color = "white" if share < 0.6 else "black"
+                style = {"ha": "center", "va": "center", "color": color, "fontsize": 7}
+                ax.text(column, row, f"{share:.2f}", **style)
+    return figure

@@ -1,0 +1,1 @@
+"""Sweeps: grids of runs, executed by notebooks or here, recorded, and resumable."""

@@ -1,0 +1,251 @@
+"""Sweeps: a grid of runs, executed by a notebook, recorded, and resumable.
+
+A sweep file names a notebook and blocks of its parameters; a list makes an axis::
+
+    notebook: 05_numerical
+    runs:
+      - latents: [independent, dependent]
+        setting: [1, 2, 3]
+        seed: [0, 1, 2, 3, 4]
+
+Runs of one grid go to one execution of the notebook, in a process of its own, and train together.
+What is recorded is skipped, so a sweep that was killed goes on when it is started again. This
+module is the plan; `misalign.sweeps.runner` executes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from misalign.errors import check_int, invalid
+from misalign.experiment import seconds_a_step
+from misalign.paths import NOTEBOOKS, RESULTS, SWEEPS
+from misalign.provenance import code_hash
+from misalign.records import read as read_scores
+from misalign.records import recorded
+from misalign.records import runs as recorded_runs
+from misalign.run import Run
+from misalign.sweeps.worker import expect_parameters
+
+# the axes along which runs are put together, the first one first
+TOGETHER = ("seed", "latents", "setting")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file, read and checked.
+
+    Parameters
+    ----------
+    name : str
+        Stem of the file.
+    notebook : Path
+        The notebook that executes the runs.
+    runs : tuple of Run
+        Without repetitions, in the file's order.
+    """
+
+    name: str
+    notebook: Path
+    runs: tuple[Run, ...]
+
+    @classmethod
+    def named(cls, name: str) -> Sweep:
+        """Read one of the project's own sweeps, such as ``"figure_03"``.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name; the message lists the known ones.
+        """
+        known = sorted(path.stem for path in SWEEPS.glob("*.yml"))
+        if name not in known:
+            raise invalid("sweep", f"one of {', '.join(known)}", repr(name))
+        return cls.read(SWEEPS / f"{name}.yml")
+
+    @classmethod
+    def read(cls, path: Path, scale: str | None = None) -> Sweep:
+        """Read a sweep file.
+
+        Parameters
+        ----------
+        path : Path
+            A YAML file, see the module's docstring.
+        scale : str, optional
+            Takes the place of the file's own scale.
+
+        Returns
+        -------
+        Sweep
+
+        Raises
+        ------
+        ValueError
+            If the file is no such mapping, names no notebook whose parameters cell sets every
+            field of a run, or has an unknown field, an empty axis or a value that `Run` refuses.
+        """
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{path}: expected YAML, got {reason}") from None
+        keys = set(content) if isinstance(content, dict) else set()
+        if keys != {"notebook", "runs"}:
+            raise invalid(str(path), "the keys notebook and runs", sorted(keys))
+        notebook = NOTEBOOKS / f"{content['notebook']}.ipynb"
+        known = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+        if not notebook.exists():
+            raise invalid("notebook", f"one of {known}", content["notebook"])
+        expect_parameters(notebook, [*asdict(Run()), "record"])
+        blocks = content["runs"]
+        listed = isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)
+        if not (listed and blocks):
+            raise invalid("runs", "a list of blocks, each of fields and values", blocks)
+        override = {} if scale is None else {"scale": scale}
+        try:
+            runs = [run for block in blocks for run in Run.grid(**{**block, **override})]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from None
+        return cls(path.stem, notebook, tuple(dict.fromkeys(runs)))
+
+    def missing(self, folder: Path) -> list[Run]:
+        """Runs that a results folder does not hold yet."""
+        # reading the scores here also finds a damaged file before anything is trained
+        known = {name: recorded(name, folder) for name in {run.experiment for run in self.runs}}
+        return [run for run in self.runs if run.id not in known[run.experiment]]
+
+    def scores(self, folder: Path = RESULTS) -> pd.DataFrame:
+        """Read the scores of these runs and of no others.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Results folder.
+
+        Returns
+        -------
+        DataFrame
+            Columns `misalign.records.SCORES`.
+
+        Raises
+        ------
+        ValueError
+            If a run is not recorded: a figure of half a sweep would not show it.
+        """
+        left = len(self.missing(folder))
+        all_runs = f"all {len(self.runs)} runs of {self.name} (make sweep)"
+        if left:
+            raise invalid("results", all_runs, f"{len(self.runs) - left}")
+        experiments = {run.experiment for run in self.runs}
+        tables = pd.concat([read_scores(experiment, folder) for experiment in experiments])
+        return tables[tables["run"].isin({run.id for run in self.runs})]
+
+    def stale(self, folder: Path) -> list[Run]:
+        """Runs that are recorded, but by other code than the present."""
+        code = recorded_runs(folder).set_index("run")["code"]
+        recorded = [run for run in self.runs if run.id in code]
+        return [run for run in recorded if code[run.id] != code_hash(run.experiment)]
+
+
+def groups(runs: Iterable[Run], most: int) -> list[list[Run]]:
+    """Put together what one notebook executes: full products of seeds, latents and settings.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+        What to part.
+    most : int
+        Most runs in a group.
+
+    Returns
+    -------
+    list of list of Run
+        Every run once; each group is the grid of its `parameters`.
+
+    Raises
+    ------
+    ValueError
+        If `most` is less than 1.
+    """
+    check_int("most", most, 1)
+    # a box is a grid, its axes by name; at first every run is a box of its own
+    boxes = [{name: (value,) for name, value in _named(run).items()} for run in runs]
+    for axis in TOGETHER:
+        alike: dict[tuple, list] = {}
+        for box in boxes:
+            others = tuple((name, values) for name, values in box.items() if name != axis)
+            alike.setdefault(others, []).extend(box[axis])
+        boxes = []
+        for others, values in alike.items():
+            values = list(dict.fromkeys(values))
+            size = max(1, most // math.prod(len(held) for _, held in others))
+            parts = [tuple(values[i : i + size]) for i in range(0, len(values), size)]
+            boxes += [{**dict(others), axis: part} for part in parts]
+    return [Run.grid(**{name: list(box[name]) for name in asdict(Run())}) for box in boxes]
+
+
+def parameters(group: list[Run]) -> dict[str, object]:
+    """Parameters of a notebook whose grid is a group: a list for each field that varies."""
+    named = [_named(run) for run in group]
+    axes = {name: list(dict.fromkeys(fields[name] for fields in named)) for name in named[0]}
+    return {name: axis if len(axis) > 1 else axis[0] for name, axis in axes.items()}
+
+
+def _named(run: Run) -> dict[str, object]:
+    """Fields of a run, the encoding size None where it is the default of the run's setting."""
+    default = replace(run, encoding_size=None).encoding_size
+    fields = asdict(run)
+    return fields | {"encoding_size": None} if run.encoding_size == default else fields
+
+
+def estimate(runs: list[Run], folder: Path) -> float | None:
+    """Seconds that runs take one after the other, from recorded ones; None for an unknown scale.
+
+    A scale that the folder does not hold goes by the project's own records.
+    """
+    kinds = [(run.experiment, run.scale) for run in runs]
+    seconds = {kind: recorded_seconds(*kind, folder) for kind in set(kinds)}
+    return None if None in seconds.values() else sum(seconds[kind] for kind in kinds)
+
+
+def recorded_seconds(experiment: str, scale: str, folder: Path) -> float | None:
+    """Mean seconds of recorded runs that train; None if none of that scale ever was recorded."""
+    for table in (recorded_runs(folder), recorded_runs()):
+        alike = (table["experiment"] == experiment) & (table["scale"] == scale)
+        seconds = pd.to_numeric(table[alike & (pd.to_numeric(table["steps"]) > 0)]["seconds"])
+        if len(seconds):
+            return float(seconds.mean())
+    return None
+
+
+def measured(
+    runs: list[Run], folder: Path, device: str = "cpu"
+) -> Iterator[tuple[str, float, float, int]]:
+    """Measure a training step of each scale of which no run ever was recorded.
+
+    Parameters
+    ----------
+    runs : list of Run
+        What is to do; those that do not train are left out.
+    folder : Path
+        Results folder.
+    device : str, optional
+        Where to train.
+
+    Yields
+    ------
+    tuple of (str, float, float, int)
+        Scale, seconds of a step and of all steps of a run, number of runs.
+    """
+    trained = [run for run in runs if run.trains]
+    for kind in dict.fromkeys((run.experiment, run.scale) for run in trained):
+        if recorded_seconds(*kind, folder) is None:
+            alike = [run for run in trained if (run.experiment, run.scale) == kind]
+            step = seconds_a_step(alike[0], device=device)
+            yield kind[1], step, step * alike[0].scale_config.recipe.steps, len(alike)

@@ -1,0 +1,133 @@
+"""Where Eq. (1) goes as its batch grows: closed forms, and the gap to Eq. (2).
+
+Eq. (1) less log K tends to E ||z_x - z_t||^2 / tau plus the mean of two log-kernel terms,
+E_{z ~ p} log E_{z' ~ q} exp(-||z - z'||^2 / tau), one a direction. Up to (n/2) log(pi tau), such
+a term is the log-likelihood of p under q blurred by N(0, tau/2 I). So where p = q it falls short
+of minus the entropy of p by the divergence of p from its own blur, `blur_divergence`.
+"""
+
+from __future__ import annotations
+
+from math import exp, log, pi, sqrt
+
+import numpy as np
+import torch
+
+from misalign.errors import invalid
+
+NODES = 64  # of each Gauss-Legendre panel
+EDGE = 6.0  # width of an edge layer, in units of sqrt(tau)
+
+
+def _check(tau: float, n: int) -> None:
+    if not tau > 0:
+        raise invalid("tau", "a temperature above 0", tau)
+    if not n >= 1:
+        raise invalid("n", "a dimension of at least 1", n)
+
+
+def gaussian_log_kernel(
+    tau: float, n: int = 1, *, variance: float = 1.0, other: float | None = None
+) -> float:
+    """Log-kernel term of z ~ N(0, variance I) against z' ~ N(0, other I).
+
+    Parameters
+    ----------
+    tau : float
+        Temperature.
+    n : int, optional
+        Dimension.
+    variance, other : float, optional
+        Variances of z and z' in every dimension; `other` is the same as `variance` if left out.
+
+    Returns
+    -------
+    float
+        -(n/2) log(1 + 2 other / tau) - n variance / (tau + 2 other).
+    """
+    _check(tau, n)
+    other = variance if other is None else other
+    if not (variance >= 0 and other >= 0):
+        raise invalid("variance", "variances of at least 0", (variance, other))
+    return -n / 2 * log(1 + 2 * other / tau) - n * variance / (tau + 2 * other)
+
+
+def uniform_log_kernel(tau: float, n: int = 1) -> float:
+    """Log-kernel term of the uniform distribution on (0, 1)^n against itself.
+
+    Parameters
+    ----------
+    tau : float
+        Temperature.
+    n : int, optional
+        Dimension.
+
+    Returns
+    -------
+    float
+        n times the integral over (0, 1) of the log of
+        sqrt(pi tau) / 2 (erf(z / sqrt(tau)) + erf((1 - z) / sqrt(tau))),
+        by Gauss-Legendre quadrature: one panel for the edge, one for the inside.
+    """
+    _check(tau, n)
+    width = sqrt(tau)
+    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
+    total = 0.0
+    edge = min(0.5, EDGE * width)  # the integrand is even about 1/2: twice its left half
+    for left, right in ((0.0, edge), (edge, 0.5)):
+        z = left + (right - left) * (nodes + 1) / 2
+        kernel = torch.erf(z / width) + torch.erf((1 - z) / width)
+        total += (right - left) * float(weights @ kernel.mul(width * sqrt(pi) / 2).log())
+    return n * total
+
+
+def corners_log_kernel(tau: float, n: int = 1) -> float:
+    """Log-kernel term of equal masses on the 2^n corners of the unit cube against itself.
+
+    Parameters
+    ----------
+    tau : float
+        Temperature.
+    n : int, optional
+        Dimension.
+
+    Returns
+    -------
+    float
+        n log((1 + exp(-1 / tau)) / 2).
+    """
+    _check(tau, n)
+    return n * log((1 + exp(-1 / tau)) / 2)
+
+
+def gaussian_entropy(n: int = 1, *, variance: float = 1.0) -> float:
+    """Differential entropy of N(0, variance I) in n dimensions, in nats."""
+    if not variance > 0:
+        raise invalid("variance", "a variance above 0", variance)
+    return n / 2 * log(2 * pi * exp(1) * variance)
+
+
+def blur_divergence(log_kernel: float, entropy: float, tau: float, n: int = 1) -> float:
+    """Divergence of a distribution from its own blur by N(0, tau/2 I).
+
+    It is what the limit of Eq. (1) and minus the entropy differ by, once (n/2) log(pi tau) is
+    subtracted from the limit.
+
+    Parameters
+    ----------
+    log_kernel : float
+        Log-kernel term of the distribution against itself.
+    entropy : float
+        Its differential entropy, in nats.
+    tau : float
+        Temperature.
+    n : int, optional
+        Dimension.
+
+    Returns
+    -------
+    float
+        KL(p || p * N(0, tau/2 I)), never negative.
+    """
+    _check(tau, n)
+    return n / 2 * log(pi * tau) - log_kernel - entropy

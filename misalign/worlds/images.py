@@ -1,0 +1,171 @@
+"""A world of pictures and captions; MPI3D-Complex and Causal3DIdent differ in their factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from misalign.bias import Bias
+from misalign.errors import check_int, invalid
+from misalign.images.base import Images
+from misalign.worlds.base import Batch, Factor
+from misalign.worlds.captions import Captions
+
+BIASES = ("selection", "perturbation")
+
+
+def nested_settings(n: int, bias: str, setting: int, table: int, **options: float | str) -> Bias:
+    """Settings that grow by a factor at a time (Tables 7 and 10).
+
+    Parameters
+    ----------
+    n : int
+        Number of semantic factors, and of settings each way.
+    bias : {"selection", "perturbation"}
+        ``selection``: I_theta = {1, ..., setting}. ``perturbation``: everything selected, I_rho the
+        last setting - 1 factors.
+    setting : int
+        1-based column of the table.
+    table : int
+        Its number in the paper, for complaints.
+    **options
+        `probability` and `kind`, as in `Bias`.
+
+    Returns
+    -------
+    Bias
+
+    Raises
+    ------
+    ValueError
+        If the bias is unknown or the setting is outside its table.
+    """
+    if bias not in BIASES:
+        raise invalid("bias", f"one of {', '.join(BIASES)}", repr(bias))
+    check_int("setting", setting, 1, n, f"{bias} bias (Table {table})")
+    if bias == "selection":
+        return Bias(n, tuple(range(1, setting + 1)), **options)
+    return Bias(n, tuple(range(1, n + 1)), tuple(range(n - setting + 2, n + 1)), **options)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageWorld:
+    """Image-text pairs of pictures whose factors are known.
+
+    A pair's picture is drawn with replacement from a part of the pictures; its caption is drawn or
+    looked up for this pair.
+
+    Parameters
+    ----------
+    known : tuple of Factor
+        Factors of the pictures: semantic ones in the order of the bias's indices, then those that
+        are specific to images.
+    pictures : Pictures
+        The source.
+    captions : Captions
+        What is said of them.
+    part : Tensor, optional
+        Indices of the pictures to draw from, int64, such as a part of `misalign.images.split`; by
+        default all.
+
+    Raises
+    ------
+    ValueError
+        If the pictures lack a factor, or an index is not of a picture.
+    """
+
+    known: tuple[Factor, ...]
+    pictures: Images
+    captions: Captions
+    part: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        names = [factor.name for factor in self.known]
+        missing = [name for name in names if name not in self.pictures.factors]
+        expected = f"ones whose factors are {', '.join(names)}"
+        if missing:
+            raise invalid("pictures", expected, f"none for {', '.join(missing)}")
+        n = len(self.pictures)
+        if self.part is None:
+            object.__setattr__(self, "part", torch.arange(n, device=self._table.device))
+        if not len(self.part):
+            raise invalid("part", "at least one picture", "none")
+        low, high = self.part.min().item(), self.part.max().item()
+        expected = f"indices from 0 to {n - 1}"
+        if not (0 <= low and high < n):
+            raise invalid("part", expected, f"ones from {low} to {high}")
+
+    @property
+    def bias(self) -> Bias:
+        """What captions omit and perturb."""
+        return self.captions.bias
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Semantic factors, those specific to images, and `phrase`, the template m_t."""
+        return (*self.known, Factor("phrase", "discrete", self.captions.templates, "text"))
+
+    @property
+    def _table(self) -> Tensor:
+        return self.pictures.factors[self.known[0].name]
+
+    def to(self, device: torch.device | str) -> ImageWorld:
+        """Move tables, and pictures that are kept in memory, to a device."""
+        parts = {name: getattr(self, name).to(device) for name in ("pictures", "captions", "part")}
+        return replace(self, **parts)
+
+    def sample(
+        self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
+    ) -> Batch:
+        """Draw n pairs.
+
+        Parameters
+        ----------
+        n : int
+            Number of pairs.
+        generator : torch.Generator
+            Source of everything, on the device.
+        device : torch.device or str, optional
+            Where the world has been moved with `to`.
+
+        Returns
+        -------
+        Batch
+            `image` in [0, 1], float32, shape (n, 3, H, W); `text` of tokens, int64, shape
+            (n, length); factors of shape (n, 1), int64 where discrete; `text_factors` of what is
+            said, a color by its word.
+        """
+        here = self._table.device
+        same = here.type == torch.device(device).type
+        if not same:
+            raise invalid("device", f"the world's own, {here} (move it with `to`)", device)
+        chosen = torch.randint(len(self.part), (n,), generator=generator, device=here)
+        return self.pairs(self.part[chosen], generator=generator)
+
+    def pairs(self, rows: Tensor, *, generator: torch.Generator) -> Batch:
+        """Caption given pictures, such as every one of a part once.
+
+        Parameters
+        ----------
+        rows : Tensor
+            Indices of the pictures, int64, shape (n,).
+        generator : torch.Generator
+            Source of the captions, on the world's device.
+
+        Returns
+        -------
+        Batch
+            As of `sample`.
+        """
+        here = self._table.device
+        values = {factor.name: self.pictures.factors[factor.name][rows] for factor in self.known}
+        tokens, said, template = self.captions.caption(rows, values, generator=generator)
+        true = values | {"phrase": template}
+        return Batch(
+            image=self.pictures.images(rows).to(here).float().div_(255),
+            text=tokens,
+            factors={name: column[:, None] for name, column in true.items()},
+            text_factors={name: column[:, None] for name, column in said.items()},
+        )

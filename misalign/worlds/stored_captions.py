@@ -1,0 +1,160 @@
+"""Captions of published files, a line a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+
+from misalign.bias import Bias
+from misalign.errors import invalid
+from misalign.images.folder import as_factor, read_table
+from misalign.images.layout import COLUMNS, HUES, PHRASE, captions_paths
+from misalign.worlds.base import Factor
+from misalign.worlds.captions import is_hue
+
+if TYPE_CHECKING:
+    from misalign.captions.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class StoredCaptions:
+    """Captions that were written once; row i is picture i's.
+
+    Parameters
+    ----------
+    bias : Bias
+        What they omit and perturb.
+    said : tuple of Factor
+        What the text side of each selected factor is.
+    tokens : Tensor
+        All captions, int64, shape (N, length).
+    table : mapping of str to Tensor
+        What each caption says of each selected factor, shape (N,).
+    template : Tensor
+        m_t of each caption, shape (N,).
+    vocabulary : Vocabulary
+        Of the tokens.
+
+    See Also
+    --------
+    read : captions of a folder.
+    """
+
+    bias: Bias
+    said: tuple[Factor, ...]
+    tokens: Tensor
+    table: Mapping[str, Tensor]
+    template: Tensor
+    vocabulary: Vocabulary
+
+    @classmethod
+    def read(
+        cls, folder: Path, semantic: tuple[Factor, ...], bias: Bias, which: tuple[str, int] | None
+    ) -> StoredCaptions:
+        """Read the captions of a folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Where ``text/`` and the tables of text latents are.
+        semantic : tuple of Factor
+            In the order of the bias's indices.
+        bias : Bias
+            What the captions were written with.
+        which : tuple of str and int, or None
+            Bias and setting that name the files, such as ``("selection", 3)``; None for
+            Multimodal3DIdent, whose names have neither.
+
+        Returns
+        -------
+        Written
+            A color's word is a place among the words that occur.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a file is missing.
+        ValueError
+            If the table lacks a column, or table and text differ in length.
+        """
+        from misalign.captions.lines import read_lines
+
+        text, latents = (folder / name for name in captions_paths(*(which or (None, None))))
+        selected = [semantic[i - 1] for i in bias.selected]
+        columns = {
+            factor.name: f"{HUES[factor.name]}_index" if is_hue(factor) else COLUMNS[factor.name]
+            for factor in selected
+        }
+        rows = read_table(latents, (*columns.values(), PHRASE))
+        lines = read_lines(text)
+        counts = f"{len(lines)} lines"
+        if len(lines) != len(rows):
+            raise invalid(str(text), f"{len(rows)}, one a row of {latents}", counts)
+        table, said = _said(rows, columns, selected)
+        tokens, vocabulary = _cut(lines)
+        return cls(bias, said, tokens, table, as_factor(rows[PHRASE], True), vocabulary)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def length(self) -> int:
+        """Tokens of a caption, padding included."""
+        return self.tokens.shape[1]
+
+    @property
+    def templates(self) -> int:
+        """Number of values of m_t, the largest that occurs being the last."""
+        return int(self.template.max()) + 1
+
+    def caption(
+        self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Look captions up; `values` and `generator` are of no consequence."""
+        said = {name: column[rows] for name, column in self.table.items()}
+        return self.tokens[rows], said, self.template[rows]
+
+    def to(self, device: torch.device | str) -> StoredCaptions:
+        """Move the tables to a device."""
+        table = {name: column.to(device) for name, column in self.table.items()}
+        tokens, template = self.tokens.to(device), self.template.to(device)
+        return replace(self, tokens=tokens, table=table, template=template)
+
+
+def _said(
+    rows: pd.DataFrame, columns: dict[str, str], selected: list[Factor]
+) -> tuple[dict[str, Tensor], tuple[Factor, ...]]:
+    """What captions say of factors, and what kind of factors that makes them."""
+    table, said = {}, []
+    for factor in selected:
+        discrete = is_hue(factor) or factor.kind == "discrete"
+        values = as_factor(rows[columns[factor.name]], discrete)
+        if is_hue(factor):
+            known, values = values.unique(return_inverse=True)
+            said.append(replace(factor, kind="discrete", size=len(known)))
+        else:
+            said.append(factor)
+        table[factor.name] = values
+    return table, tuple(said)
+
+
+def _cut(lines: list[str]) -> tuple[Tensor, Vocabulary]:
+    """Tokens of captions, each distinct one cut once, and their vocabulary."""
+    from misalign.captions.vocabulary import Vocabulary, tokenize
+
+    distinct = tqdm(dict.fromkeys(lines), "captions", unit="caption", disable=None)
+    cut = {line: tokenize(line) for line in distinct}
+    vocabulary = Vocabulary(token for tokens in cut.values() for token in tokens)
+    ids = {
+        line: torch.tensor([*vocabulary.indices(tokens), vocabulary.end])
+        for line, tokens in cut.items()
+    }
+    return pad_sequence([ids[line] for line in lines], True, vocabulary.pad), vocabulary
