@@ -41,7 +41,7 @@ from torch import nn
 
 from misalign import Bias, NumericalWorld
 from misalign.encoders.mlp import numerical_encoder
-from misalign.reporting.plots import COLORS, use_style
+from misalign.style import COLORS, use_style
 from misalign.metrics import r2
 from misalign.probes.regression import LinearProbe, MLPProbe
 from misalign.rng import generator_for

@@ -31,7 +31,8 @@ from myst_nb import glue
 
 from misalign import Bias, NumericalWorld
 from misalign.bias import subset_at, subset_rank
-from misalign.reporting.plots import COLORS, status, use_style
+from misalign.reporting.plots import status
+from misalign.style import COLORS, use_style
 from misalign.rng import generator_for
 
 use_style()

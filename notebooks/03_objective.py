@@ -35,7 +35,7 @@ from myst_nb import glue
 from misalign import Bias, NumericalWorld
 from misalign.theory import asymptotics as limits
 from misalign.objectives import mmcl, squared_distances, sym_align_max_ent
-from misalign.reporting.plots import COLORS, use_style
+from misalign.style import COLORS, use_style
 from misalign.rng import generator_for
 
 use_style()

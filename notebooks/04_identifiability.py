@@ -46,8 +46,9 @@ from torch import nn
 
 from misalign import Bias, NumericalWorld
 from misalign.reporting import plots
+from misalign.style import SERIES, use_style
 from misalign.encoders.mlp import numerical_encoder
-from misalign.reporting.plots import COLORS
+from misalign.style import COLORS
 from misalign.metrics import r2
 from misalign.probes.regression import MLPProbe
 from misalign.rng import generator_for
@@ -63,7 +64,7 @@ from misalign.theory.jacobian import jacobians, profile, smallest_stretch
 from misalign.theory.uniformity import Folded, uniformity
 from misalign.training.loop import Recipe, train
 
-plots.use_style()
+use_style()
 
 # %% [markdown]
 # The parameter `broken` is there to be changed: each word breaks one hypothesis of the theorem, and
@@ -688,7 +689,7 @@ assert medians["corollary 4.1"] > 0.5 and medians["corollary 4.2"] < 0.1
 figure, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
 labels = ("captions tell all", "captions tell the invariant factors")
 for (_, distance), color, text in zip(
-    moves.items(), plots.SERIES, labels, strict=False
+    moves.items(), SERIES, labels, strict=False
 ):
     ax.hist(
         distance, bins=80, range=(0, 2), color=color, alpha=0.8, label=text

@@ -38,6 +38,7 @@ from torch import nn
 
 from misalign import Bias, NumericalWorld, Run, execute_all
 from misalign.reporting import plots
+from misalign.style import COLORS, SERIES, use_style
 from misalign.encoders.mlp import numerical_encoder
 from misalign.metrics import r2
 from misalign.probes.regression import MLPProbe
@@ -47,7 +48,7 @@ from misalign.sweeps.grid import Sweep
 from misalign.theory.information import retained_information
 from misalign.training.loop import Recipe, train
 
-plots.use_style()
+use_style()
 
 # %% [markdown]
 # The page is a template of runs, like all result chapters. A *setting* is the place of the
@@ -164,7 +165,7 @@ print("of the theorem's width:", at_one["run"].nunique())
 
 # %% mystnb={"figure": {"caption": "Discrete factors. Left: information that a caption holds about a perturbed factor of two or four values. Right: $R^2$ of that factor from the image representation at the theorem's width, 1. Means over 3 seeds at laptop scale, bands are standard deviations. Solid: a fresh draw; dashed: another value.", "name": "fig-bits"}, "image": {"alt": "Left: curves that fall from one and two bits to nearly none as the probability grows; the dashed ones rise again. Right: the binary factor stays at 1 until a probability of 0.7 and is lost at 0.9; with another value it is lost at 0.5 only. The four-valued factor and the continuous one are lost almost everywhere."}} tags=["recorded", "hide-input"]
 kinds = {"perturbation": ("uniform", "-"), "alternative": ("other", "--")}
-colors = dict(zip(assumptions.VALUES, plots.SERIES, strict=False))
+colors = dict(zip(assumptions.VALUES, SERIES, strict=False))
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.2))
 grid, chances = np.linspace(0, 1, 101), assumptions.PROBABILITIES
 for (name, kind), line in narrow.groupby(["bias", "latents"]):
@@ -310,7 +311,7 @@ longer = survived(16, steps=1600)
 figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 states = ("unbiased", "unbiased", "perturbed", "omitted")
 for i, state in enumerate(states):
-    style = {"color": plots.COLORS[state], "marker": "o", "ms": 4}
+    style = {"color": COLORS[state], "marker": "o", "ms": 4}
     ax.plot(
         sizes,
         read[:, i],
@@ -318,7 +319,7 @@ for i, state in enumerate(states):
         ls="--" if i == 1 else "-",
         label=f"{plots.label(f's{i + 1}')}, {state}",
     )
-    ax.plot(16, longer[i], "x", color=plots.COLORS[state])
+    ax.plot(16, longer[i], "x", color=COLORS[state])
 ax.set(xscale="log", xlabel="pairs in a batch", ylabel="$R^2$")
 ax.set_xticks(sizes, sizes)
 ax.minorticks_off()

@@ -36,13 +36,14 @@ from myst_nb import glue
 
 from misalign import Bias, NumericalWorld, Run, execute_all
 from misalign.reporting import plots
+from misalign.style import COLORS, use_style
 from misalign import records as results
 from misalign.reporting import summaries as summary
 from misalign.provenance import code_hash
 from misalign.sweeps.grid import Sweep
 from misalign.theory.oracle import oracle
 
-plots.use_style()
+use_style()
 
 # %% [markdown]
 # ## One run, live
@@ -126,12 +127,12 @@ first = first[first["run"] == runs[0].id]
 bars = first.pivot(index="factor", columns="modality", values="score")
 bars = bars.loc[plots.in_order(bars.index)].rename(columns=plots.label)
 predicted = first.groupby("factor")["oracle"].first()[bars.index]
-colors = [plots.COLORS["unbiased"], plots.COLORS["perturbed"]]
+colors = [COLORS["unbiased"], COLORS["perturbed"]]
 ax = bars.plot.bar(figsize=(8, 3), color=colors, width=0.75, rot=0)
 dashes = {
     "marker": "_",
     "s": 500,
-    "color": plots.COLORS["theory"],
+    "color": COLORS["theory"],
     "label": "predicted",
 }
 ax.scatter(range(len(bars)), predicted, **dashes)
@@ -478,7 +479,7 @@ by_seed = side["score"].groupby(groups).mean().unstack(1)
 # %% mystnb={"figure": {"caption": "Controls, setting 3, independent semantics, image side: mean $R^2$ of the nonlinear probe over kept factors, omitted factors, $\\mathbf{m}_x$ and a noise target; error bars are standard deviations over seeds.", "name": "fig-controls"}, "image": {"alt": "Grouped bars. Raw observations predict every latent. An untrained encoder predicts a bit of everything. The trained encoder predicts the kept factors fully and nothing else. Nothing predicts noise."}} tags=["recorded"]
 order = ["kept", "omitted", "m_x", "noise"]
 table = by_seed[order].rename(columns=plots.label).groupby(level=0)
-palette = [plots.COLORS[name] for name in ("unbiased", "omitted", "specific", "theory")]
+palette = [COLORS[name] for name in ("unbiased", "omitted", "specific", "theory")]
 style = {"figsize": (7, 3), "rot": 0, "capsize": 2, "width": 0.75, "color": palette}
 ax = table.mean().plot.bar(yerr=table.std(), **style)
 ax.set(xlabel="", ylabel="$R^2$")

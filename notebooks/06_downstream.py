@@ -49,11 +49,12 @@ from myst_nb import glue
 
 from misalign import Run, execute_all
 from misalign.reporting import plots
+from misalign.style import SERIES, use_style
 from misalign.rng import generator_for
 from misalign.sweeps.grid import Sweep
 from misalign.worlds.numerical import heavy_tails
 
-plots.use_style()
+use_style()
 
 # %% [markdown]
 # The live part of this chapter trains two runs. These are their parameters; a setting is a column of
@@ -146,7 +147,7 @@ moved = heavy_tails(s, generator=generator_for(0, "spikes"))
 bins = torch.linspace(-26, 26, 105).tolist()
 figure, ax = plt.subplots(figsize=(6, 2.6))
 names = {"in distribution": s[:, 8], "out of distribution": moved[:, 8]}
-for color, (name, values) in zip(plots.SERIES, names.items(), strict=False):
+for color, (name, values) in zip(SERIES, names.items(), strict=False):
     ax.hist(values.tolist(), bins, color=color, alpha=0.6, label=name, log=True)
 ax.set(xlabel="$s_9$", ylabel="samples")
 ax.legend()

@@ -52,7 +52,7 @@ from misalign.captions.captioner import Captioner
 from misalign.reporting.captions import highlight_caption, table
 from misalign.reporting.graphs import causal_graph
 from misalign.reporting.images import diverging, image_grid
-from misalign.reporting.plots import COLORS, use_style
+from misalign.style import COLORS, use_style
 from misalign.rendering import causal3dident as stage
 from misalign.rendering import mpi3d as robot
 from misalign.rendering import invertibility

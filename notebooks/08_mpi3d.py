@@ -34,6 +34,7 @@ from myst_nb import glue
 
 from misalign import Run, execute_all
 from misalign.reporting import plots
+from misalign.style import COLORS, SERIES, use_style
 from misalign import records as results
 from misalign.reporting import image_plots as drawn
 from misalign.reporting import summaries as summary
@@ -46,7 +47,7 @@ from misalign.run import study
 from misalign.studies import mpi3d
 from misalign.sweeps.grid import Sweep
 
-plots.use_style()
+use_style()
 
 # %% [markdown]
 # The page is a template of runs. A *setting* is a column of Table 7: under selection bias captions
@@ -147,7 +148,7 @@ recorded = summary.of_study("mpi3d", Sweep.named("figure_06").scores())
 truths = recorded.query("target == 'image'")
 nonlinear = truths.query("probe == 'nonlinear'")
 scale_config = study("mpi3d").scales["laptop"]
-glue("mpi3d-pictures", f"{budget.pictures:,}", display=False)
+glue("mpi3d-pictures", f"{scale_config.pictures:,}", display=False)
 glue("mpi3d-side", scale_config.side, display=False)
 glue("mpi3d-steps", scale_config.recipe.steps, display=False)
 glue("mpi3d-batch", scale_config.recipe.batch_size, display=False)
@@ -430,7 +431,7 @@ for ax, (kind, title) in zip(axes, titles.items(), strict=True):
         mpi3d.CHANCES,
         best,
         "--",
-        color=plots.COLORS["theory"],
+        color=COLORS["theory"],
         label="best guess",
     )
     ax.set(xlabel="probability of omission", ylim=(-0.05, 1.05), title=title)
@@ -477,7 +478,7 @@ print(both.groupby("what")["run"].nunique().reindex(list(whats.values())))
 by_seed = both.groupby(["what", "probe", "seed"])["score"].mean()
 bars = by_seed.groupby(["what", "probe"]).agg(["mean", "std"]).unstack()
 bars = bars.reindex(list(whats.values())[::-1])
-style = {"figsize": (7, 3.4), "color": plots.SERIES}
+style = {"figsize": (7, 3.4), "color": SERIES}
 ax = bars["mean"].plot.barh(xerr=bars["std"], **style)
 ax.set(xlabel="mean MCC of the named factors", ylabel="")
 plt.show()

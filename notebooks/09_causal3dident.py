@@ -44,6 +44,7 @@ from myst_nb import glue
 from misalign import Run, execute_all
 from misalign.reporting import image_plots as pictured_plots
 from misalign.reporting import plots
+from misalign.style import COLORS, use_style
 from misalign import records as results
 from misalign.reporting import summaries as summary
 from misalign.captions.captioner import Captioner
@@ -57,7 +58,7 @@ from misalign.sweeps.grid import Sweep
 from misalign.theory import caption_oracle as wording
 from misalign.worlds import causal3dident
 
-plots.use_style()
+use_style()
 torch.set_num_threads(1)  # small tensors: more threads would only wait
 
 # %% [markdown]
@@ -107,7 +108,7 @@ names = [factor.name for factor in causal3dident.SEMANTIC]
 shown = causal3dident.setting(runs[0].bias, runs[0].setting)
 states = {name: plots.status(name, shown, names) for name in places}
 figure, ax = plt.subplots(figsize=(7.4, 2.3))
-outlines = {name: plots.COLORS[state] for name, state in states.items()}
+outlines = {name: COLORS[state] for name, state in states.items()}
 kinds = {"discrete": causal3dident.DISCRETE, "colors": outlines}
 causal_graph(ax, places, parents, **kinds)
 plt.show()
@@ -517,12 +518,12 @@ at = list(asked["bits"])
 drawn_at = {"xs": at}
 pictured_plots.curves(axes[0], shape, "told", "line", labels, **drawn_at)
 limit = torch.tensor(small.recipe.batch_size).log2()
-axes[0].axvline(limit, color=plots.COLORS["theory"], lw=0.8, ls=":")
+axes[0].axvline(limit, color=COLORS["theory"], lw=0.8, ls=":")
 axes[0].set(ylabel="MCC of shape", ylim=(-0.05, 1.05))
 least = {"without shape": ("omitted", "--"), "least loss": ("unbiased", "-")}
 for name, (state, dash) in least.items():
-    axes[1].plot(at, asked[name], dash, color=plots.COLORS[state], label=name)
-reached = {"color": plots.COLORS["theory"], "label": "reached in training"}
+    axes[1].plot(at, asked[name], dash, color=COLORS[state], label=name)
+reached = {"color": COLORS["theory"], "label": "reached in training"}
 axes[1].plot(at, asked["measured"], "o", **reached)
 axes[1].set_ylabel("loss")
 for ax in axes:

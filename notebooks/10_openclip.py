@@ -38,7 +38,7 @@ from myst_nb import glue
 from misalign import Run, execute_all
 from misalign.reporting import concept_tables as case_study
 from misalign.reporting import images as galleries
-from misalign.reporting import plots
+from misalign.style import use_style
 from misalign.coverage.taxonomy import Taxonomy
 from misalign.coverage.count import count
 from misalign.experiment import fit
@@ -49,7 +49,7 @@ from misalign.studies.concepts import coverage
 from misalign.sweeps.grid import Sweep
 from misalign.worlds import concepts
 
-plots.use_style()
+use_style()
 
 # %% [markdown]
 # The page is a template of runs. The *bias* `coverage` has ten settings. In each, the ten groups have
@@ -192,7 +192,7 @@ trained = case_study.scores_by_group(recorded[recorded["variant"] == ""])
 means = case_study.over_seeds(trained)
 cells = case_study.grid(means)
 scale_config = study("concepts").scales["laptop"]
-glue("oc-pictures", f"{budget.pictures:,}", display=False)
+glue("oc-pictures", f"{scale_config.pictures:,}", display=False)
 glue("oc-steps", scale_config.recipe.steps, display=False)
 glue("oc-runs", trained["run"].nunique(), display=False)
 print(trained["run"].nunique(), "runs,", trained["seed"].nunique(), "seeds")

@@ -33,13 +33,13 @@ from myst_nb import glue
 
 from misalign import Run, execute_all
 from misalign.reporting import concept_plots
-from misalign.reporting import plots
+from misalign.style import use_style
 from misalign.paths import REFERENCE
 from misalign.rng import generator_for
 from misalign.studies import concepts
 from misalign.sweeps.grid import Sweep
 
-plots.use_style()
+use_style()
 
 # %% [markdown]
 # The pictures are those of {doc}`10_openclip`: a picture book of ten groups of four concepts, all

@@ -40,12 +40,12 @@ from IPython.display import Markdown
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign.reporting import plots
+from misalign.style import COLORS, use_style
 from misalign.provenance import code_hash
 from misalign.records import runs as recorded_runs
 from misalign.reporting.claims import OPEN, assess, claims
 
-plots.use_style()
+use_style()
 
 # %% tags=["recorded"]
 listed = claims()
@@ -79,7 +79,7 @@ palette = {
     "does not hold": "omitted",
 }
 for row, found in enumerate(results.values()):
-    color = plots.COLORS[palette[found.verdict]]
+    color = COLORS[palette[found.verdict]]
     ax.plot(
         [found.beyond(found.average), found.beyond(found.worst)],
         [row, row],
@@ -89,8 +89,8 @@ for row, found in enumerate(results.values()):
     ax.plot(found.beyond(found.average), row, "|", ms=9, mew=2, color=color)
     ax.plot(found.beyond(found.worst), row, "o", ms=5, color=color)
 for verdict, state in palette.items():
-    ax.plot([], [], "o", ms=5, color=plots.COLORS[state], label=verdict)
-ax.axvline(0, color=plots.COLORS["theory"], lw=0.8)
+    ax.plot([], [], "o", ms=5, color=COLORS[state], label=verdict)
+ax.axvline(0, color=COLORS["theory"], lw=0.8)
 ax.set_yticks(range(len(results)), results)
 ax.invert_yaxis()
 ax.set_xlabel("beyond the bar")

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import pandas as pd
 
 from misalign import records as results
+from misalign.style import use_style
 from misalign.paths import ROOT
 from misalign.reporting import plots
 from misalign.reporting import summaries as summary
@@ -60,7 +61,7 @@ def digest(scores: pd.DataFrame) -> str:
 def main() -> None:
     """Write README and figure."""
     mpl.use("agg")
-    plots.use_style()
+    use_style()
     scores = rows()
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
     plots.against_theory(scores).savefig(FIGURE, metadata={"Description": digest(scores)})

@@ -41,7 +41,7 @@ def test_a_factor_is_coloured_by_what_captions_do_to_it():
     names = ["s1", "s2", "s3", "m_x", "m_t", "noise", "y1"]
     expected = ["unbiased", "perturbed", "omitted", *["specific"] * 4]
     assert [plots.status(name, bias) for name in names] == expected
-    assert set(expected) < set(plots.COLORS)
+    assert set(expected) < set(COLORS)
 
 
 def test_factors_are_ordered_by_number_not_by_letter():

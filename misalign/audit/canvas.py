@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from misalign.audit.words import percent
-from misalign.reporting.plots import use_style
+from misalign.style import use_style
 
 WIDTH = 5.4  # inches: text can still be read on a phone
 INK = "#010203"  # stands for the colour of the page's text

@@ -10,7 +10,7 @@ import pandas as pd
 from misalign.audit import canvas
 from misalign.audit.findings import BLIND, Findings
 from misalign.audit.words import counted, percent
-from misalign.reporting.plots import COLORS, SERIES
+from misalign.style import COLORS, SERIES
 
 MOST = 25  # rows of a figure that still read well
 STATUS = {

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from misalign.errors import invalid
 from misalign.reporting.concept_tables import SCORE as CORRECTED
-from misalign.reporting.plots import COLORS, SERIES
+from misalign.style import COLORS, SERIES
 
 
 def captioned(images: Tensor, captions: Mapping[str, Sequence[str]], width: int = 30) -> Figure:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from misalign.errors import invalid
 from misalign.paths import REFERENCE
-from misalign.reporting.plots import COLORS, SERIES, heatmap, label, over_seeds
+from misalign.reporting.plots import heatmap, label, over_seeds
+from misalign.style import COLORS, SERIES
 
 BIASES = ("selection", "perturbation")
 MODALITIES = ("image", "text")

@@ -14,37 +14,11 @@ from matplotlib.figure import Figure
 from misalign.bias import SETTINGS, Bias
 from misalign.errors import invalid
 from misalign.records import SCORES
+from misalign.style import COLORS, SERIES
 from misalign.worlds.numerical import LATENTS
 
-# Okabe and Ito's palette: told apart by colour-blind readers, on white and in print
-COLORS = {
-    "unbiased": "#0072B2",
-    "perturbed": "#E69F00",
-    "omitted": "#D55E00",
-    "specific": "#999999",
-    "theory": "#333333",
-}
-SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")  # lines that are not told by status
 SPLITS = {"test": "in distribution", "ood": "out of distribution"}
 LABELS = {"image": r"$\hat{z}_x$", "text": r"$\hat{z}_t$", "m_x": "$m_x$", "m_t": "$m_t$"}
-
-
-def use_style() -> None:
-    """Set the book's look for every figure that follows."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 160,
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-            "font.size": 10,
-            "axes.titlesize": 11,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": False,
-            "legend.frameon": False,
-            "image.cmap": "viridis",
-        }
-    )
 
 
 def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from misalign.reporting.plots import use_style
+from misalign.style import use_style
 
 MOST = 25  # concepts whose numbers can be read
 
