@@ -11,7 +11,7 @@ import pytest
 from audited import FULL, TREND, tally
 
 from misalign.audit import figures
-from misalign.audit import page as report
+from misalign.audit import page as pages
 from misalign.audit.findings import find
 from misalign.audit.page import page
 
@@ -115,7 +115,7 @@ def test_table_can_be_sorted_and_is_whole_without_a_script(report, full):
 
 
 def test_csv_says_what_the_table_says(full, tmp_path):
-    report.write(full, tmp_path / "r.html", tmp_path / "r.csv")
+    pages.write(full, tmp_path / "r.html", tmp_path / "r.csv")
     table = soup((tmp_path / "r.html").read_text(encoding="utf-8")).find("table", id="concepts")
     written = pd.read_csv(tmp_path / "r.csv")
     heads = [head.get_text() for head in table.thead.find_all("th")]
@@ -172,16 +172,16 @@ def test_nothing_is_half_written_if_a_figure_fails(full, tmp_path, monkeypatch, 
     for path in paths if kept else ():
         path.write_text(kept)
     with pytest.raises(OSError):
-        report.write(full, *paths)
+        pages.write(full, *paths)
     assert {path.read_text() for path in tmp_path.iterdir()} == ({kept} if kept else set())
 
 
 def test_places_that_cannot_be_written_are_refused(full, tmp_path, complains):
     (tmp_path / "folder").mkdir()
     with complains("csv", "a file to write to", "folder"):
-        report.write(full, tmp_path / "r.html", tmp_path / "folder")
+        pages.write(full, tmp_path / "r.html", tmp_path / "folder")
     with complains("csv", "another file than the page", "r.html"):
-        report.write(full, tmp_path / "r.html", tmp_path / "folder" / ".." / "r.html")
+        pages.write(full, tmp_path / "r.html", tmp_path / "folder" / ".." / "r.html")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 

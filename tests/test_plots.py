@@ -9,6 +9,7 @@ from matplotlib import pyplot as plt
 from misalign import Bias
 from misalign.reporting import plots
 from misalign.reporting import summaries as summary
+from misalign.style import COLORS
 
 mpl.use("agg")
 
