@@ -23,7 +23,7 @@
 # converges to does hold *alignment*, the pull between partners. One does not: what stands in the
 # place of *entropy*, the push that spreads points out, is entropy only if the temperature falls to
 # 0 as well. This has visible consequences, and they explain choices that
-# {doc}`every experiment <05_numerical>` of this book makes.
+# {doc}`every experiment <06_numerical>` of this book makes.
 
 # %%
 from math import log, pi
@@ -432,7 +432,7 @@ assert learned == {"s1"} and found[1:].max() < 0.2
 
 # %% [markdown]
 # Of three factors, all plain to see in the image, the code holds the unbiased one. This is Theorem
-# 4.1 in miniature. {doc}`05_numerical` tests it at size.
+# 4.1 in miniature. {doc}`06_numerical` tests it at size.
 #
 # ## A floor under the loss
 #
@@ -586,5 +586,5 @@ print(f"crossover at tau = {middle:.3f}")
 # ## Where to go next
 #
 # {doc}`04_identifiability` goes through the proof of Theorem 4.1, which starts from this objective.
-# {doc}`05_numerical` trains real pairs of encoders with it, and compares what they learn with what
+# {doc}`06_numerical` trains real pairs of encoders with it, and compares what they learn with what
 # the theorem predicts.

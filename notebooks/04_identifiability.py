@@ -787,7 +787,7 @@ assert lamp_columns[1] > 5 * lamp_columns[0]
 # that *all* of the block is kept is in part an assumption; on trained encoders the numbers agree with
 # it. Two things are worth carrying on. *How often* a factor is perturbed never entered: a single
 # possible lie is enough, in the limit. And everything rests on *densities* and on encoders
-# *exactly as wide* as the unbiased block. {doc}`04b_assumptions` takes both away.
+# *exactly as wide* as the unbiased block. {doc}`05_assumptions` takes both away.
 #
 # ## Exercises
 #
@@ -848,5 +848,5 @@ assert lamp_columns[1] > 5 * lamp_columns[0]
 #
 # ## Where to go next
 #
-# {doc}`04b_assumptions` takes the assumptions away, one at a time. {doc}`05_numerical` holds the theorem
+# {doc}`05_assumptions` takes the assumptions away, one at a time. {doc}`06_numerical` holds the theorem
 # against recorded runs, and {doc}`errata` lists what else we found in the proof.

@@ -128,7 +128,7 @@ assert max(left["uniform"]) < 0.03 and left["other"][0] > 0.5
 # %% [markdown]
 # In print a value is "replaced with a randomly sampled alternative", which sounds like *another* value
 # (the lower line). The code draws from all values, the true one included (the upper line). Neither
-# destroys the information, and a wide encoder brings such a factor back ({doc}`04b_assumptions`).
+# destroys the information, and a wide encoder brings such a factor back ({doc}`05_assumptions`).
 # *Here:* the code's reading; `Bias(kind="other")` has the other.
 #
 # ## Numbers and names
@@ -285,7 +285,7 @@ assert best
 #
 # ## Pictures and captions
 #
-# {doc}`07_pictures` has the pictures and their captions, {doc}`08_mpi3d` and {doc}`09_causal3dident`
+# {doc}`08_pictures` has the pictures and their captions, {doc}`09_mpi3d` and {doc}`10_causal3dident`
 # train on them.
 #
 # **Sentences that say less than they should.** Table 11 gives every setting five sentences. Not all
@@ -313,14 +313,14 @@ assert short["setting"].tolist() == [5, 6, 6, 7, 7]
 # All perturbation settings use the sentences of ⑦, so in two fifths of their captions the position is
 # missing: at random, with a chance that depends on nothing but the sentence. The code's sentences for
 # ④ to ⑦ are longer and name everything. *Here:* every selected factor in every sentence;
-# `Captioner(printed=True)` has the printed ones, and {doc}`09_causal3dident` trains on them.
+# `Captioner(printed=True)` has the printed ones, and {doc}`10_causal3dident` trains on them.
 #
 # **How many sentences?** Table 9 draws `phrase` from $\{0, \dots, 5\}$, text and code know five. It
 # changes nothing but the share of each. *Here:* five.
 #
 # **A background of the wrong color.** In the perturbation setting that perturbs nothing, the code
 # names the background by the hue of the *object*. So one column of Figure 8 has a perturbed factor
-# that it does not count. *Here:* by its own. {doc}`09_causal3dident` shows what the slip does.
+# that it does not count. *Here:* by its own. {doc}`10_causal3dident` shows what the slip does.
 #
 # **Hues.** In the code the hue $h$ of light and ground is rendered as $(h - \frac12)/2$, with less than full
 # saturation, and captioned as $h$. So words and pictures disagree, by a fixed map, which costs nothing
@@ -390,7 +390,7 @@ for word in ("hat", "van", "tea"):
 
 # %% [markdown]
 # *Here:* words with their boundaries, and a shared synonym counts for both. The other count is an
-# option, and {doc}`10_openclip` measures how much it adds.
+# option, and {doc}`11_openclip` measures how much it adds.
 #
 # **Which concepts?** One of them is called "gangster look" in the code's list and "delinquent" in its
 # list of synonyms, so it is looked for under one name and counted under the other. *Here:* the first
@@ -422,5 +422,5 @@ assert (len(concepts), concepts["group"].nunique()) == (146, 15)
 #
 # Two entries matter beyond bookkeeping. Lemma B.2 needs its two words, and one of them is an assumption
 # about encoders that the theorem does not state. And discrete factors are outside of the theorem: § 5.2 finds them excluded, while
-# {doc}`04b_assumptions` can bring them back. Both stand in the {doc}`scoreboard` or in a chapter of their own.
+# {doc}`05_assumptions` can bring them back. Both stand in the {doc}`scoreboard` or in a chapter of their own.
 # The rest is what a careful reader would have guessed.

@@ -22,7 +22,7 @@
 #
 # The rules are the same for every claim. Scores that differ in nothing but the seed make one *point*,
 # their median. A claim says what points should be: **1** means at least 0.90, **0** means within 0.10 of it,
-# and **as predicted** means within 0.10 of the oracle ({doc}`05_numerical`). Only factors that pictures
+# and **as predicted** means within 0.10 of the oracle ({doc}`06_numerical`). Only factors that pictures
 # keep have bars of their own: 0.80, as the paper says of MPI3D, and 0.75 where words are coarse. A claim
 #
 # - **holds** if every point is as it says,
@@ -31,7 +31,7 @@
 # - is **not tested yet** as long as this book has no runs for it.
 #
 # All runs are at `laptop` scale. A verdict is about what these runs show, not about the proof. And a
-# median does not move for a single run that went astray; {doc}`05_numerical` shows the one that did.
+# median does not move for a single run that went astray; {doc}`06_numerical` shows the one that did.
 
 # %%
 from collections import Counter
@@ -138,9 +138,9 @@ Markdown("\n".join(lines))
 # ## How to read a verdict
 #
 # A claim that does not hold need not be wrong where the paper makes it. Discrete factors and wide
-# representations are outside of the theorem's assumptions, and {doc}`04b_assumptions` shows what happens
-# there. After a shift an encoder is where no training pair has ever been ({doc}`06_downstream`). And in
+# representations are outside of the theorem's assumptions, and {doc}`05_assumptions` shows what happens
+# there. After a shift an encoder is where no training pair has ever been ({doc}`07_downstream`). And in
 # dependent worlds short trainings of small networks stay short of the theorem's optimum:
-# {doc}`05_numerical` looks into it, and leaves some of it unexplained.
+# {doc}`06_numerical` looks into it, and leaves some of it unexplained.
 #
 # To add a claim, write it into `book/claims.yml`. `misalign.reporting.claims` says what the fields mean.

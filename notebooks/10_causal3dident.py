@@ -32,7 +32,7 @@
 # The theorem behind it is {prf:ref}`thm-identifiability`. It says more than the middle line does:
 # how *much* of a lost factor is predictable is a number, known before anything is trained. This page
 # computes that number for every factor, and holds the models to it. Pictures, captions and the graph
-# of causes are those of {doc}`07_pictures`; {doc}`08_mpi3d` is the same study in the other world,
+# of causes are those of {doc}`08_pictures`; {doc}`09_mpi3d` is the same study in the other world,
 # where nothing causes anything.
 
 # %%
@@ -281,7 +281,7 @@ print(by_status.agg(["size", "mean"]).round(2).to_string())
 # Below the stairs colors are not dark: that is the graph at work. The row of *shape* fades from left to
 # right under selection, though captions name it everywhere: a later section asks why. And where little
 # else than the shape is said correctly, pictures keep a trace of positions that nobody told them:
-# {doc}`08_mpi3d` has met such traces, where a representation has dimensions to spare.
+# {doc}`09_mpi3d` has met such traces, where a representation has dimensions to spare.
 
 # %% [markdown]
 # ### Hues go around
@@ -650,7 +650,7 @@ for name, value in best.items():
 # %% [markdown]
 # A sentence names the position with probability {glue:text}`causal-heard`, and positions are told less well, from
 # pictures and from texts. Neither reaches what could be told from a caption, let alone the whole position, which
-# every picture shows. In {doc}`08_mpi3d` a factor that was missing as often stayed whole in pictures. There
+# every picture shows. In {doc}`09_mpi3d` a factor that was missing as often stayed whole in pictures. There
 # the representation had a dimension to spare and little else to say; here seven factors share seven
 # dimensions. Perhaps what all sentences name comes first. The object's color, which hangs on the position,
 # is told less well, too, and the lamp's a little better.
@@ -805,4 +805,4 @@ print(table.round(2).add(0.0).to_string())
 # ## Where to go next
 #
 # {doc}`scoreboard` has what became of the paper's claims about these pictures, and {doc}`errata` the slips
-# of its tables. {doc}`08_mpi3d` has the world without causes.
+# of its tables. {doc}`09_mpi3d` has the world without causes.

@@ -360,7 +360,7 @@ assert longer[:2].min() > 0.95 and longer[2:].max() < 0.05
 #
 # For a practitioner this cuts both ways. Wrong words now and then do not make a wide model blind.
 # And a factor that *should* be forgotten had better be omitted than distorted: with room to spare we
-# found no omitted factor ({doc}`05_numerical`, independent factors).
+# found no omitted factor ({doc}`06_numerical`, independent factors).
 #
 # ## Exercises
 #
@@ -417,5 +417,5 @@ assert longer[:2].min() > 0.95 and longer[2:].max() < 0.05
 #
 # ## Where to go next
 #
-# {doc}`05_numerical` goes back to where the assumptions hold, with the paper's own study.
+# {doc}`06_numerical` goes back to where the assumptions hold, with the paper's own study.
 # {doc}`scoreboard` has what these runs say of the paper's claims.

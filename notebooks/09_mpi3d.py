@@ -21,7 +21,7 @@
 # that captions state correctly (the text says 0.8), and at most 0.04 for every factor that they omit
 # or perturb. All factors are discrete, which {prf:ref}`thm-identifiability` does not allow.
 #
-# This page repeats the study on the pictures of {doc}`07_pictures`, at a scale that a laptop can
+# This page repeats the study on the pictures of {doc}`08_pictures`, at a scale that a laptop can
 # carry, and then asks what the paper leaves open: what happens if captions omit a factor only now
 # and then, and when a representation is linear.
 
@@ -273,10 +273,10 @@ if live:
 # (mpi3d-returns)=
 # ## What is perturbed at times comes back
 #
-# {doc}`04b_assumptions` found in miniature that a discrete factor, said wrong nine times in
+# {doc}`05_assumptions` found in miniature that a discrete factor, said wrong nine times in
 # ten, comes back if the representation has room. Do pictures do the same? In setting 5 only color
 # is sound; its words always tell the truth. The other four are drawn anew in nine captions of ten,
-# which leaves next to nothing ({doc}`04b_assumptions` has the bits). If a factor is back, pictures tell it, and texts tell what the
+# which leaves next to nothing ({doc}`05_assumptions` has the bits). If a factor is back, pictures tell it, and texts tell what the
 # caption says of it, right or wrong. {numref}`fig-mpi3d-returns` follows both over steps and widths.
 
 # %% mystnb={"figure": {"caption": "Factors that captions perturb nine times in ten: the picture's, read from pictures (left), and the caption's, read from texts (right). Mean MCC of shape, size, camera and background by steps of training; lines are widths of the representation, bands standard deviations over three seeds and the four factors. Laptop scale.", "name": "fig-mpi3d-returns"}, "image": {"alt": "Two panels with two lines each over 100, 320 and 960 steps. At width 1 lines stay low; at width 3 they rise, with wide bands, to about one half, on both sides."}} tags=["recorded"]
@@ -549,5 +549,5 @@ print(
 #
 # ## Where to go next
 #
-# Here factors are independent. In {doc}`09_causal3dident` they depend on each other, and captions say
+# Here factors are independent. In {doc}`10_causal3dident` they depend on each other, and captions say
 # continuous ones in words. The {doc}`scoreboard` keeps count.

@@ -851,6 +851,6 @@ print("pairs:", len(twins))
 #
 # ## Where to go next
 #
-# {doc}`08_mpi3d` and {doc}`09_causal3dident` train on these worlds, and hold what they find against
-# {doc}`05_numerical`. {doc}`scoreboard` lists the paper's claims about pictures with what has become
+# {doc}`09_mpi3d` and {doc}`10_causal3dident` train on these worlds, and hold what they find against
+# {doc}`06_numerical`. {doc}`scoreboard` lists the paper's claims about pictures with what has become
 # of each, and {doc}`errata` what we changed in its tables, and why.

@@ -15,7 +15,7 @@
 # (downstream)=
 # # When forgetting helps
 #
-# {doc}`05_numerical` showed which factors a representation keeps. Is it bad to lose one? That
+# {doc}`06_numerical` showed which factors a representation keeps. Is it bad to lose one? That
 # depends on what comes next. This chapter follows two corollaries of the theorem, one for each
 # answer.
 #
@@ -197,7 +197,7 @@ if live:
 # %% [markdown]
 # ## In distribution: every factor counts
 #
-# Now all settings, recorded, with five seeds. These are the runs of {doc}`05_numerical`, whose
+# Now all settings, recorded, with five seeds. These are the runs of {doc}`06_numerical`, whose
 # probes also read the tasks. As in the paper, tasks are read from $\hat{\mathbf{z}}_x$ alone.
 
 # %% tags=["recorded"]
@@ -235,7 +235,7 @@ print(average.round(3).to_string())
 # {glue:text}`task-miss-worst`. Scores fall short where representations are wide. Three things add up.
 # The probe is small, and would not reach 1 on the true factors either. {eq}`eq-task` has cubes, so
 # that small errors in a factor grow in its tails. And with dependent semantics the encoder bends
-# its output ({doc}`05_numerical`).
+# its output ({doc}`06_numerical`).
 #
 # And the last step? With independent semantics a task's score must rise when its last factor comes
 # in, and stay where it is from then on.
@@ -411,6 +411,6 @@ print(median.round(2).to_string())
 #
 # ## Where to go next
 #
-# {doc}`07_pictures` leaves rows of numbers behind for pictures and sentences. {doc}`scoreboard` sums up what
+# {doc}`08_pictures` leaves rows of numbers behind for pictures and sentences. {doc}`scoreboard` sums up what
 # became of each claim of the paper. {doc}`compute` says what all these
 # runs cost, and {doc}`../book/notation` collects the symbols.

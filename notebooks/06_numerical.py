@@ -515,7 +515,7 @@ print(table.mean().round(2).add(0.0).to_string())
 #
 # Perturbation bias, setting 4: captions mention everything but perturb $s_1, s_2, s_3$. Which
 # factors will the representation keep, and how wide must it be? Write your answer down, then run
-# `papermill notebooks/05_numerical.ipynb out.ipynb -p bias perturbation -p setting 4`.
+# `papermill notebooks/06_numerical.ipynb out.ipynb -p bias perturbation -p setting 4`.
 # ```
 #
 # ```{solution} numerical-perturbation
@@ -608,5 +608,5 @@ print(table.mean().round(2).add(0.0).to_string())
 #
 # ## Where to go next
 #
-# Is it bad to lose a factor? {doc}`06_downstream` asks what representations are good for, and
+# Is it bad to lose a factor? {doc}`07_downstream` asks what representations are good for, and
 # finds a case for forgetting. {doc}`compute` says what these figures cost.
