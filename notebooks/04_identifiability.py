@@ -334,8 +334,8 @@ chance = torch.rand(m, generator=generator_for(seed, "ends"))
 angle = start + 2 * math.pi * (early & (chance < start / overlap))
 radius = torch.rand(m, generator=generator_for(seed, "radius")).sqrt()
 disc = radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
-rotate = torch.atan2(disc[:, 1], disc[:, 0]) / (2 * math.pi) % 1
-ring = torch.stack([disc.square().sum(1), rotate], 1)
+turned = torch.atan2(disc[:, 1], disc[:, 0]) / (2 * math.pi) % 1
+ring = torch.stack([disc.square().sum(1), turned], 1)
 twice = early.double().mean().item()
 flat = uniformity(ring.clamp(0, 1), 10) > 0.01
 print("the disc is covered evenly:", flat)

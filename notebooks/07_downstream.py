@@ -212,7 +212,7 @@ print(regression["run"].nunique(), "runs,", regression["factor"].nunique(), "tas
 # come within reach one after the other. Under perturbation bias it counts, from 1, those that
 # captions spoil, beginning with $s_1$, which every task needs.
 
-# %% mystnb={"figure": {"caption": "Four downstream tasks from $\\hat{\\mathbf{z}}_x$, in distribution (the paper's Figures 4 and 12): mean $R^2$ over seeds against the setting, bands of one standard deviation, dashes for the oracle.", "name": "fig-tasks"}, "image": {"alt": "Four panels of R squared against setting, four lines each. Under selection bias with independent semantics the lines rise in steps and reach their top at settings 3, 5, 7 and 9; under perturbation bias they fall. Dashed oracles run close above the lines."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Four downstream tasks from $\\hat{\\mathbf{z}}_x$, in distribution (the paper's Figures 4 and 12): mean $R^2$ over seeds against the setting, bands of one standard deviation, dashes for the oracle. 200 runs of sweeps figure_03 and figure_09.", "name": "fig-tasks"}, "image": {"alt": "Four panels of R squared against setting, four lines each. Under selection bias with independent semantics the lines rise in steps and reach their top at settings 3, 5, 7 and 9; under perturbation bias they fall. Dashed oracles run close above the lines."}} tags=["recorded"]
 plots.by_setting(regression)
 plt.show()
 print(regression.groupby(["bias", "latents"])["score"].mean().round(2).to_string())
@@ -259,7 +259,7 @@ assert (last >= 0.1).all() and (after <= 0.05).all()
 # {numref}`fig-shifted` asks the question about $y_2$, in both environments: the right half of the
 # paper's Figure 4 above, of Figure 12 below.
 
-# %% mystnb={"figure": {"caption": "Is $y_2$ above its median? MCC of the classifier on $\\hat{\\mathbf{z}}_x$, in the environment it was fitted in and in the changed one, without adaptation (the paper's Figures 4 and 12); dashes for the oracle in distribution, an estimate that is a few hundredths low where the block says little.", "name": "fig-shifted"}, "image": {"alt": "Four panels of MCC against setting with two lines each. Under selection bias with independent semantics both lines rise together up to setting 8; then the out-of-distribution line drops. With dependent semantics it stays far below throughout."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Is $y_2$ above its median? MCC of the classifier on $\\hat{\\mathbf{z}}_x$, in the environment it was fitted in and in the changed one, without adaptation (the paper's Figures 4 and 12); dashes for the oracle in distribution, an estimate that is a few hundredths low where the block says little. 200 runs of sweeps figure_03 and figure_09.", "name": "fig-shifted"}, "image": {"alt": "Four panels of MCC against setting with two lines each. Under selection bias with independent semantics both lines rise together up to setting 8; then the out-of-distribution line drops. With dependent semantics it stays far below throughout."}} tags=["recorded"]
 answers = useful.query("factor == 'y2_binary'")
 plots.by_setting(answers, "MCC")
 plt.show()

@@ -122,7 +122,7 @@ if live:
 # The records have the two settings between, three seeds each, and a longer training
 # ({numref}`fig-practice-breadth`).
 
-# %% mystnb={"figure": {"caption": "Two words a caption, spread over 2, 4, 7 or 10 groups: zero-shot macro-F1 of every group, corrected for chance. Squares: the two groups that all captions of the first setting name. Blue: mean over all ten, band of one standard deviation over three seeds. Laptop scale.", "name": "fig-practice-breadth"}, "image": {"alt": "Lines over the number of named groups, 2 to 10. The mean over all groups rises steadily. Of the two groups named first one stays at 1 and the other falls. Each other group rises from 0 once it is named."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Two words a caption, spread over 2, 4, 7 or 10 groups: zero-shot macro-F1 of every group, corrected for chance. Squares: the two groups that all captions of the first setting name. Blue: mean over all ten, band of one standard deviation over three seeds. Laptop scale. 12 runs of sweep concepts_breadth.", "name": "fig-practice-breadth"}, "image": {"alt": "Lines over the number of named groups, 2 to 10. The mean over all groups rises steadily. Of the two groups named first one stays at 1 and the other falls. Each other group rises from 0 once it is named."}} tags=["recorded"]
 breadth = Sweep.named("concepts_breadth").scores()
 figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 first = ["count", "material"]
@@ -164,7 +164,7 @@ assert gain > cost > 0
 # them? Two questions wait for the model. $y_2$ does not depend on them. $y_4$ does, on $s_9$. So omission has a price
 # here, too, and {numref}`fig-practice-robust` shows both sides from that chapter's records.
 
-# %% mystnb={"figure": {"caption": "Two ways to write captions for a world in which $s_9$ and $s_{10}$ will shift, by what is asked: means and standard deviations over five seeds. MCC for the question about $y_2$, $R^2$ for $y_4$. Laptop scale.", "name": "fig-practice-robust"}, "image": {"alt": "Two panels of three rows with two points each. With independent semantics omission costs y4, leaves y2 at home as it is and gains for y2 after the shift. With dependent semantics costs and gains are alike but y2 after the shift is far lower."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Two ways to write captions for a world in which $s_9$ and $s_{10}$ will shift, by what is asked: means and standard deviations over five seeds. MCC for the question about $y_2$, $R^2$ for $y_4$. Laptop scale. 20 of 100 runs of sweep figure_03.", "name": "fig-practice-robust"}, "image": {"alt": "Two panels of three rows with two points each. With independent semantics omission costs y4, leaves y2 at home as it is and gains for y2 after the shift. With dependent semantics costs and gains are alike but y2 after the shift is far lower."}} tags=["recorded"]
 numerical = Sweep.named("figure_03").scores()
 QUESTIONS = {
     ("y4", "test"): "$y_4$ at home",
@@ -224,7 +224,7 @@ for kind in ("independent", "dependent"):
 # 0.1, 1, 5, 30 and in all of the captions, everything else in 30 %. {numref}`fig-practice-omission` shows
 # what a model tells of it by name, and what a linear classifier finds in its representation.
 
-# %% mystnb={"figure": {"caption": "The background against how often captions name it, and the nine other groups. Means over three seeds, bands of one standard deviation. Dashed: a linear classifier on an encoder that was not trained.", "name": "fig-practice-omission"}, "image": {"alt": "Three curves over six shares of captions. For the background, zero-shot is 0 up to one per cent and 1 from thirty per cent on; the linear classifier starts near 0.3, below the dashed line at 0.5, and also rises to 1. The nine others stay near 0.8 and fall a little at the end."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "The background against how often captions name it, and the nine other groups. Means over three seeds, bands of one standard deviation. Dashed: a linear classifier on an encoder that was not trained. 21 of 51 runs of sweeps concepts_omission and concepts_coverage.", "name": "fig-practice-omission"}, "image": {"alt": "Three curves over six shares of captions. For the background, zero-shot is 0 up to one per cent and 1 from thirty per cent on; the linear classifier starts near 0.3, below the dashed line at 0.5, and also rises to 1. The nine others stay near 0.8 and fall a little at the end."}} tags=["recorded"]
 omission = Sweep.named("concepts_omission").scores()
 recorded = Sweep.named("concepts_coverage").scores()
 target = concepts.LEFT_OUT

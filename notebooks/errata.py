@@ -36,7 +36,7 @@ from matplotlib import colors
 from scipy.cluster.vq import kmeans2
 
 from misalign import Bias
-from misalign.theory import asymptotics as limits
+from misalign.theory import asymptotics
 from misalign.studies.downstream import f_y
 from misalign.paths import REFERENCE
 from misalign.rng import generator_for
@@ -67,8 +67,8 @@ from misalign.worlds.numerical import heavy_tails
 # %%
 gaps = {}
 for tau in (1, 0.1, 0.01, 0.001):
-    kernel = limits.uniform_log_kernel(tau)
-    gaps[tau] = -limits.blur_divergence(kernel, entropy=0, tau=tau)
+    kernel = asymptotics.uniform_log_kernel(tau)
+    gaps[tau] = -asymptotics.blur_divergence(kernel, entropy=0, tau=tau)
 print({tau: round(gap, 3) for tau, gap in gaps.items()})
 assert gaps[1] < -0.7 and -0.03 < gaps[0.001] < 0
 
@@ -80,7 +80,7 @@ assert gaps[1] < -0.7 and -0.03 < gaps[0.001] < 0
 # training loss.
 
 # %%
-uniform, corners = limits.uniform_log_kernel(1), limits.corners_log_kernel(1)
+uniform, corners = asymptotics.uniform_log_kernel(1), asymptotics.corners_log_kernel(1)
 print(f"log-mean-exp at tau = 1: uniform {uniform:.3f}, corners {corners:.3f}")
 assert corners < uniform
 
