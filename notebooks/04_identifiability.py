@@ -46,9 +46,8 @@ from torch import nn
 
 from misalign import Bias, NumericalWorld
 from misalign.reporting import plots
-from misalign.style import SERIES, use_style
 from misalign.encoders.mlp import numerical_encoder
-from misalign.style import COLORS
+from misalign.style import COLORS, SERIES, use_style
 from misalign.metrics import r2
 from misalign.probes.regression import MLPProbe
 from misalign.rng import generator_for

@@ -114,7 +114,8 @@ for claim in tested:
     cells = [
         f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}*",
         claim.refuted,
-        f"{found.summary}, {claim.criterion}; {found.runs} runs of {sweeps}, {{doc}}`{claim.chapter}`",
+        f"{found.summary}, {claim.criterion}; {found.runs} runs of {sweeps}, "
+        f"{{doc}}`{claim.chapter}`",
         f"**{found.verdict}**{note}",
     ]
     lines.append(f"| {' | '.join(cells)} |")
