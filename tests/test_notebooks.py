@@ -22,7 +22,7 @@ def test_chapter_keeps_the_rules(stem: Path) -> None:
 
 
 def test_files_are_numbered_as_chapters_are_read() -> None:
-    """The site counts the chapters of numbered parts through; a file's number is that of its page."""
+    """The site counts the chapters of numbered parts through; a file has the number of its page."""
     parts = yaml.safe_load((misalign.paths.ROOT / "_toc.yml").read_text())["parts"]
     numbered = [page for part in parts if part.get("numbered") for page in part["chapters"]]
     names = [Path(page["file"]).name for page in numbered]
