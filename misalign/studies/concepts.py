@@ -141,19 +141,7 @@ class Concepts(ImageStudy):
 def prompted(model: TrainedModel, group: str, device: torch.device | str = "cpu") -> Tensor:
     """Encode a group's concepts as captions that name nothing else, such as "a picture red".
 
-    Parameters
-    ----------
-    model : TrainedModel
-        A world of `ConceptCaptions` captions, and its encoders.
-    group : str
-        One of `misalign.worlds.concepts.GROUPS`.
-    device : torch.device or str, optional
-        Where the encoders are.
-
-    Returns
-    -------
-    Tensor
-        One representation a concept, the mean over the openings, shape (concepts, size).
+    One representation a concept, the mean over the openings: shape (concepts, size).
     """
     captions = model.world.captions
     count, openings = len(concepts.WORDS[group]), captions.templates
@@ -166,18 +154,5 @@ def prompted(model: TrainedModel, group: str, device: torch.device | str = "cpu"
 
 
 def nearest(z: Tensor, prompts: Tensor) -> Tensor:
-    """Which prompt's representation is nearest to each picture's, as Eq. (1) measures it.
-
-    Parameters
-    ----------
-    z : Tensor
-        Shape (n, size).
-    prompts : Tensor
-        Shape (concepts, size).
-
-    Returns
-    -------
-    Tensor
-        int64, shape (n,).
-    """
+    """Which prompt is nearest to each image's z, (n, size), as Eq. (1) measures it: shape (n,)."""
     return torch.cdist(z, prompts).argmin(1)
