@@ -40,6 +40,7 @@ from misalign import Bias, NumericalWorld, Run, execute_all
 from misalign.reporting import plots
 from misalign.style import COLORS, SERIES, use_style
 from misalign.encoders.mlp import numerical_encoder
+from misalign.experiment import score
 from misalign.metrics import r2
 from misalign.probes.regression import MLPProbe
 from misalign.rng import generator_for
@@ -106,7 +107,7 @@ if live:
     recipe = replace(run.scale_config.recipe, steps=run.scale_config.recipe.steps // 16)
     generator = generator_for(run.seed, "batches")
     train(early.encoders, early.world, recipe, generator=generator)
-    rows = run.study.score(run, early, "cpu")
+    rows = score(run, early)
     chosen = rows.query(
         "modality == 'image' and probe == 'nonlinear' and target == 'image'"
     )

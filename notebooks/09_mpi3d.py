@@ -39,7 +39,7 @@ from misalign import records
 from misalign.reporting import image_plots
 from misalign.reporting import summaries
 from misalign.metrics import multiclass_mcc
-from misalign.experiment import fit, represent
+from misalign.experiment import fit, represent, score
 from misalign.images.base import split
 from misalign.reporting.plots import over_seeds
 from misalign.rng import generator_for
@@ -93,7 +93,7 @@ if live:
 # %%
 if live:
     fitted = fit(run)
-    scores = run.study.score(run, fitted, "cpu")
+    scores = score(run, fitted)
 else:
     scores = pd.concat([r.scores for r in execute_all(runs, record=record)])
 picked = scores.query(
@@ -114,7 +114,8 @@ if live:
 
 # %% mystnb={"figure": {"caption": "What the encoder takes for the same: a picture (framed) and its nearest neighbours in the learned space, from the run above. Captions named color, shape and size; neighbours share those, and stand before any background, seen from any height.", "name": "fig-mpi3d-neighbours"}, "image": {"alt": "Five rows of six small pictures of an object on a robot's arm. In each row color and size of the object agree, and mostly its shape; backgrounds, heights and positions differ."}}
 if live:
-    z, targets = represent(run, fitted, "probe test")
+    read = represent(run, fitted, "probe test")
+    z, targets = read.z, read.targets
     pictures = fitted.world.pictures
     test = split(len(pictures), run.scale_config.shares, seed=run.seed)["test"]
     rows = image_plots.nearest(z["image"], range(5), 5)

@@ -41,7 +41,7 @@ from misalign.reporting.images import image_grid
 from misalign.style import use_style
 from misalign.coverage.taxonomy import Taxonomy
 from misalign.coverage.count import count
-from misalign.experiment import fit
+from misalign.experiment import fit, score
 from misalign.paths import RESULTS, ROOT
 from misalign.rng import generator_for
 from misalign.run import study
@@ -146,7 +146,7 @@ if live:
 # %%
 if live:
     fitted = fit(run)
-    scores = run.study.score(run, fitted, "cpu")
+    scores = score(run, fitted)
 else:
     scores = pd.concat([r.scores for r in execute_all(runs, record=record)])
 told = concept_tables.scores_by_group(scores).sort_values("coverage", ascending=False)
