@@ -71,9 +71,11 @@ def test_memory_is_bounded_by_the_chunk(name, monkeypatch):
     world = WORLDS[name]
     monkeypatch.setattr(world, "ROWS", 2)
 
+    few = scenes(world, 2)
+    world.render(few, size=16)  # what is loaded or baked on first use
+
     def peak(n):
-        factors = {k: v.repeat(n // 2) for k, v in scenes(world, 2).items()}
-        world.render(factors, size=16)
+        factors = {k: v.repeat(n // 2) for k, v in few.items()}
         return peak_allocated(lambda: world.render(factors, size=16))
 
     # the pictures themselves, once in parts and once joined, and the columns
