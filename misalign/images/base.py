@@ -77,7 +77,7 @@ def split(n: int, shares: Sequence[int], *, seed: int) -> dict[str, Tensor]:
         raise invalid("shares", f"one each of {', '.join(PARTS)}", shares)
     sizes = [n * share // sum(shares) for share in shares]
     sizes[0] = n - sum(sizes[1:])
-    if not min(sizes) > 0:
+    if min(sizes) < 1:
         raise invalid("n", "enough pictures for three parts", f"{n}, so parts of {sizes}")
     order = torch.randperm(n, generator=generator_for(seed, "split"))
     parts = (part.sort().values for part in order.split(sizes))

@@ -27,7 +27,7 @@ class RenderedImages:
 
     See Also
     --------
-    misalign.images.CachedImages : renders each picture once.
+    misalign.images.cached.CachedImages : renders each picture once.
     """
 
     def __init__(self, render: Render, factors: Mapping[str, Tensor], *, batch: int = 64) -> None:
@@ -43,18 +43,7 @@ class RenderedImages:
         return len(next(iter(self.factors.values())))
 
     def images(self, indices: Tensor) -> Tensor:
-        """Render pictures, each distinct one once.
-
-        Parameters
-        ----------
-        indices : Tensor
-            Int64, shape (n,).
-
-        Returns
-        -------
-        Tensor
-            Uint8, shape (n, 3, H, W), on the factors' device.
-        """
+        """Render pictures, each distinct one once; see `misalign.images.base.Images`."""
         here = next(iter(self.factors.values())).device
         wanted, places = indices.to(here).unique(return_inverse=True)
         parts = [
