@@ -12,8 +12,8 @@ from misalign.cli import main
 from misalign.rendering import causal3dident
 from misalign.rendering.blender import blender, polygons
 from misalign.rendering.shapes import Primitive
-from misalign.worlds import export as publish
 from misalign.worlds.causal3dident import latents
+from misalign.worlds.export import export
 
 needs_bpy = pytest.mark.skipif(util.find_spec("bpy") is None, reason="bpy is not installed")
 needs_skimage = pytest.mark.skipif(util.find_spec("skimage") is None, reason="no scikit-image")
@@ -44,7 +44,7 @@ def test_blender_refuses_another_device(tmp_path):
 
 def test_an_unknown_renderer_is_refused(tmp_path):
     with pytest.raises(ValueError, match="renderer: expected torch or blender, got 'povray'"):
-        publish.publish(tmp_path / "out", 1, renderer="povray")
+        export(tmp_path / "out", 1, renderer="povray")
     assert not list(tmp_path.iterdir())
 
 
@@ -56,10 +56,10 @@ def test_a_folder_goes_on_with_its_own_renderer(monkeypatch, tmp_path):
     for module in (blender, causal3dident):
         monkeypatch.setattr(module, "render", render)
     for first, then in (("blender", "torch"), ("torch", "blender")):
-        publish.publish(tmp_path / first, 2, size=4, renderer=first)
-        publish.publish(tmp_path / first, 2, size=4, renderer=first)
+        export(tmp_path / first, 2, size=4, renderer=first)
+        export(tmp_path / first, 2, size=4, renderer=first)
         with pytest.raises(ValueError, match="expected an empty folder or one made of"):
-            publish.publish(tmp_path / first, 2, size=4, renderer=then)
+            export(tmp_path / first, 2, size=4, renderer=then)
 
 
 SAYS = """

@@ -72,7 +72,7 @@ def split(n: int, shares: Sequence[int], *, seed: int) -> dict[str, Tensor]:
     ValueError
         If a part would be empty.
     """
-    check_int("n", n, 1)
+    n = check_int("n", n, 1)
     if len(shares) != len(PARTS):
         raise invalid("shares", f"one each of {', '.join(PARTS)}", shares)
     sizes = [n * share // sum(shares) for share in shares]

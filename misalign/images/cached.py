@@ -28,9 +28,8 @@ class CachedImages:
     """
 
     def __init__(self, source: Images, *, batch: int = 64) -> None:
-        check_int("batch", batch, 1)
         self.source = source
-        self.batch = batch
+        self.batch = check_int("batch", batch, 1)
         here = next(iter(source.factors.values())).device
         self._there = torch.zeros(len(source), dtype=torch.bool, device=here)
         self._kept: Tensor | None = None

@@ -34,10 +34,9 @@ class RenderedImages:
         sizes = {name: len(values) for name, values in factors.items()}
         if len(set(sizes.values())) != 1:
             raise invalid("factors", "as many values of each", sizes or "none")
-        check_int("batch", batch, 1)
         self.render = render
         self.factors = dict(factors)
-        self.batch = batch
+        self.batch = check_int("batch", batch, 1)
 
     def __len__(self) -> int:
         return len(next(iter(self.factors.values())))
