@@ -71,6 +71,11 @@ def split(n: int, shares: Sequence[int], *, seed: int) -> dict[str, Tensor]:
     ------
     ValueError
         If a part would be empty.
+
+    Examples
+    --------
+    >>> {name: len(part) for name, part in split(1000, (8, 1, 1), seed=0).items()}
+    {'train': 800, 'evaluation': 100, 'test': 100}
     """
     n = check_int("n", n, 1)
     if len(shares) != len(PARTS):

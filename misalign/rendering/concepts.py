@@ -74,6 +74,13 @@ def render(factors: dict[str, Tensor], *, size: int = 64) -> Tensor:
     ------
     ValueError
         For a factor that is missing, or of another shape, type or range.
+
+    Examples
+    --------
+    >>> factors = {name: torch.tensor([0, 3]) for name in NAMES}
+    >>> factors |= {name: torch.tensor([0.5, 0.5]) for name in SPECIFIC}
+    >>> tuple(render(factors, size=16).shape)
+    (2, 3, 16, 16)
     """
     return in_chunks(partial(picture, size=size), read(COLUMNS, factors), AT_ONCE)
 

@@ -103,6 +103,11 @@ def smallest_singular_value(slopes: Tensor) -> Tensor:
     -------
     Tensor
         Shape (n,); above 0 where the map is locally injective.
+
+    Examples
+    --------
+    >>> smallest_singular_value(torch.eye(3)[None, :, :2] * 2).tolist()
+    [2.0]
     """
     return torch.linalg.svdvals(slopes.double())[:, -1]
 
