@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from misalign import paths
 from misalign.bias import Bias
 from misalign.encoders.published import resnet, token_cnn
 from misalign.encoders.small import CaptionEncoder, ImageEncoder, PixelEncoder
@@ -17,7 +18,6 @@ from misalign.errors import invalid
 from misalign.images.base import Images, split
 from misalign.images.cached import CachedImages
 from misalign.images.layout import HUES
-from misalign.paths import DATA
 from misalign.provenance import modules_hash
 from misalign.rng import generator_for
 from misalign.run import Key, TrainedModel
@@ -47,7 +47,7 @@ class ImageScale:
     pictures : int
         How many there are.
     shares : tuple of int
-        Of training, evaluation (where probes are fitted) and test, see `misalign.images.split`.
+        Of training, evaluation (where probes are fitted) and test, see `misalign.images.base.split`.
     trunk : tuple of (int, int, int)
         Convolutions of the picture encoder; none stands for the published encoders.
     hidden, width : int
@@ -252,5 +252,5 @@ def pool(study: ImageStudy, n: int, side: int, device: str) -> CachedImages:
     pictures = study.rendered(n, side).to(device)
     code = modules_hash(f"misalign.worlds.{study.world}")
     name = f"{study.world}-{n}-{side}-{POOL}-{code}.npy"
-    pictures.keep(DATA / "pictures" / name)
+    pictures.keep(paths.DATA / "pictures" / name)
     return pictures
