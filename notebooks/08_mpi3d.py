@@ -41,7 +41,7 @@ from misalign.reporting import summaries as summary
 from misalign.metrics import multiclass_mcc
 from misalign.experiment import fit, represent
 from misalign.images.base import split
-from misalign.reporting.plots import over_seeds
+from misalign.reporting.summaries import over_seeds
 from misalign.rng import generator_for
 from misalign.run import study
 from misalign.studies import mpi3d
@@ -166,7 +166,7 @@ print(recorded["run"].nunique(), "runs,", recorded["seed"].nunique(), "seeds")
 # shrink again.
 
 # %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Laptop scale: rendered pictures, small encoders, a short training.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright nested_settings that grows by a factor a setting, under perturbation bias one that shrinks. Below the nested_settings the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["recorded"]
-drawn.panels(nonlinear, FACTORS)
+plots.heatmaps(nonlinear, FACTORS, "MCC", ("modality", "bias"))
 plt.show()
 print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
@@ -196,12 +196,12 @@ assert kept[["shape", "size"]].min() >= 0.60
 
 # %% mystnb={"figure": {"caption": "MPI3D-Complex, linear classifiers (the paper's Figure 13): as the figure before.", "name": "fig-mpi3d-linear"}, "image": {"alt": "Four heatmaps. Color, camera and background stay bright where they are named, shape and size fade; the other cells are dark."}} tags=["recorded"]
 linear = truths.query("probe == 'linear'")
-drawn.panels(linear, FACTORS)
+plots.heatmaps(linear, FACTORS, "MCC", ("modality", "bias"))
 plt.show()
 print(linear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
 # %% mystnb={"figure": {"caption": "Recorded against printed: every cell of Figures 6 and 13, mean over three seeds, at laptop scale. The line is equality.", "name": "fig-mpi3d-paper"}, "image": {"alt": "Two scatter plots of our MCC against the paper's. Nonlinear: points cluster at both ends of the diagonal, some misaligned ones above 0. Linear: unbiased points scatter widely."}} tags=["recorded"]
-table = drawn.beside_paper(truths)
+table = summary.beside_paper(truths)
 drawn.against_paper(table)
 plt.show()
 gap = (table["ours"] - table["paper"]).groupby(

@@ -12,10 +12,10 @@ import matplotlib as mpl
 import pandas as pd
 
 from misalign import records as results
-from misalign.style import use_style
 from misalign.paths import ROOT
 from misalign.reporting import plots
 from misalign.reporting import summaries as summary
+from misalign.style import use_style
 from misalign.sweeps.grid import Sweep
 
 README = ROOT / "README.md"
