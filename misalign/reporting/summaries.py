@@ -69,6 +69,15 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def choose(name: str, table: pd.DataFrame, query: str) -> pd.DataFrame:
+    """Choose rows by a query of pandas; the one-line error of a bad one begins with a name."""
+    try:
+        return table.query(query)
+    except (NameError, SyntaxError, TypeError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{name}: expected a query, got {reason}") from None
+
+
 def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
     """Choose the scores of the true latents in distribution, as Figures 3 and 9 to 11 show them.
 
