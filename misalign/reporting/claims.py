@@ -113,17 +113,7 @@ def _is_contrast(value: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What the records say of a claim.
-
-    Parameters
-    ----------
-    claim : Claim
-        Of which.
-    points : Series
-        One value a point, by what makes it one.
-    runs : int
-        How many runs it takes into account.
-    """
+    """What so many runs say of a claim: one value a point, by what makes it one."""
 
     claim: Claim
     points: pd.Series
@@ -185,34 +175,14 @@ def claims(path: Path = CLAIMS) -> list[Claim]:
     needed = [field.name for field in fields(Claim) if field.default is MISSING]
     for entry in content:
         name = f"{path.name}: {entry.get('name', 'a claim without a name')}"
-        stray = ", ".join(str(key) for key in entry if key not in known)
-        if stray:
-            raise invalid(name, f"some of {', '.join(known)}", stray)
-        lacking = ", ".join(key for key in needed if not entry.get(key))
-        if lacking:
-            raise invalid(name, f"also {lacking}", "none")
+        if stray := [str(key) for key in entry if key not in known]:
+            raise invalid(name, f"some of {', '.join(known)}", ", ".join(stray))
+        if lacking := [key for key in needed if not entry.get(key)]:
+            raise invalid(name, f"also {', '.join(lacking)}", "none")
     names = Counter(entry["name"] for entry in content)
-    twice = ", ".join(sorted(name for name, count in names.items() if count > 1))
-    if twice:
-        raise invalid(path.name, "every name once", twice)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise invalid(path.name, "every name once", ", ".join(twice))
     return [Claim(**entry) for entry in content]
-
-
-def evidence(claim: Claim, folder: Path = RESULTS) -> pd.DataFrame:
-    """Read the scores that a claim is held against; parameters and errors are those of `assess`."""
-    if not claim.tested:
-        raise invalid(claim.name, "a claim with sweeps that test it", OPEN)
-    chosen = []
-    for sweep in map(Sweep.named, claim.sweeps):
-        (experiment,) = {run.experiment for run in sweep.runs}
-        scores = of_study(experiment, sweep.scores(folder))
-        chosen.append(choose(f"{claim.name}: rows", scores, claim.rows))
-    table = pd.concat(chosen)
-    if claim.value == "miss":
-        table = table.dropna(subset="oracle")
-    if table.empty:
-        raise invalid(f"{claim.name}: rows", "a query that chooses scores", claim.rows)
-    return table
 
 
 def assess(claim: Claim, folder: Path = RESULTS) -> Result:
@@ -234,27 +204,33 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
     ValueError
         If a run is not recorded, or the query is none or chooses nothing.
     """
-    table = evidence(claim, folder)
-    runs = table["run"].nunique()
-    if claim.value == "rank":
-        return Result(claim, _ranks(claim, table), runs)
+    if not claim.tested:
+        raise invalid(claim.name, "a claim with sweeps that test it", OPEN)
+    chosen = []
+    for sweep in map(Sweep.named, claim.sweeps):
+        (experiment,) = {run.experiment for run in sweep.runs}
+        scores = of_study(experiment, sweep.scores(folder))
+        chosen.append(choose(f"{claim.name}: rows", scores, claim.rows))
+    table = pd.concat(chosen)
     if claim.value == "miss":
-        table = table.assign(score=table["score"] - table["oracle"])
+        table = table.assign(score=table["score"] - table["oracle"]).dropna(subset="score")
+    if table.empty:
+        raise invalid(f"{claim.name}: rows", "a query that chooses scores", claim.rows)
     points = table.groupby(POINT)["score"].median()
-    if claim.contrast:
+    if claim.value == "rank":
+        points = _ranks(claim, table)
+    elif claim.contrast:
         points = _differences(claim, points)
-    return Result(claim, points, runs)
+    return Result(claim, points, table["run"].nunique())
 
 
 def _differences(claim: Claim, points: pd.Series) -> pd.Series:
     """Differences of points that agree in all but a claim's contrast, the first less the second."""
-    ((column, values),) = claim.contrast.items()
+    ((column, (first, second)),) = claim.contrast.items()
     # a representation's width follows from the setting, so it is no difference of its own
     points = points.droplevel("encoding_size").unstack(column)
-    lacking = [value for value in values if value not in points]
-    if lacking:
+    if lacking := [value for value in (first, second) if value not in points]:
         raise invalid(f"{claim.name}: contrast", f"values of {column} that rows has", lacking)
-    first, second = values
     return (points[first] - points[second]).dropna()
 
 

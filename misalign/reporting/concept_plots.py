@@ -31,10 +31,6 @@ def captioned(images: Tensor, captions: Mapping[str, Sequence[str]], width: int 
         By writer, one caption a picture.
     width : int, optional
         Characters in a line.
-
-    Returns
-    -------
-    Figure
     """
     for writer, lines in captions.items():
         if len(lines) != len(images):
@@ -144,21 +140,12 @@ def omission_curve(
 
 
 def against_coverage(table: pd.DataFrame, trend: Trend) -> Figure:
-    """Draw every group's score against its coverage, and the fitted line.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of `concept_tables.over_seeds`, for one setting or many.
-    trend : Trend
-        The fit, in coverages of concepts.
-    """
+    """Draw every group's score of `concept_tables.over_seeds` by its coverage, and the trend."""
     figure, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
     colors = plt.get_cmap("tab10").colors
     for color, (name, rows) in zip(colors, table.groupby("factor"), strict=True):
-        ax.scatter(
-            100 * rows["coverage"], rows[CORRECTED], s=16, color=color, alpha=0.75, label=name
-        )
+        style = {"s": 16, "color": color, "alpha": 0.75, "label": name}
+        ax.scatter(100 * rows["coverage"], rows[CORRECTED], **style)
     shares = np.geomspace(table["coverage"].min(), table["coverage"].max(), 200)
     concepts = shares * (table["concept_coverage"] / table["coverage"]).mean()
     line, low, high = trend.predict(concepts)
@@ -172,13 +159,7 @@ def against_coverage(table: pd.DataFrame, trend: Trend) -> Figure:
 
 
 def rare_or_hard(cells: pd.DataFrame) -> Figure:
-    """Draw scores as a heatmap, a row a group and a column a coverage.
-
-    Parameters
-    ----------
-    cells : DataFrame
-        Of `concept_tables.grid`.
-    """
+    """Draw the scores of `concept_tables.grid`, a row a group and a column a coverage."""
     figure, ax = plt.subplots(figsize=(6.4, 3.9), layout="constrained")
     image = draw_cells(ax, cells.rename(columns=lambda share: f"{100 * share:.2g}"))
     ax.set_xlabel("captions that name the group (%)")
@@ -187,14 +168,9 @@ def rare_or_hard(cells: pd.DataFrame) -> Figure:
 
 
 def named_and_held(curves: pd.DataFrame, floor: float) -> Figure:
-    """Draw what names reach and what a linear classifier reads, by coverage.
+    """Draw what names reach and what a linear classifier reads (``mcc``), by coverage.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        Columns `CORRECTED` and ``mcc``, by coverage.
-    floor : float
-        What the classifier reads from an encoder that was not trained.
+    The floor is what the classifier reads from an encoder that was not trained.
     """
     figure, ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
     shares = 100 * curves.index

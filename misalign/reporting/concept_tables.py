@@ -92,38 +92,13 @@ def explained(cells: pd.DataFrame) -> pd.Series:
 
 
 def trend_of(table: pd.DataFrame, runs: int) -> Trend:
-    """Fit the corrected score to the logarithm of a concept's coverage.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of `over_seeds`.
-    runs : int
-        How many runs it is of.
-    """
+    """Fit the corrected score of `over_seeds` to the logarithm of a concept's coverage."""
     return Trend.fit(table["concept_coverage"], table[SCORE], runs)
 
 
 def fits(table: pd.DataFrame, trend: Trend) -> pd.Series:
-    """R2 of two lines through the scores, in the logarithm of coverage and in coverage itself.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of `over_seeds`.
-    trend : Trend
-        Fitted to it.
-
-    Returns
-    -------
-    Series
-        ``log`` and ``linear``.
-    """
+    """R2 of the trend, ``log``, and of a line in coverage itself, ``linear``, over `over_seeds`."""
     score, share = table[SCORE], table["concept_coverage"]
-    guesses = {
-        "log": trend.predict(share)[0],
-        "linear": np.polyval(np.polyfit(share, score, 1), share),
-    }
-    return pd.Series(
-        {name: 1 - ((score - one) ** 2).mean() / score.var(ddof=0) for name, one in guesses.items()}
-    )
+    line = np.polyval(np.polyfit(share, score, 1), share)
+    guesses = pd.DataFrame({"log": trend.predict(share)[0], "linear": line}, index=table.index)
+    return 1 - guesses.rsub(score, axis=0).pow(2).mean() / score.var(ddof=0)

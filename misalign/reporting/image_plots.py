@@ -18,17 +18,7 @@ from misalign.style import COLORS, SERIES
 
 
 def against_paper(table: pd.DataFrame) -> Figure:
-    """Draw recorded against printed means, a panel a probe.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As of `misalign.reporting.summaries.beside_paper`.
-
-    Returns
-    -------
-    Figure
-    """
+    """Draw recorded against printed means of `summaries.beside_paper`, a panel a probe."""
     figure, axes = plt.subplots(1, 2, figsize=(8.6, 4.3), layout="constrained", sharey=True)
     for ax, probe in zip(axes, ("nonlinear", "linear"), strict=True):
         diagonal(ax, table[table["probe"] == probe], "paper", "ours", (-0.06, 1.06), 22)
@@ -98,19 +88,13 @@ def rows_of_pictures(images: Tensor, rows: Tensor) -> Figure:
         In [0, 1] or bytes, shape (n, 3, H, W).
     rows : Tensor
         Indices of the pictures, shape (rows, columns).
-
-    Returns
-    -------
-    Figure
     """
     count, columns = rows.shape
-    figure, axes = plt.subplots(
-        count, columns, figsize=(1.25 * columns, 1.3 * count), squeeze=False, layout="constrained"
-    )
+    size = {"figsize": (1.25 * columns, 1.3 * count), "layout": "constrained"}
+    figure, axes = plt.subplots(count, columns, **size, squeeze=False)
     for (row, column), ax in np.ndenumerate(axes):
         ax.imshow(images[rows[row, column]].permute(1, 2, 0).numpy(), interpolation="nearest")
-        ax.set_xticks([])
-        ax.set_yticks([])
+        ax.set(xticks=[], yticks=[])
         for side in ax.spines.values():
             side.set(color=COLORS["omitted"], linewidth=2.5, visible=column == 0)
     return figure

@@ -68,10 +68,6 @@ def image_grid(
     labels : sequence of str, optional
         Of single pictures, written into them at the lower left; an empty one for none.
 
-    Returns
-    -------
-    Figure
-
     Raises
     ------
     ValueError

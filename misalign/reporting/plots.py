@@ -33,12 +33,10 @@ def label(name: str) -> str:
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Sort factor names without repetition: s1 to s10 by number, m_x, m_t, others by name."""
-    last = {"m_x": 1, "m_t": 2}
 
-    def place(name: str) -> tuple[int, int, str]:
-        if name[1:].isdigit():
-            return 0, int(name[1:]), name
-        return last.get(name, 3), 0, name
+    def place(name: str) -> tuple[float, str]:
+        number = int(name[1:]) if name[1:].isdigit() else math.inf
+        return number, {"m_x": "", "m_t": " "}.get(name, name)
 
     return sorted(set(names), key=place)
 
@@ -50,8 +48,8 @@ def cells(ax: Axes, mean: pd.DataFrame, spread: pd.DataFrame | None = None) -> A
         if np.isnan(value):
             continue
         style = {"ha": "center", "va": "center", "color": "white" if value < 0.6 else "black"}
-        # adding 0.0 turns a rounded -0.0 into 0.0
         above = 0 if spread is None else 0.14
+        # adding 0.0 turns a rounded -0.0 into 0.0
         ax.text(column, row - above, f"{round(value, 2) + 0.0:.2f}", fontsize=8, **style)
         if spread is not None and spread.iat[row, column] >= 0.005:  # less would read as 0.00
             ax.text(column, row + 0.28, f"±{spread.iat[row, column]:.2f}", fontsize=6.5, **style)
@@ -208,8 +206,8 @@ def against_theory(scores: pd.DataFrame, metric: str = "$R^2$") -> Figure:
     figure, axes = plt.subplots(1, len(kinds), **size, squeeze=False)
     for ax, latents in zip(axes[0], kinds, strict=True):
         diagonal(ax, known[known["latents"] == latents], "oracle", "score", limits, 9)
-        ax.set_title(f"{latents} semantics" if latents in LATENTS else "")
-        ax.set_xlabel(f"predicted {metric}")
+        title = f"{latents} semantics" if latents in LATENTS else ""
+        ax.set(title=title, xlabel=f"predicted {metric}")
     axes[0, 0].set_ylabel(f"measured {metric}")
     for handle in axes[0, -1].legend(loc="lower right", markerscale=2).legend_handles:
         handle.set_alpha(1)
@@ -256,11 +254,8 @@ def by_setting(scores: pd.DataFrame, title: str = "$R^2$") -> Figure:
             name = label(factor) if len({f for f, _ in lines}) > 1 else SPLITS[split]
             band(ax, line["setting"], line, color, name)
             ax.plot(line["setting"], line["oracle"], color=color, ls="--", lw=1)
-        ax.set_title(f"{biases[row]} bias, {kinds[column]} semantics")
-        ax.set_xticks(sorted(summary["setting"].unique()))
-    for ax in axes[-1]:
-        ax.set_xlabel("setting")
-    for ax in axes[:, 0]:
-        ax.set_ylabel(title)
+        ax.set(title=f"{biases[row]} bias, {kinds[column]} semantics", ylabel=title)
+        ax.set(xticks=sorted(summary["setting"].unique()), xlabel="setting")
+        ax.label_outer()
     axes[0, 0].legend()
     return figure

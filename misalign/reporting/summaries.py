@@ -61,12 +61,9 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
         deviation over seeds), `oracle` (its mean) and `seeds`.
     """
     keys = [name for name in SCORES[1:-2] if name != "seed"]
-    return scores.groupby(keys, sort=False, as_index=False).agg(
-        mean=("score", "mean"),
-        spread=("score", "std"),
-        oracle=("oracle", "mean"),
-        seeds=("seed", "nunique"),
-    )
+    parts = {"mean": ("score", "mean"), "spread": ("score", "std"), "oracle": ("oracle", "mean")}
+    grouped = scores.groupby(keys, sort=False, as_index=False)
+    return grouped.agg(**parts, seeds=("seed", "nunique"))
 
 
 def choose(name: str, table: pd.DataFrame, query: str) -> pd.DataFrame:

@@ -42,10 +42,8 @@ def confusion_matrix(counts: pd.DataFrame, title: str = "") -> Figure:
         ax.spines[:].set_visible(False)
         ax.set(title=title, xlabel="taken for", ylabel="is")
         figure.colorbar(picture, label="share of the concept's pictures", shrink=0.8)
-    if len(counts) <= MOST:
-        for (row, column), share in np.ndenumerate(shares):
-            if share >= 0.005:
-                color = "white" if share < 0.6 else "black"
-                style = {"ha": "center", "va": "center", "color": color, "fontsize": 7}
-                ax.text(column, row, f"{share:.2f}", **style)
+    for (row, column), share in np.ndenumerate(shares):
+        if len(counts) <= MOST and share >= 0.005:
+            style = {"ha": "center", "va": "center", "color": "white" if share < 0.6 else "black"}
+            ax.text(column, row, f"{share:.2f}", fontsize=7, **style)
     return figure
