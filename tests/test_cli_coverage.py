@@ -131,7 +131,7 @@ def test_missing_packages_are_one_line(captions, monkeypatch):
     )
     done = invoke(captions)
     assert done.exit_code == 1
-    assert "pip install -e '.[captions]'), got no pyarrow, ahocorasick_rs" in done.stderr
+    assert "pip install 'misalign[captions]'), got no pyarrow, ahocorasick_rs" in done.stderr
 
 
 def test_never_writes_over_what_it_reads(captions):

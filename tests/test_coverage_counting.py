@@ -15,9 +15,9 @@ pytest.importorskip("ahocorasick_rs")
 import pyarrow.parquet as pq  # noqa: E402
 
 from misalign import parallel as cluster  # noqa: E402
-from misalign.coverage import files, tables  # noqa: E402
+from misalign.coverage import files  # noqa: E402
 from misalign.coverage.count import count  # noqa: E402
-from misalign.coverage.counts import Counts  # noqa: E402
+from misalign.coverage.counts import Counts, shares  # noqa: E402
 from misalign.coverage.taxonomy import Concept, Taxonomy  # noqa: E402
 
 NAMES = {"Animal": ["dog", "cat", "cow"], "Color": ["red", "blue"], "Scene": ["park"]}
@@ -39,7 +39,7 @@ def write(folder, seed, size=3000):
 
 
 def looped(texts, shown):
-    """The sums of a tally, caption by caption."""
+    """The sums of counts, caption by caption."""
     place = {name: i for i, (_, name) in enumerate(FLAT)}
     named, together = np.zeros(6, int), np.zeros((6, 6), int)
     groups, labelled = np.zeros(3, int), np.zeros((6, 4), int)
@@ -61,17 +61,17 @@ def looped(texts, shown):
 
 def test_sums_are_those_of_a_loop(tmp_path):
     path, texts, shown = write(tmp_path, 0)
-    tally = count([path], TAXONOMY, labels={"Animal": "animal"})
-    sums = (tally.concepts, tally.group_named, tally.cooccurrence, tally.labelled)
+    counts = count([path], TAXONOMY, labels={"Animal": "animal"})
+    sums = (counts.concepts, counts.group_named, counts.cooccurrence, counts.labelled)
     for found, expected in zip(sums, looped(texts, shown), strict=True):
         assert expected.any()
         assert np.array_equal(found, expected)
-    assert tally.captions == 3000
-    assert tally.empty == sum(not text.strip() for text in texts) > 0
-    assert np.array_equal(tally.labelled[:, 0], tally.labelled[:, 1:].sum(1))
+    assert counts.captions == 3000
+    assert counts.empty == sum(not text.strip() for text in texts) > 0
+    assert np.array_equal(counts.labelled[:, 0], counts.labelled[:, 1:].sum(1))
 
 
-def test_tallies_add_up(tmp_path, complains):
+def test_counts_add_up(tmp_path, complains):
     paths = [write(tmp_path, seed)[0] for seed in range(3)]
     options = {"labels": {"Animal": "animal"}}
     parts = [count([path], TAXONOMY, **options) for path in paths]
@@ -160,24 +160,24 @@ def test_a_killed_workers_shard_is_counted_once(workers, tmp_path):
     paths = [write(tmp_path, seed)[0] for seed in range(3)]
     before = set(workers.run(os.getpid).values())
     fragile(workers, tmp_path, 1, "1.parquet")
-    tally = count(paths, TAXONOMY, labels={"Animal": "animal"}, client=workers)
+    counts = count(paths, TAXONOMY, labels={"Animal": "animal"}, client=workers)
     assert not list(tmp_path.glob("kill-*"))
     assert not before <= set(workers.run(os.getpid).values())
-    assert tally.failed == ()
-    assert tally.equals(count(paths, TAXONOMY, labels={"Animal": "animal"}))
+    assert counts.failed == ()
+    assert counts.equals(count(paths, TAXONOMY, labels={"Animal": "animal"}))
 
 
 def test_a_file_that_kills_every_worker_is_named_and_the_rest_is_counted(workers, tmp_path):
     paths = [write(tmp_path, seed, 500)[0] for seed in range(3)]
     fragile(workers, tmp_path, 10, "1.parquet")
-    tally = count(paths, TAXONOMY, client=workers)
-    ((file, reason),) = tally.failed
+    counts = count(paths, TAXONOMY, client=workers)
+    ((file, reason),) = counts.failed
     assert file == str(paths[1])
     assert "died" in reason or "killed" in reason.lower()
     assert "\n" not in reason
     rest = count([paths[0], paths[2]], TAXONOMY)
-    assert np.array_equal(tally.concepts, rest.concepts)
-    assert tally.captions == rest.captions == 1000
+    assert np.array_equal(counts.concepts, rest.concepts)
+    assert counts.captions == rest.captions == 1000
 
 
 def test_a_relative_path_is_read_by_workers_elsewhere(workers, tmp_path, monkeypatch):
@@ -195,7 +195,9 @@ def test_intervals_are_wilsons(k, n):
     z, p = norm.ppf(0.975), k / n
     centre, radius = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     expected = [(centre + sign * radius) / (1 + z**2 / n) for sign in (-1, 1)]
-    assert tables.interval(k, n) == pytest.approx(expected, abs=1e-12)
+    ((share, *interval),) = zip(*shares([k], n), strict=True)
+    assert share == p
+    assert interval == pytest.approx(expected, abs=1e-12)
 
 
 def test_no_captions_have_no_share():
@@ -206,8 +208,8 @@ def test_no_captions_have_no_share():
 
 def test_tables_have_a_line_a_concept_and_a_group(tmp_path):
     path, texts, shown = write(tmp_path, 0)
-    tally = count([path], TAXONOMY)
-    concepts, groups = tally.by_concept(), tally.by_group()
+    counts = count([path], TAXONOMY)
+    concepts, groups = counts.by_concept(), counts.by_group()
     columns = ["captions", "coverage", "low", "high"]
     assert list(concepts.columns) == ["category", "group", "concept", *columns]
     assert list(groups.columns) == ["category", "group", "concepts", *columns]

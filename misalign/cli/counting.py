@@ -57,26 +57,7 @@ def counting(command: Callable) -> Callable:
 
 
 def planned(captions: tuple[str, ...], options: dict[str, Any]) -> Plan:
-    """Plan a count as the options say.
-
-    Parameters
-    ----------
-    captions : tuple of str
-        Files, folders or patterns.
-    options : dict
-        Values of `OPTIONS`.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    UsageError
-        For options that do not go together.
-    ValueError, OSError, ImportError
-        In one line, as `misalign.coverage.count`.
-    """
+    """Plan a count as the options say."""
     from misalign.coverage.count import Plan
     from misalign.coverage.taxonomy import Taxonomy
 
@@ -123,15 +104,15 @@ def followed(plan: Plan, options: dict[str, Any]) -> Counts:
             bar.set_postfix_str(f"{counted:,} captions", refresh=False)
             bar.update(done - bar.n)
 
-        tally = plan.count(client, progress)
-    # without a caption the first reason stands for all, in the one line of the error
-    first = "".join(f" ({file}: {reason})" for file, reason in tally.failed[:1])
-    if not tally.captions:
+        counts = plan.count(client, progress)
+    if not counts.captions:
+        # the first reason stands for all, in the one line of the error
+        first = "".join(f" ({file}: {reason})" for file, reason in counts.failed[:1])
         raise invalid("captions", "at least one", f"none{first}")
-    return tally
+    return counts
 
 
-def say_failed(tally: Counts) -> None:
+def say_failed(counts: Counts) -> None:
     """Name files that could not be read."""
-    for file, reason in tally.failed:
+    for file, reason in counts.failed:
         click.echo(f"failed: {file}: {reason}", err=True)

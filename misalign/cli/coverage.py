@@ -26,11 +26,11 @@ def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) 
     others are counted, and the exit status is 1.
     """
     try:
-        tally = _counted(captions, options)
+        counts = _counted(captions, options)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
-    _show(tally)
-    context.exit(1 if tally.failed else 0)
+    _show(counts)
+    context.exit(1 if counts.failed else 0)
 
 
 def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Counts:
@@ -40,21 +40,21 @@ def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Counts:
     if out:
         expect_another("out", out, [*plan.files, *filter(None, [options["concepts"]])])
         expect_writable("out", out.parent)
-    tally = followed(plan, options)
+    counts = followed(plan, options)
     if out:
         with replacing(out) as partial:
-            tally.by_concept().to_csv(partial, index=False)
-    return tally
+            counts.by_concept().to_csv(partial, index=False)
+    return counts
 
 
-def _show(tally: Counts) -> None:
+def _show(counts: Counts) -> None:
     """Print counts by group, and files that failed."""
-    table = tally.by_group().drop(columns=["category"])
+    table = counts.by_group().drop(columns=["category"])
     for name in ("coverage", "low", "high"):
         table[name] = [f"{100 * share:#.3g} %" for share in table[name]]
-    table["captions"] = [f"{count:,}" for count in table["captions"]]
+    table["captions"] = table["captions"].map("{:,}".format)
     click.echo(table.to_string(index=False))
-    words = "whole words" if tally.match == "words" else "substrings"
-    silent = f"{tally.empty:,} of them without text"
-    click.echo(f"{tally.captions:,} captions, {silent}; {words} counted, 95 % intervals")
-    say_failed(tally)
+    words = "whole words" if counts.match == "words" else "substrings"
+    empty = f"{counts.empty:,} of them without text"
+    click.echo(f"{counts.captions:,} captions, {empty}; {words} counted, 95 % intervals")
+    say_failed(counts)

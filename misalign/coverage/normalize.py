@@ -16,18 +16,8 @@ _ESCAPED = 0xDC00 + END  # what Python decodes it to, by "surrogateescape"
 _SELECTORS = frozenset((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
 
-def normalized(text: str) -> str:
-    """NFKC, then full case folding, then NFKC again, which folding may undo.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-    """
+def normalize(text: str) -> str:
+    """NFKC, then full case folding, then NFKC again, which folding may undo."""
     # each ASCII character is its own form, and most captions have no others
     if text.isascii():
         return text.lower()
@@ -51,13 +41,13 @@ def kinds() -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Folding:
-    """A map of normalised text to the few characters that terms are made of.
+class Normalizer:
+    """A map of captions to the few characters that terms are made of.
 
     Parameters
     ----------
     codes : ndarray
-        What becomes of every code point, uint32, shape (0x110000,).
+        What becomes of every code point of normalised text, uint32, shape (0x110000,).
     spaced : bool
         Whether gaps shrink to one space, and stand around every other mark and the ends of
         captions, so that a word has a space on either side.
@@ -67,29 +57,25 @@ class Folding:
     spaced: bool
 
     @classmethod
-    def words(cls, terms: Iterable[str]) -> Folding:
+    def words(cls, terms: Iterable[str]) -> Normalizer:
         """For whole words: gaps are one, other marks are one, and so are letters of no term."""
         marks = np.array([ord(OTHER_MARK), ord(GAP_MARK), ord(FOREIGN_MARK)], np.uint32)
         codes = marks[kinds()]
         letters = _alphabet(terms)
         letters = letters[kinds()[letters] == WORD]
         codes[letters] = letters
-        return cls._ended(codes, True)
+        return cls(codes, True)
 
     @classmethod
-    def raw(cls, terms: Iterable[str]) -> Folding:
+    def raw(cls, terms: Iterable[str]) -> Normalizer:
         """For parts of words: every character of a term stays what it is."""
         codes = np.full(0x110000, ord(FOREIGN_MARK), np.uint32)
         letters = _alphabet(terms)
         codes[letters] = letters
-        return cls._ended(codes, False)
-
-    @classmethod
-    def _ended(cls, codes: np.ndarray, spaced: bool) -> Folding:
-        codes[_ESCAPED] = ord(END_MARK)
-        return cls(codes, spaced)
+        return cls(codes, False)
 
     def __post_init__(self) -> None:
+        self.codes[_ESCAPED] = ord(END_MARK)
         table = bytearray(256)
         for code in range(128):
             table[code] = self.codes[ord(chr(code).lower())]
@@ -97,7 +83,7 @@ class Folding:
         object.__setattr__(self, "_table", bytes(table))
 
     def term(self, term: str) -> bytes:
-        """What a term looks like in folded captions; empty if it has no word."""
+        """What a term looks like in normalised captions; empty if it has no word."""
         data = self(term.encode() + bytes([END]), term.isascii())
         text = data.decode().rstrip(" ").removesuffix(END_MARK).strip(" ")
         if self.spaced and not any(mark not in " ." for mark in text):
@@ -105,7 +91,7 @@ class Folding:
         return f" {text} ".encode() if self.spaced else text.encode()
 
     def __call__(self, captions: bytes, plain: bool) -> bytes:
-        """Fold captions.
+        """Normalise captions.
 
         Parameters
         ----------
@@ -122,7 +108,7 @@ class Folding:
         if plain:
             data = captions.translate(self._table)
         else:
-            text = normalized(captions.decode("utf-8", "surrogateescape"))
+            text = normalize(captions.decode("utf-8", "surrogateescape"))
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
             data = self.codes[codes].tobytes().decode("utf-32-le").encode()
         return _spaced(data) if self.spaced else data
@@ -130,11 +116,11 @@ class Folding:
 
 def _alphabet(terms: Iterable[str]) -> np.ndarray:
     """Code points of normalised terms."""
-    return np.array(sorted({ord(char) for term in terms for char in normalized(term)}), np.int64)
+    return np.array(sorted({ord(char) for term in terms for char in normalize(term)}), np.int64)
 
 
 def _spaced(data: bytes) -> bytes:
-    """Folded captions with one space around every mark, and never two in a row."""
+    """Normalised captions with one space around every mark, and never two in a row."""
     data = b" " + data.replace(b".", b" . ").replace(b"\n", b" \n ")
     codes = np.frombuffer(data, np.uint8)
     space = codes == ord(GAP_MARK)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from misalign.coverage import files as sources
-from misalign.coverage.count_batch import tally
+from misalign.coverage.count_batch import count_batch
 from misalign.coverage.counts import Counts
 from misalign.coverage.files import Batch, Shard
 from misalign.coverage.matcher import BYTES, ROWS
@@ -30,12 +30,8 @@ def run_on_dask(
     """Count shards on the workers of a Dask scheduler.
 
     Dask itself starts a shard again, up to three times, when its worker dies. It blames whatever
-    waited on that worker too, so shards that it gives up are tried once more, each alone.
-
-    Raises
-    ------
-    ConnectionError
-        If the scheduler goes away.
+    waited on that worker too, so shards that it gives up are tried once more, each alone. If the
+    scheduler goes away, that is a ConnectionError.
     """
     from distributed import KilledWorker, as_completed
 
@@ -59,13 +55,7 @@ def run_on_dask(
 
 
 def _result(future: Future) -> Counts | str:
-    """What a shard's count has come to.
-
-    Raises
-    ------
-    ConnectionError, distributed.KilledWorker
-        If the scheduler, or every worker that tried, went away.
-    """
+    """What a shard's count has come to; raises if the scheduler, or every worker, went away."""
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
@@ -82,27 +72,12 @@ def _result(future: Future) -> Counts | str:
 
 
 def attempt(shard: Shard, taxonomy: Taxonomy, match: str) -> Counts | str:
-    """Count a shard.
-
-    Parameters
-    ----------
-    shard : Shard
-        Where captions are.
-    taxonomy : Taxonomy
-        Concepts.
-    match : {"words", "substring"}
-        How terms are found.
-
-    Returns
-    -------
-    Tally or str
-        Its counts, or in one line why it could not be read.
-    """
+    """Count a shard, or say in one line why it could not be read."""
     total = Counts.zero(taxonomy, match)
     try:
         for batch in sources.batches(shard):
             for piece in _pieces(batch):
-                total += tally(piece, taxonomy, match)
+                total += count_batch(piece, taxonomy, match)
     except Exception as error:  # whatever a library finds wrong with a file
         return sources.one_line(error)
     return total
