@@ -8,7 +8,7 @@ import subprocess
 
 import pandas as pd
 import pytest
-from audited import FULL, TREND, tally
+from audited import FULL, TREND, make_counts
 
 from misalign.audit import figures
 from misalign.audit import page as pages
@@ -27,7 +27,7 @@ def soup(text):
 
 @pytest.fixture(scope="module")
 def full():
-    return find(tally(**FULL), TREND)
+    return find(make_counts(**FULL), TREND)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_figures_take_the_colour_of_the_text(full):
 def test_names_of_users_are_text(name):
     rows = [("mine", f"group {name}", name, 5), ("mine", f"group {name}", f"{name} 2", 3)]
     values = {"exclusive": [(0, 1)], "together": [(0, 1, 2)], "labelled": {0: (9, 1, 5, 3)}}
-    counts = tally(rows, {"": 8}, failed=((f"{name}.csv", name),), **values)
+    counts = make_counts(rows, {"": 8}, failed=((f"{name}.csv", name),), **values)
     text = page(find(counts, TREND), [name])
     report = soup(text)
     assert HOSTILE not in text and len(report.find_all("script")) == 1
@@ -135,7 +135,7 @@ def test_csv_says_what_the_table_says(full, tmp_path):
 
 
 def test_without_fit_or_labels_the_page_says_so():
-    report = soup(page(find(tally())))
+    report = soup(page(find(make_counts())))
     text = report.get_text(" ", strip=True)
     assert "No predicted blind spots: the book's fit is not part" in text
     assert "none were given" in text and "The limit is a convention" in text
@@ -144,18 +144,18 @@ def test_without_fit_or_labels_the_page_says_so():
 
 
 def test_no_contradiction_is_said():
-    report = soup(page(find(tally(exclusive=[(2, 3)]))))
+    report = soup(page(find(make_counts(exclusive=[(2, 3)]))))
     assert "No caption names two concepts that exclude each other." in report.get_text()
 
 
 def test_files_that_could_not_be_read_are_named_on_top():
-    report = soup(page(find(tally(failed=(("b.parquet", "not a Parquet file"),)))))
+    report = soup(page(find(make_counts(failed=(("b.parquet", "not a Parquet file"),)))))
     assert "b.parquet: not a Parquet file" in report.header.get_text()
 
 
 def test_figures_of_many_show_the_least(full):
     rows = [("mine", f"g{i}", f"c{i}", i) for i in range(200)]
-    counts = tally(rows, {f"g{i}": i for i in range(200)})
+    counts = make_counts(rows, {f"g{i}": i for i in range(200)})
     first, second, third = figures.drawings(find(counts, TREND))
     for drawing in (first, second, third):
         assert "the 25 least of 200" in drawing.caption
@@ -237,7 +237,7 @@ def test_a_click_sorts_the_table_in_a_browser(full, tmp_path):
 
 def test_a_figure_names_what_is_perturbed_only_if_something_is():
     said = [
-        figures.drawings(find(tally(labelled={0: (50, 10, 40 - wrong, wrong)})))[-1].alt
+        figures.drawings(find(make_counts(labelled={0: (50, 10, 40 - wrong, wrong)})))[-1].alt
         for wrong in (0, 20)
     ]
     assert said == [
@@ -247,5 +247,7 @@ def test_a_figure_names_what_is_perturbed_only_if_something_is():
 
 
 def test_without_a_label_to_report_there_is_no_figure_of_rates():
-    titles = [one.title for one in figures.drawings(find(tally(labelled={8: (50, 10, 10, 30)})))]
+    titles = [
+        one.title for one in figures.drawings(find(make_counts(labelled={8: (50, 10, 10, 30)})))
+    ]
     assert "What captions do to what pictures show" not in titles

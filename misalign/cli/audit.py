@@ -47,7 +47,7 @@ def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> 
     _say(findings, short=bool(html))
     for path in filter(None, (html, csv)):
         click.echo(f"written: {path}")
-    context.exit(1 if findings.tally.failed else 0)
+    context.exit(1 if findings.counts.failed else 0)
 
 
 def _audit(
@@ -64,9 +64,9 @@ def _audit(
             expect_writable(name, path.parent)
     fit = trend.Trend.read(trend.TREND) if trend.TREND.is_file() else None
     percent = options["threshold"]
-    tally = followed(plan, options)
-    say_failed(tally)
-    findings = findings.find(tally, fit, None if percent is None else percent / 100)
+    counts = followed(plan, options)
+    say_failed(counts)
+    findings = findings.find(counts, fit, None if percent is None else percent / 100)
     page.write(findings, html, csv, captions)
     return findings
 
