@@ -92,27 +92,26 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     for category in _subfolders(folder):
         for group in _subfolders(category):
             name = _spaced(group.name)
-            other = found.get(name.casefold())
-            twice = f"{other[1]} in {other[0]}, too" if other else ""
-            if other:
+            if other := found.get(name.casefold()):
+                twice = f"{other[1]} in {other[0]}, too"
                 raise invalid(str(group), "a group of a name of its own", twice)
             found[name.casefold()] = (as_text(category.name), name, group)
     wanted = {_spaced(name).casefold(): name for name in only}
-    names = ", ".join(name for _, name, _ in found.values()) or "no groups"
     for key, name in wanted.items():
         if key not in found:
+            names = ", ".join(name for _, name, _ in found.values()) or "no groups"
             raise invalid("group", f"one of {names}", name)
     chosen = {key: place for key, place in found.items() if not wanted or key in wanted}
     harmful = ", ".join(chosen[key][1] for key in chosen if key in SENSITIVE)
-    why = "scoring people's pictures on such labels does harm; see the book's 11_practice"
-    expected = f"only groups that are not sensitive, or --sensitive ({why})"
-    if not (sensitive or not harmful):
+    if harmful and not sensitive:
+        why = "scoring people's pictures on such labels does harm; see the book's 11_practice"
+        expected = f"only groups that are not sensitive, or --sensitive ({why})"
         raise invalid("FOLDER", expected, harmful)
     notes: list[str] = []
     read = [_group(category, name, path, notes) for category, name, path in chosen.values()]
     groups = tuple(group for group in read if len(group.concepts) > 1)
-    left = f"none in {folder}" + (f" ({'; '.join(notes)})" if notes else "")
     if not groups:
+        left = f"none in {folder}" + (f" ({'; '.join(notes)})" if notes else "")
         raise invalid("FOLDER", f"a group of at least two concepts in {LAYOUT}", left)
     return Labelled(folder, groups, tuple(notes))
 
