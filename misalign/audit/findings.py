@@ -101,7 +101,9 @@ def find(counts: Counts, trend: Trend | None = None, threshold: float | None = N
         threshold = min(trend.crossing(BLIND), 1.0) if trend else RARE
     if not 0 < threshold <= 1:
         raise invalid("threshold", "a share above 0 and at most 1", threshold)
-    concepts = _concepts(counts, threshold)
+    concepts = counts.by_concept()
+    sure = [concepts["high"] < threshold, concepts["low"] >= threshold]
+    concepts["status"] = np.select(sure, ["omitted", "covered"], "unclear")
     if counts.labelled.any():
         _add_rates(concepts, counts.labelled)
     if trend:
@@ -111,14 +113,6 @@ def find(counts: Counts, trend: Trend | None = None, threshold: float | None = N
     concepts["action"] = [action(*row) for row in zip(*columns, strict=True)]
     groups = _groups(counts, concepts)
     return Findings(counts, trend, threshold, chosen, concepts, groups, _contradictions(counts))
-
-
-def _concepts(counts: Counts, threshold: float) -> pd.DataFrame:
-    """Coverage of concepts, and what it says."""
-    table = counts.by_concept()
-    sure = [table["high"] < threshold, table["low"] >= threshold]
-    table["status"] = np.select(sure, ["omitted", "covered"], "unclear")
-    return table
 
 
 def _add_rates(table: pd.DataFrame, labelled: np.ndarray) -> None:

@@ -109,10 +109,10 @@ def write(
             partial.write_text(page(findings, files), encoding="utf-8")
 
 
-def expect_places(html: Path | None, csv: Path | None, sources: Sequence[Path] = ()) -> None:
-    """Raise a one-line error if a report cannot go where it shall, or would overwrite a source."""
+def expect_places(html: Path | None, csv: Path | None) -> None:
+    """Raise a one-line error if a report cannot go where it shall."""
     for name, path in (("html", html), ("csv", csv)):
         if path is not None:
-            expect_another(name, path, sources)
+            expect_another(name, path, [])
     if html is not None and csv is not None and html.resolve() == csv.resolve():
         raise invalid("csv", "another file than the page", csv)

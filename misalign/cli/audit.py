@@ -9,7 +9,6 @@ import click
 
 from misalign.cli.counting import counting, followed, planned, say_failed
 from misalign.cli.options import FILE
-from misalign.paths import expect_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,12 +55,8 @@ def _audit(
     """Count, judge and report."""
     from misalign.audit import findings, page, trend
 
-    # a long count must not end at a place that cannot be written, or in a file that it reads
-    plan = planned(captions, options)
-    page.expect_places(html, csv, [*plan.files, *filter(None, [options["concepts"]])])
-    for name, path in (("html", html), ("csv", csv)):
-        if path:
-            expect_writable(name, path.parent)
+    plan = planned(captions, options, html=html, csv=csv)
+    page.expect_places(html, csv)
     fit = trend.Trend.read(trend.TREND) if trend.TREND.is_file() else None
     percent = options["threshold"]
     counts = followed(plan, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from misalign.cli.options import COUNT, FILE, WHERE, expect_apart
 from misalign.errors import invalid
+from misalign.paths import expect_another, expect_writable
 
 if TYPE_CHECKING:
     from misalign.coverage.count import Plan
@@ -56,20 +58,23 @@ def counting(command: Callable) -> Callable:
     return command
 
 
-def planned(captions: tuple[str, ...], options: dict[str, Any]) -> Plan:
-    """Plan a count as the options say."""
+def planned(captions: tuple[str, ...], options: dict[str, Any], **outputs: Path | None) -> Plan:
+    """Plan a count as the options say.
+
+    A long count must not end at a place that cannot be written, or in a file that it reads.
+    """
     from misalign.coverage.count import Plan
     from misalign.coverage.taxonomy import Taxonomy
 
     expect_apart(options, WHERE)
-    return Plan.of(
-        captions,
-        Taxonomy.read(options["concepts"]),
-        match=options["match"],
-        column=options["column"],
-        labels=_labels(options["labels"]),
-        kind=options["kind"],
-    )
+    own, how = options["concepts"], (options["match"], options["column"])
+    labels = _labels(options["labels"])
+    plan = Plan.of(captions, Taxonomy.read(own), *how, labels, options["kind"])
+    for name, path in outputs.items():
+        if path:
+            expect_another(name, path, [*plan.files, *([own] if own else [])])
+            expect_writable(name, path.parent)
+    return plan
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import click
 
 from misalign.cli.counting import counting, followed, planned, say_failed
 from misalign.cli.options import FILE
-from misalign.paths import expect_another, expect_writable, replacing
+from misalign.paths import replacing
 
 if TYPE_CHECKING:
     from misalign.coverage.counts import Counts
@@ -36,11 +36,7 @@ def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) 
 def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Counts:
     """Count as the options say, and write the table."""
     out = options["out"]
-    plan = planned(captions, options)
-    if out:
-        expect_another("out", out, [*plan.files, *filter(None, [options["concepts"]])])
-        expect_writable("out", out.parent)
-    counts = followed(plan, options)
+    counts = followed(planned(captions, options, out=out), options)
     if out:
         with replacing(out) as partial:
             counts.by_concept().to_csv(partial, index=False)

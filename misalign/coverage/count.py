@@ -136,8 +136,11 @@ class Plan:
 
     def count(self, client: Client | None = None, progress: Progress | None = None) -> Counts:
         """Count every shard, here or on Dask."""
-        about = (self.shards, self.taxonomy, self.match)
-        outcomes = tasks.run_on_dask(*about, client) if client else tasks.run_local(*about)
+        how = (self.taxonomy, self.match)
+        if client:
+            outcomes = tasks.run_on_dask(self.shards, *how, client)
+        else:
+            outcomes = ((shard, tasks.attempt(shard, *how)) for shard in self.shards)
         total = Counts.zero(self.taxonomy, self.match, self.failed)
         total += self._gathered(outcomes, progress)
         for group, column in self.labels.items():

@@ -21,30 +21,14 @@ LONGEST = 200  # characters of a reason why a file cannot be read
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of a file, to be read in one go.
-
-    Parameters
-    ----------
-    file : Path
-        Where captions are.
-    part : object
-        Row groups, a range of bytes, or None for all; see `misalign.coverage.formats`.
-    size : int
-        Bytes, about.
-    column : str
-        Where the captions are.
-    labels : tuple of (str, str)
-        Groups of concepts, and the columns that say which concept a picture shows.
-    kind : str, optional
-        What the file was said to be, see `misalign.coverage.formats.KINDS`.
-    """
+    """A part of a file, to be read in one go."""
 
     file: Path
-    part: Any
-    size: int
-    column: str
-    labels: tuple[tuple[str, str], ...] = ()
-    kind: str = ""
+    part: Any  # row groups, a range of bytes, or None for all; see `Format`
+    size: int  # bytes, about
+    column: str  # where the captions are
+    labels: tuple[tuple[str, str], ...]  # groups, and columns of what a picture shows of them
+    kind: str  # what the file was said to be, one of `KINDS`, or empty
 
     def resolved(self) -> Shard:
         """The same shard for a process that runs in another folder."""

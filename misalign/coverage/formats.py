@@ -155,12 +155,8 @@ class _JSON(Format):
     def batches(self, path: Path, part: None, names: list[str]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        records = self._records(path)
-        for start in range(0, len(records), ROWS):
-            rows = records[start : start + ROWS]
-            yield pa.RecordBatch.from_pylist(
-                [{name: one.get(name) for name in names} for one in rows]
-            )
+        rows = [{name: one.get(name) for name in names} for one in self._records(path)]
+        yield from pa.Table.from_pylist(rows).to_batches(ROWS)
 
 
 class _Text(Format):

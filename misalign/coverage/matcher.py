@@ -59,8 +59,7 @@ class Matcher:
         from ahocorasick_rs import BytesAhoCorasick, Implementation
 
         named = [(term, i) for i, one in enumerate(taxonomy.concepts) for term in one.terms]
-        make = Normalizer.words if match == WORDS else Normalizer.raw
-        self.normalizer = make(term for term, _ in named)
+        self.normalizer = Normalizer((term for term, _ in named), match == WORDS)
         concepts: dict[bytes, set[int]] = {}
         for term, i in named:
             concepts.setdefault(self.normalizer.term(term), set()).add(i)

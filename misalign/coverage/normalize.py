@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -40,70 +39,45 @@ def kinds() -> np.ndarray:
     return np.fromiter(map(kind, map(chr, range(0x110000))), np.uint8, 0x110000)
 
 
-@dataclass(frozen=True, eq=False)
 class Normalizer:
     """A map of captions to the few characters that terms are made of.
 
-    Parameters
-    ----------
-    codes : ndarray
-        What becomes of every code point of normalised text, uint32, shape (0x110000,).
-    spaced : bool
-        Whether gaps shrink to one space, and stand around every other mark and the ends of
-        captions, so that a word has a space on either side.
+    For whole words all gaps become one mark, and so do all other characters, and letters of no
+    term. Gaps then shrink to one space, and one stands around every other mark and the ends of
+    captions, so that a word has a space on either side. For parts of words every character of a
+    term stays what it is.
     """
 
-    codes: np.ndarray
-    spaced: bool
-
-    @classmethod
-    def words(cls, terms: Iterable[str]) -> Normalizer:
-        """For whole words: gaps are one, other marks are one, and so are letters of no term."""
-        marks = np.array([ord(OTHER_MARK), ord(GAP_MARK), ord(FOREIGN_MARK)], np.uint32)
-        codes = marks[kinds()]
+    def __init__(self, terms: Iterable[str], words: bool) -> None:
         letters = _alphabet(terms)
-        letters = letters[kinds()[letters] == WORD]
-        codes[letters] = letters
-        return cls(codes, True)
-
-    @classmethod
-    def raw(cls, terms: Iterable[str]) -> Normalizer:
-        """For parts of words: every character of a term stays what it is."""
-        codes = np.full(0x110000, ord(FOREIGN_MARK), np.uint32)
-        letters = _alphabet(terms)
-        codes[letters] = letters
-        return cls(codes, False)
-
-    def __post_init__(self) -> None:
+        if words:
+            marks = np.array([ord(OTHER_MARK), ord(GAP_MARK), ord(FOREIGN_MARK)], np.uint32)
+            self.codes = marks[kinds()]  # what becomes of every code point of normalised text
+            letters = letters[kinds()[letters] == WORD]
+        else:
+            self.codes = np.full(0x110000, ord(FOREIGN_MARK), np.uint32)
+        self.codes[letters] = letters
         self.codes[_ESCAPED] = ord(END_MARK)
+        self.words = words
         table = bytearray(256)
         for code in range(128):
             table[code] = self.codes[ord(chr(code).lower())]
         table[END] = ord(END_MARK)
-        object.__setattr__(self, "_table", bytes(table))
+        self._table = bytes(table)
 
     def term(self, term: str) -> bytes:
         """What a term looks like in normalised captions; empty if it has no word."""
         data = self(term.encode() + bytes([END]), term.isascii())
         text = data.decode().rstrip(" ").removesuffix(END_MARK).strip(" ")
-        if self.spaced and not any(mark not in " ." for mark in text):
+        if self.words and not any(mark not in " ." for mark in text):
             return b""
-        return f" {text} ".encode() if self.spaced else text.encode()
+        return f" {text} ".encode() if self.words else text.encode()
 
     def __call__(self, captions: bytes, plain: bool) -> bytes:
-        """Normalise captions.
+        """Normalise captions of valid UTF-8, or, if they are `plain`, of ASCII.
 
-        Parameters
-        ----------
-        captions : bytes
-            Valid UTF-8, the byte `END` after each caption.
-        plain : bool
-            Whether they are ASCII otherwise.
-
-        Returns
-        -------
-        bytes
-            UTF-8, a line feed after each caption and nowhere else.
+        Each ends with the byte `END`. Of the result each ends with a line feed, and nowhere else
+        is one.
         """
         if plain:
             data = captions.translate(self._table)
@@ -111,7 +85,7 @@ class Normalizer:
             text = normalize(captions.decode("utf-8", "surrogateescape"))
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
             data = self.codes[codes].tobytes().decode("utf-32-le").encode()
-        return _spaced(data) if self.spaced else data
+        return _spaced(data) if self.words else data
 
 
 def _alphabet(terms: Iterable[str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Shards as tasks, which may be done anywhere and again: here, or by the workers of Dask."""
+"""Shards as tasks, which may be done anywhere and again, as by the workers of Dask."""
 
 from __future__ import annotations
 
@@ -14,14 +14,6 @@ from misalign.coverage.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-
-def run_local(
-    shards: Iterable[Shard], taxonomy: Taxonomy, match: str
-) -> Iterator[tuple[Shard, Counts | str]]:
-    """Count shards one after the other in this process; see `attempt`."""
-    for shard in shards:
-        yield shard, attempt(shard, taxonomy, match)
 
 
 def run_on_dask(
