@@ -77,10 +77,7 @@ def _by_action(findings: Findings) -> list[tuple]:
 
 
 def write(
-    findings: Findings,
-    html: Path | None = None,
-    csv: Path | None = None,
-    files: Sequence[str] = (),
+    findings: Findings, html: Path | None = None, csv: Path | None = None, files: Sequence[str] = ()
 ) -> None:
     """Write the page, the table of concepts as CSV, or both: all of it or nothing.
 
