@@ -21,20 +21,7 @@ PAIRS = 20  # contradictions on the page
 
 
 def page(findings: Findings, files: Sequence[str] = ()) -> str:
-    """Render the report.
-
-    Parameters
-    ----------
-    findings : Findings
-        What to report.
-    files : sequence of str, optional
-        Names of what was read.
-
-    Returns
-    -------
-    str
-        HTML without a link to anything outside of it.
-    """
+    """Render findings as HTML without a link to anything outside; `files` names what was read."""
     # with figures comes matplotlib, which nobody needs who wants no page
     from misalign.audit.figures import drawings
 
@@ -81,19 +68,7 @@ def write(
 ) -> None:
     """Write the page, the table of concepts as CSV, or both: all of it or nothing.
 
-    Parameters
-    ----------
-    findings : Findings
-        What to report.
-    html, csv : Path, optional
-        Where to.
-    files : sequence of str, optional
-        Names of what was read.
-
-    Raises
-    ------
-    ValueError
-        If there is a folder in the place of either, or both are one file.
+    A folder in the place of either, or one file for both, is a ValueError.
     """
     expect_places(html, csv)
     with ExitStack() as stack:

@@ -76,22 +76,8 @@ class Trend:
         """Fit the line by least squares.
 
         Without scores beyond the cut-offs this is ordinary least squares. Scores that have reached
-        0 or 1 say no more than that the line is beyond.
-
-        Parameters
-        ----------
-        coverage : array_like
-            Share of captions that name the concept, above 0 and at most 1, shape (n,).
-        score : array_like
-            Chance-corrected F1, shape (n,).
-        runs : int, optional
-            How many runs they are of; by default n.
-
-        Raises
-        ------
-        ValueError
-            For less than three points, fewer than two coverages between the cut-offs, or values
-            out of range.
+        0 or 1 say no more than that the line is beyond. Coverages are shares above 0 and at most 1,
+        scores chance-corrected F1, both of shape (n,), and of so many runs, by default n.
         """
         coverage, score = np.asarray(coverage, float), np.asarray(score, float)
         if coverage.ndim != 1 or coverage.shape != score.shape:
@@ -111,7 +97,7 @@ class Trend:
             raise invalid("coverage", expected, len(set(x[on_line])))
         residual = score - values.clip(0, 1)
         variance = residual @ residual / (len(x) - 2)
-        design = np.stack([np.ones(on_line.sum()), x[on_line]], axis=1)
+        design = np.vander(x[on_line], 2, increasing=True)
         ((a, b), (_, c)) = variance * np.linalg.inv(design.T @ design)
         return cls(
             intercept=float(line[0]),
@@ -125,18 +111,9 @@ class Trend:
         )
 
     def predict(self, coverage: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Predict scores.
+        """Predict scores of coverages, with a band: three arrays of their shape, from 0 to 1.
 
-        Parameters
-        ----------
-        coverage : array_like
-            Shares of captions, from 0 to 1, any shape.
-
-        Returns
-        -------
-        score, low, high : ndarray
-            In the shape of `coverage`, from 0 to 1. Between the last two 95 % of new points lie,
-            as far as residuals are normal and the line is right.
+        Within the band 95 % of new points lie, as far as residuals are normal and the line right.
         """
         from scipy.stats import t
 
@@ -166,13 +143,7 @@ class Trend:
 
     @classmethod
     def read(cls, path: Path = TREND) -> Trend:
-        """Read a fit that `write` has written, by default the packaged one.
-
-        Raises
-        ------
-        ValueError
-            In one line, if there is none or it is something else.
-        """
+        """Read a fit that `write` has written, by default the packaged one."""
         if not path.is_file():
             raise invalid(str(path), "the book's fit", "no file")
         try:
@@ -198,7 +169,7 @@ def _line(x: np.ndarray, score: np.ndarray) -> np.ndarray:
     fits = []
     for rows in (np.full(len(x), True), between):
         if len(set(x[rows])) > 1:
-            design = np.stack([np.ones(rows.sum()), x[rows]], axis=1)
+            design = np.vander(x[rows], 2, increasing=True)
             start = np.linalg.lstsq(design, score[rows], rcond=None)[0]
             fits.append(least_squares(residual, start))
     if not fits:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from misalign.cli.counting import counting, followed, planned, say_failed
+from misalign.cli.counting import counting, followed, planned
 from misalign.cli.options import FILE
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def _audit(
     fit = trend.Trend.read(trend.TREND) if trend.TREND.is_file() else None
     percent = options["threshold"]
     counts = followed(plan, options)
-    say_failed(counts)
     findings = findings.find(counts, fit, None if percent is None else percent / 100)
     page.write(findings, html, csv, captions)
     return findings

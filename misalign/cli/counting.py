@@ -90,7 +90,7 @@ def _labels(given: tuple[str, ...]) -> dict[str, str]:
 
 
 def followed(plan: Plan, options: dict[str, Any]) -> Counts:
-    """Count on as many workers as are worth it, behind a bar."""
+    """Count on as many workers as are worth it, behind a bar; name files that cannot be read."""
     from misalign import parallel as cluster
 
     scheduler, slurm = options["scheduler"], options["slurm"]
@@ -114,10 +114,6 @@ def followed(plan: Plan, options: dict[str, Any]) -> Counts:
         # the first reason stands for all, in the one line of the error
         first = "".join(f" ({file}: {reason})" for file, reason in counts.failed[:1])
         raise invalid("captions", "at least one", f"none{first}")
-    return counts
-
-
-def say_failed(counts: Counts) -> None:
-    """Name files that could not be read."""
     for file, reason in counts.failed:
         click.echo(f"failed: {file}: {reason}", err=True)
+    return counts

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from misalign.cli.counting import counting, followed, planned, say_failed
+from misalign.cli.counting import counting, followed, planned
 from misalign.cli.options import FILE
 from misalign.paths import replacing
 
@@ -25,26 +25,20 @@ def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) 
     caption a line); all but Parquet maybe compressed. A file that cannot be read is named, the
     others are counted, and the exit status is 1.
     """
+    out = options["out"]
     try:
-        counts = _counted(captions, options)
+        counts = followed(planned(captions, options, out=out), options)
+        if out:
+            with replacing(out) as partial:
+                counts.by_concept().to_csv(partial, index=False)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
     _show(counts)
     context.exit(1 if counts.failed else 0)
 
 
-def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Counts:
-    """Count as the options say, and write the table."""
-    out = options["out"]
-    counts = followed(planned(captions, options, out=out), options)
-    if out:
-        with replacing(out) as partial:
-            counts.by_concept().to_csv(partial, index=False)
-    return counts
-
-
 def _show(counts: Counts) -> None:
-    """Print counts by group, and files that failed."""
+    """Print counts by group."""
     table = counts.by_group().drop(columns=["category"])
     for name in ("coverage", "low", "high"):
         table[name] = [f"{100 * share:#.3g} %" for share in table[name]]
@@ -53,4 +47,3 @@ def _show(counts: Counts) -> None:
     words = "whole words" if counts.match == "words" else "substrings"
     empty = f"{counts.empty:,} of them without text"
     click.echo(f"{counts.captions:,} captions, {empty}; {words} counted, 95 % intervals")
-    say_failed(counts)

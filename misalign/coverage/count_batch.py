@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 def count_batch(batch: Batch, taxonomy: Taxonomy, match: str) -> Counts:
     """Count the captions of a batch."""
     rows, concepts = matcher(taxonomy, match)(batch.captions)
-    size, group_of = len(taxonomy.concepts), _groups(taxonomy)
-    blocks = rows * len(taxonomy.groups) + group_of[concepts]  # sorted, as groups lie together
+    size = len(taxonomy.concepts)
+    widths = [*Counter(one.group for one in taxonomy.concepts).values()]  # groups lie together
+    group_of = np.repeat(np.arange(len(widths)), widths)
+    blocks = rows * len(widths) + group_of[concepts]  # sorted
     firsts = np.flatnonzero(np.diff(blocks, prepend=-1))
-    group_named = np.bincount(group_of[concepts[firsts]], minlength=len(taxonomy.groups))
+    group_named = np.bincount(group_of[concepts[firsts]], minlength=len(widths))
     labelled = np.zeros((size, 4), np.int64)
     for group, column in batch.labels.items():
         labelled += _labelled(rows, concepts, taxonomy, group, column)
@@ -36,12 +39,6 @@ def count_batch(batch: Batch, taxonomy: Taxonomy, match: str) -> Counts:
         _cooccurrence(blocks, concepts, size),
         labelled,
     )
-
-
-def _groups(taxonomy: Taxonomy) -> np.ndarray:
-    """Place of every concept's group, shape (C,)."""
-    place = {group: i for i, group in enumerate(taxonomy.groups)}
-    return np.array([place[one.group] for one in taxonomy.concepts])
 
 
 def _cooccurrence(blocks: np.ndarray, concepts: np.ndarray, size: int) -> np.ndarray:
@@ -82,10 +79,8 @@ def _labelled(
     inside = (concepts >= first) & (concepts < first + width)
     said[rows[inside], concepts[inside] - first] = True
     shown = np.flatnonzero(label >= 0)
-    right = said[shown, label[shown]]
-    silent = ~said[shown].any(1)
+    right, any_said = said[shown, label[shown]], said[shown].any(1)
     sums = np.zeros((len(taxonomy.concepts), 4), np.int64)
-    kinds = (np.ones(len(shown), bool), silent, right, ~silent & ~right)
-    for place, kind in enumerate(kinds):
-        sums[first : first + width, place] = np.bincount(label[shown[kind]], minlength=width)
+    np.add.at(sums, (first + label[shown], np.where(right, 2, np.where(any_said, 3, 1))), 1)
+    sums[:, 0] = sums.sum(1)
     return sums

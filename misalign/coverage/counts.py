@@ -122,22 +122,11 @@ class Counts:
 
 
 def shares(counts: ArrayLike, totals: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Shares with Wilson's 95 % intervals.
+    """Shares with Wilson's 95 % intervals: share, low and high; NaN where the total is 0.
 
     These keep close to their level where shares are near 0 and captions are few, as most concepts'
     are; the usual interval by the standard deviation shrinks to nothing at a count of 0. See
     Brown, Cai and DasGupta, "Interval estimation for a binomial proportion", 2001.
-
-    Parameters
-    ----------
-    counts, totals : array_like
-        Such as captions that name a concept, shape (n,), and all captions, of the same shape or
-        one number.
-
-    Returns
-    -------
-    share, low, high : ndarray
-        Shape (n,); NaN where the total is 0.
     """
     from scipy.stats import binomtest
 

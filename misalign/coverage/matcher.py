@@ -72,12 +72,7 @@ class Matcher:
         self._engine = BytesAhoCorasick(self.patterns, implementation=Implementation.DFA)
 
     def __call__(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Find concepts.
-
-        Parameters
-        ----------
-        captions : pyarrow.Array
-            Strings of valid UTF-8, some of them null.
+        """Find concepts in captions, strings of valid UTF-8 or null.
 
         Returns
         -------

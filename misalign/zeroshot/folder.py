@@ -15,42 +15,21 @@ LAYOUT = "category/group/concept/*.jpg (or jpeg, png, webp)"
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures of concepts that are told from each other.
+    """Pictures of concepts that are told from each other."""
 
-    Parameters
-    ----------
-    category, name : str
-        Such as ``"common"``, ``"Animal"``.
-    concepts : tuple of str
-        At least two, sorted, underscores read as spaces.
-    pictures : tuple of (Path, int)
-        Each with its concept's place in `concepts`, those of a concept next to each other and
-        sorted by path.
-    """
-
-    category: str
-    name: str
-    concepts: tuple[str, ...]
-    pictures: tuple[tuple[Path, int], ...]
+    category: str  # such as "common"
+    name: str  # such as "Animal"
+    concepts: tuple[str, ...]  # at least two, sorted, underscores read as spaces
+    pictures: tuple[tuple[Path, int], ...]  # each with its concept's place, sorted by it
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a folder holds.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it is.
-    groups : tuple of Group
-        At least one, sorted by category and name.
-    notes : tuple of str
-        What was left out, a line each.
-    """
+    """What a folder holds: groups, sorted by category and name, and notes of what was left out."""
 
     folder: Path
-    groups: tuple[Group, ...]
-    notes: tuple[str, ...] = ()
+    groups: tuple[Group, ...]  # at least one
+    notes: tuple[str, ...] = ()  # a line each
 
     def __len__(self) -> int:
         """Number of pictures."""

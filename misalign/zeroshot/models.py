@@ -25,46 +25,26 @@ RANDOM = "none: randomly initialised"
 
 
 class Model(Protocol):
-    """What gives pictures and concepts a place in one space.
+    """What gives pictures and concepts a place in one space."""
 
-    Attributes
-    ----------
-    preprocess : callable
-        Makes a PIL picture a tensor, shape (3, H, W); called in the loader's processes.
-    """
-
+    # makes a PIL picture a tensor, shape (3, H, W); called in the loader's processes
     preprocess: Callable[[Image.Image], Tensor]
 
     def pictures(self, batch: Tensor) -> Tensor:
         """Unit vectors of preprocessed pictures, (B, 3, H, W): shape (B, d), on the CPU."""
-        ...
 
     def concepts(self, names: Sequence[str]) -> Tensor:
         """Unit vectors of C concepts: shape (C, d), on the CPU."""
-        ...
 
     def describe(self) -> dict[str, object]:
         """What decides the scores, for the record."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
 class OpenClip:
-    """A model of open_clip with its prompts; see `load`.
+    """A model of open_clip with its prompts; see `load`."""
 
-    Parameters
-    ----------
-    model : Module
-        With `encode_image` and `encode_text`, in evaluation mode.
-    preprocess, tokenizer : callable
-        Its own.
-    name, weights : str
-        What it is called, where its weights are from.
-    prompts, device, amp
-        As in `load`.
-    """
-
-    model: nn.Module
+    model: nn.Module  # with `encode_image` and `encode_text`, in evaluation mode
     preprocess: Callable[[Image.Image], Tensor]
     tokenizer: Callable[[list[str]], Tensor]
     name: str
