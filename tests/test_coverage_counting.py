@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from contextlib import contextmanager
 from itertools import combinations
 
 import numpy as np
@@ -106,17 +107,23 @@ def test_progress_goes_up_to_the_whole(tmp_path, monkeypatch):
 # --- on workers ---
 
 
-@pytest.fixture
-def workers(monkeypatch):
-    """Two workers whose shards are small."""
-    dask = pytest.importorskip("dask")
+@pytest.fixture(scope="module")
+def two_workers():
+    """One cluster for all tests: a worker that is killed comes back."""
     pytest.importorskip("distributed")
+    with cluster.connected(None, workers=2) as client:
+        yield client
+
+
+@pytest.fixture
+def workers(two_workers, monkeypatch):
+    """Two workers whose shards are small, and may be killed once over each."""
     monkeypatch.setattr("misalign.coverage.formats.PART", 500)
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        with cluster.connected(None, workers=2) as client:
-            yield client
+    monkeypatch.setattr(two_workers.cluster.scheduler, "allowed_failures", 1)
+    return two_workers
 
 
+@contextmanager
 def fragile(client, folder, kills, name):
     """Let shards of a file kill their workers, after all of a shard was read, so many times."""
     for i in range(kills):
@@ -141,6 +148,10 @@ def fragile(client, folder, kills, name):
 
     client.run(patch)
     client.register_plugin(_plugin(patch))
+    yield
+    for file in folder.glob("kill-*"):
+        file.unlink()
+    client.unregister_worker_plugin("fragile")
 
 
 def _plugin(patch):
@@ -159,9 +170,9 @@ def _plugin(patch):
 def test_a_killed_workers_shard_is_counted_once(workers, tmp_path):
     paths = [write(tmp_path, seed)[0] for seed in range(3)]
     before = set(workers.run(os.getpid).values())
-    fragile(workers, tmp_path, 1, "1.parquet")
-    counts = count(paths, TAXONOMY, labels={"Animal": "animal"}, client=workers)
-    assert not list(tmp_path.glob("kill-*"))
+    with fragile(workers, tmp_path, 1, "1.parquet"):
+        counts = count(paths, TAXONOMY, labels={"Animal": "animal"}, client=workers)
+        assert not list(tmp_path.glob("kill-*"))
     assert not before <= set(workers.run(os.getpid).values())
     assert counts.failed == ()
     assert counts.equals(count(paths, TAXONOMY, labels={"Animal": "animal"}))
@@ -169,8 +180,9 @@ def test_a_killed_workers_shard_is_counted_once(workers, tmp_path):
 
 def test_a_file_that_kills_every_worker_is_named_and_the_rest_is_counted(workers, tmp_path):
     paths = [write(tmp_path, seed, 500)[0] for seed in range(3)]
-    fragile(workers, tmp_path, 10, "1.parquet")
-    counts = count(paths, TAXONOMY, client=workers)
+    with fragile(workers, tmp_path, 10, "1.parquet"):
+        counts = count(paths, TAXONOMY, client=workers)
+        assert len(list(tmp_path.glob("kill-*"))) < 9  # more than one worker tried
     ((file, reason),) = counts.failed
     assert file == str(paths[1])
     assert "died" in reason or "killed" in reason.lower()
