@@ -91,16 +91,16 @@ def _labels(given: tuple[str, ...]) -> dict[str, str]:
 
 def followed(plan: Plan, options: dict[str, Any]) -> Counts:
     """Count on as many workers as are worth it, behind a bar; name files that cannot be read."""
-    from misalign import parallel as cluster
+    from misalign import parallel
 
     scheduler, slurm = options["scheduler"], options["slurm"]
-    most = 1 if plan.size <= SMALL and not slurm else cluster.cpus()
+    most = 1 if plan.size <= SMALL and not slurm else parallel.cpus()
     workers = max(1, min(options["workers"] or most, len(plan.shards)))
     with ExitStack() as stack:
         client = None
         if scheduler or slurm or workers > 1:
-            cluster.expect_installed(slurm, notebooks=False)
-            client = stack.enter_context(cluster.connected(scheduler, slurm, workers, keep=True))
+            parallel.expect_installed(slurm, notebooks=False)
+            client = stack.enter_context(parallel.connected(scheduler, slurm, workers, keep=True))
         bar = stack.enter_context(
             tqdm(total=plan.size, unit="B", unit_scale=True, unit_divisor=1024, disable=None)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +29,6 @@ class Shard:
     column: str  # where the captions are
     labels: tuple[tuple[str, str], ...]  # groups, and columns of what a picture shows of them
     kind: str  # what the file was said to be, one of `KINDS`, or empty
-
-    def resolved(self) -> Shard:
-        """The same shard for a process that runs in another folder."""
-        return replace(self, file=self.file.resolve())
 
 
 @dataclass(frozen=True)
@@ -64,11 +60,9 @@ def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
 
 def _inside(folder: Path, kind: str) -> list[Path]:
     """Files of a folder that hold captions: by their ending, unless it is said what they are."""
-    files = [one for one in sorted(folder.rglob("*")) if one.is_file()]
+    files = sorted(one for one in folder.rglob("*") if one.is_file())
     if kind:
-        shown = [one.relative_to(folder).parts for one in files]
-        hidden = [any(part.startswith(".") for part in parts) for parts in shown]
-        files = [one for one, away in zip(files, hidden, strict=True) if not away]
+        files = [one for one in files if "/." not in f"/{one.relative_to(folder).as_posix()}"]
     else:
         files = [one for one in files if ending(one) in GATHERED]
     if not files:

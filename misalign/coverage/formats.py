@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from misalign.coverage import lines
 from misalign.errors import invalid
@@ -22,12 +22,11 @@ USUAL = ("caption", "captions", "text", "texts", "alt_text", "alt", "sentence", 
 USUAL += ("description", "title", LINE)
 
 
-class Format:
+class Format(Protocol):
     """How to read one kind of file; a part is a plain value that travels to other processes."""
 
     def columns(self, path: Path) -> list[str]:
         """Names of the columns; none of a file without rows."""
-        raise NotImplementedError
 
     def parts(self, path: Path) -> list[tuple[Any, int]]:
         """Parts to read separately, and the bytes of each; by default the whole file."""
@@ -35,7 +34,6 @@ class Format:
 
     def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Rows of some columns, some at a time."""
-        raise NotImplementedError
 
 
 class _Parquet(Format):

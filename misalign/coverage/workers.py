@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from misalign.coverage import files as sources
@@ -11,6 +12,7 @@ from misalign.coverage.counts import Counts
 from misalign.coverage.files import Batch, Shard
 from misalign.coverage.matcher import BYTES, ROWS
 from misalign.coverage.taxonomy import Taxonomy
+from misalign.errors import invalid
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -28,8 +30,9 @@ def run_on_dask(
     from distributed import KilledWorker, as_completed
 
     def submitted(shard: Shard) -> Future:
+        whole = replace(shard, file=shard.file.resolve())  # workers may run in another folder
         # not pure: the file may have changed since the same shard was counted
-        return client.submit(attempt, shard.resolved(), taxonomy, match, pure=False)
+        return client.submit(attempt, whole, taxonomy, match, pure=False)
 
     futures = {submitted(shard): shard for shard in shards}
     blamed = []
@@ -57,8 +60,9 @@ def _result(future: Future) -> Counts | str:
     except KilledWorker:
         raise
     except CancelledError:
-        reason = "scheduler: expected it to stay until the end, got no answer"
-        raise ConnectionError(reason) from None
+        raise invalid(
+            "scheduler", "it to stay until the end", "no answer", ConnectionError
+        ) from None
     except Exception as failure:  # such as a worker without the packages
         return sources.one_line(failure)
 

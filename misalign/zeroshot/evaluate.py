@@ -58,16 +58,16 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
     ValueError
         For a model whose vectors are not finite.
     """
-    options = {
-        "batch_size": check_int("batch", batch, 1),
-        "num_workers": check_int("workers", workers, 0),
-    }
+    options = {"batch_size": check_int("batch", batch, 1)}
+    options["num_workers"] = check_int("workers", workers, 0)
     concepts, groups, confusions, failures = [], [], {}, []
     notes = list(labelled.notes)
     with tqdm(total=len(labelled), desc="pictures", unit="picture", disable=None) as bar:
         for group in labelled.groups:
             counts, failed = _count(group, model, bar, options)
-            concepts += _concept_rows(group, counts)
+            scores = by_class(counts)
+            rows = zip(group.concepts, scores.support, *scores[:3], strict=True)
+            concepts += [(group.category, group.name, *row) for row in rows]
             groups.append(_group_row(group, counts, len(failed)))
             confusions[group.name] = pd.DataFrame(counts, group.concepts, group.concepts)
             failures += [(as_text(path.relative_to(labelled.folder)), why) for path, why in failed]
@@ -145,12 +145,6 @@ def _finite(vectors: Tensor, group: Group) -> Tensor:
     if not vectors.isfinite().all():
         raise invalid("model", f"finite vectors for {group.name}", "others")
     return vectors
-
-
-def _concept_rows(group: Group, counts: np.ndarray) -> list[tuple]:
-    scores = by_class(counts)
-    rows = zip(group.concepts, scores.support, *scores[:3], strict=True)
-    return [(group.category, group.name, *row) for row in rows]
 
 
 def _group_row(group: Group, counts: np.ndarray, unreadable: int) -> tuple:
