@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from contextlib import contextmanager
+from dataclasses import fields
 from itertools import combinations
 
 import numpy as np
@@ -60,6 +61,11 @@ def looped(texts, shown):
     return named, groups, together, labelled
 
 
+def same(one, other):
+    pairs = ((getattr(one, field.name), getattr(other, field.name)) for field in fields(Counts))
+    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+
+
 def test_sums_are_those_of_a_loop(tmp_path):
     path, texts, shown = write(tmp_path, 0)
     counts = count([path], TAXONOMY, labels={"Animal": "animal"})
@@ -77,8 +83,8 @@ def test_counts_add_up(tmp_path, complains):
     options = {"labels": {"Animal": "animal"}}
     parts = [count([path], TAXONOMY, **options) for path in paths]
     total = sum(parts, Counts.zero(TAXONOMY))
-    assert total.equals(count([tmp_path], TAXONOMY, **options))
-    assert not total.equals(parts[0])
+    assert same(total, count([tmp_path], TAXONOMY, **options))
+    assert not same(total, parts[0])
     with complains("match", "words", "substring"):
         total + Counts.zero(TAXONOMY, "substring")
     with complains("taxonomy", "one", "two that differ"):
@@ -175,7 +181,7 @@ def test_a_killed_workers_shard_is_counted_once(workers, tmp_path):
         assert not list(tmp_path.glob("kill-*"))
     assert not before <= set(workers.run(os.getpid).values())
     assert counts.failed == ()
-    assert counts.equals(count(paths, TAXONOMY, labels={"Animal": "animal"}))
+    assert same(counts, count(paths, TAXONOMY, labels={"Animal": "animal"}))
 
 
 def test_a_file_that_kills_every_worker_is_named_and_the_rest_is_counted(workers, tmp_path):

@@ -104,10 +104,12 @@ def find(counts: Counts, trend: Trend | None = None, threshold: float | None = N
     concepts = counts.by_concept()
     sure = [concepts["high"] < threshold, concepts["low"] >= threshold]
     concepts["status"] = np.select(sure, ["omitted", "covered"], "unclear")
+    # of sensitive concepts nothing but coverage is reported: nobody shall mend those
+    sensitive = (concepts["category"].map(ROLES) == "sensitive").to_numpy()
     if counts.labelled.any():
-        _add_rates(concepts, counts.labelled)
+        _add_rates(concepts, np.where(sensitive, 0, counts.labelled.T))
     if trend:
-        _add_scores(concepts, trend)
+        _add_scores(concepts, trend, sensitive)
     perturbed = concepts.get("perturbation_low", pd.Series(np.nan, concepts.index)) > PERTURBED
     columns = (concepts["category"], concepts["status"], perturbed, concepts["captions"])
     concepts["action"] = [action(*row) for row in zip(*columns, strict=True)]
@@ -117,18 +119,15 @@ def find(counts: Counts, trend: Trend | None = None, threshold: float | None = N
 
 def _add_rates(table: pd.DataFrame, labelled: np.ndarray) -> None:
     """Add how often captions omit what pictures show, and how often they say something else."""
-    # of sensitive concepts nothing but coverage is reported
-    sensitive = (table["category"].map(ROLES) == "sensitive").to_numpy()
-    pictures, omitted, right, perturbed = np.where(sensitive, 0, labelled.T)
+    pictures, omitted, right, perturbed = labelled
     table["pictures"] = pictures
     rates = {"omission": (omitted, pictures), "perturbation": (perturbed, right + perturbed)}
     for name, pair in rates.items():
         table[name], table[f"{name}_low"], table[f"{name}_high"] = shares(*pair)
 
 
-def _add_scores(table: pd.DataFrame, trend: Trend) -> None:
-    """Add predicted scores, but not to sensitive concepts: nobody shall mend those."""
-    sensitive = table["category"].map(ROLES) == "sensitive"
+def _add_scores(table: pd.DataFrame, trend: Trend, sensitive: np.ndarray) -> None:
+    """Add predicted scores, but not to sensitive concepts."""
     names = ("score", "score_low", "score_high")
     for name, values in zip(names, trend.predict(table["coverage"]), strict=True):
         table[name] = np.where(sensitive, np.nan, values)

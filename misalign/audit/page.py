@@ -21,7 +21,20 @@ PAIRS = 20  # contradictions on the page
 
 
 def page(findings: Findings, files: Sequence[str] = ()) -> str:
-    """Render findings as HTML without a link to anything outside; `files` names what was read."""
+    """Render the report.
+
+    Parameters
+    ----------
+    findings : Findings
+        What to report.
+    files : sequence of str, optional
+        Names of what was read.
+
+    Returns
+    -------
+    str
+        HTML without a link to anything outside of it.
+    """
     # with figures comes matplotlib, which nobody needs who wants no page
     from misalign.audit.figures import drawings
 
@@ -68,7 +81,19 @@ def write(
 ) -> None:
     """Write the page, the table of concepts as CSV, or both: all of it or nothing.
 
-    A folder in the place of either, or one file for both, is a ValueError.
+    Parameters
+    ----------
+    findings : Findings
+        What to report.
+    html, csv : Path, optional
+        Where to.
+    files : sequence of str, optional
+        Names of what was read.
+
+    Raises
+    ------
+    ValueError
+        If there is a folder in the place of either, or both are one file.
     """
     expect_places(html, csv)
     with ExitStack() as stack:

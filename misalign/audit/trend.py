@@ -76,8 +76,21 @@ class Trend:
         """Fit the line by least squares.
 
         Without scores beyond the cut-offs this is ordinary least squares. Scores that have reached
-        0 or 1 say no more than that the line is beyond. Coverages are shares above 0 and at most 1,
-        scores chance-corrected F1, both of shape (n,), and of so many runs, by default n.
+        0 or 1 say no more than that the line is beyond.
+
+        Parameters
+        ----------
+        coverage, score : array_like
+            Share of captions that name the concept, above 0 and at most 1, and chance-corrected F1,
+            both of shape (n,).
+        runs : int, optional
+            How many runs they are of; by default n.
+
+        Raises
+        ------
+        ValueError
+            For less than three points, fewer than two coverages between the cut-offs, or values
+            out of range.
         """
         coverage, score = np.asarray(coverage, float), np.asarray(score, float)
         if coverage.ndim != 1 or coverage.shape != score.shape:
@@ -111,9 +124,13 @@ class Trend:
         )
 
     def predict(self, coverage: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Predict scores of coverages, with a band: three arrays of their shape, from 0 to 1.
+        """Predict scores of coverages, which are shares of captions, from 0 to 1.
 
-        Within the band 95 % of new points lie, as far as residuals are normal and the line right.
+        Returns
+        -------
+        score, low, high : ndarray
+            In the shape of `coverage`, from 0 to 1. Between the last two 95 % of new points lie,
+            as far as residuals are normal and the line is right.
         """
         from scipy.stats import t
 

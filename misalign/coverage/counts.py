@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,11 +76,6 @@ class Counts:
         sums = {name: getattr(self, name) + getattr(other, name) for name in SUMS}
         return Counts(self.taxonomy, self.match, **sums)
 
-    def equals(self, other: Counts) -> bool:
-        """Whether every count is the same."""
-        pairs = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
-        return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
-
     def by_concept(self) -> pd.DataFrame:
         """One line a concept.
 
@@ -122,11 +117,21 @@ class Counts:
 
 
 def shares(counts: ArrayLike, totals: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Shares with Wilson's 95 % intervals: share, low and high; NaN where the total is 0.
+    """Shares with Wilson's 95 % intervals.
 
     These keep close to their level where shares are near 0 and captions are few, as most concepts'
     are; the usual interval by the standard deviation shrinks to nothing at a count of 0. See
     Brown, Cai and DasGupta, "Interval estimation for a binomial proportion", 2001.
+
+    Parameters
+    ----------
+    counts, totals : array_like
+        Such as captions that name a concept, shape (n,), and all captions, n numbers or one.
+
+    Returns
+    -------
+    share, low, high : ndarray
+        Shape (n,); NaN where the total is 0.
     """
     from scipy.stats import binomtest
 

@@ -90,14 +90,7 @@ def _named(name: Path, kind: str) -> list[Path]:
 def shards(
     files: Iterable[Path], column: str | None, labels: Mapping[str, str], kind: str
 ) -> tuple[list[Shard], list[tuple[str, str]]]:
-    """Part files as `misalign.coverage.count.count` says.
-
-    Returns
-    -------
-    list of Shard
-    list of (str, str)
-        Files that cannot be read, each with the reason.
-    """
+    """Part files; also gives those that cannot be read, each with the reason."""
     parts, failed = [], []
     for file in files:
         how = formats.of(file, kind)

@@ -36,20 +36,6 @@ class Matcher:
     too, as in the authors' code.
 
     Terms may overlap, and a term of several concepts names them all.
-
-    Parameters
-    ----------
-    taxonomy : Taxonomy
-        The C concepts.
-    match : {"words", "substring"}
-        How terms are found.
-
-    Raises
-    ------
-    ValueError
-        For another `match`.
-    ImportError
-        Without the packages of captions.
     """
 
     def __init__(self, taxonomy: Taxonomy, match: str = WORDS) -> None:

@@ -52,18 +52,6 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     sensitive : bool, optional
         Whether the groups Stereotype and Trait may be among them. Pictures of people that are
         scored on such labels do harm, so it has to be asked for.
-
-    Returns
-    -------
-    Labelled
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    ValueError
-        For a group that is not there or twice there, sensitive groups not asked for, or if nothing
-        is left.
     """
     if not folder.is_dir():
         raise invalid("FOLDER", f"a folder of {LAYOUT}", folder, FileNotFoundError)

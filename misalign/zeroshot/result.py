@@ -24,33 +24,19 @@ UNREADABLE = ("path", "reason")
 
 @dataclass(frozen=True, eq=False)
 class Zeroshot:
-    """Zero-shot scores.
+    """Zero-shot scores, as tables.
 
-    Parameters
-    ----------
-    concepts : DataFrame
-        Columns `CONCEPTS`, one row a concept. A concept that is never predicted has no precision,
-        one without a picture no recall.
-    groups : DataFrame
-        Columns `GROUPS`, one row a group: pictures scored and left out, the mean F1 of its
-        concepts, its mean over permuted labels, and the F1 corrected for that. The last three are
-        NaN if no picture could be read.
-    confusions : dict of str to DataFrame
-        Pictures by true concept (rows) and predicted one (columns), by group.
-    unreadable : DataFrame
-        Columns `UNREADABLE`: pictures that could not be read, and why.
-    notes : tuple of str
-        What else was left out, a line each.
-    settings : dict
-        What decided the scores: model, weights, prompts and versions.
+    Of `concepts` one that is never predicted has no precision, one without a picture no recall.
+    `groups` have pictures scored and left out, the mean F1 of their concepts, its mean over
+    permuted labels, and the F1 corrected for that; these are NaN if no picture could be read.
     """
 
-    concepts: pd.DataFrame
-    groups: pd.DataFrame
-    confusions: dict[str, pd.DataFrame]
-    unreadable: pd.DataFrame
-    notes: tuple[str, ...] = ()
-    settings: dict[str, object] = field(default_factory=dict)
+    concepts: pd.DataFrame  # columns `CONCEPTS`, one row a concept
+    groups: pd.DataFrame  # columns `GROUPS`, one row a group
+    confusions: dict[str, pd.DataFrame]  # by group: pictures by true (rows) and predicted concept
+    unreadable: pd.DataFrame  # columns `UNREADABLE`
+    notes: tuple[str, ...] = ()  # what else was left out, a line each
+    settings: dict[str, object] = field(default_factory=dict)  # what decided the scores
 
     def save(self, folder: Path, draw: Callable[[pd.DataFrame, str], Figure] | None = None) -> None:
         """Write tables, confusion matrices and their pictures, each file whole or not at all.
