@@ -59,7 +59,7 @@ def test_a_term_is_not_found_across_captions(packaged):
 
 
 def test_words_are_those_of_the_regular_expressions(packaged):
-    captions = reference.adversarial(120_000, packaged)
+    captions = reference.adversarial(200_000, packaged)
     assert max(len(caption or "") for caption in captions) > 10_000
     expected = reference.named(captions, packaged)
     assert len(expected) > 200_000
