@@ -51,18 +51,16 @@ def highlight_caption(
     return "".join(pieces) + (f" [{left_out}]" if left_out else "")
 
 
-def table(rows: Iterable[tuple[str, str]], heads: tuple[str, str] = ("setting", "caption")) -> str:
-    """Make an HTML table of labels and marked captions.
+def table(rows: Iterable[tuple[str, str]]) -> str:
+    """Make an HTML table of settings and their marked captions.
 
     Parameters
     ----------
     rows : iterable of tuple of str
-        Label, and HTML of the caption.
-    heads : tuple of str, optional
-        Of the two columns.
+        Label of the setting, and HTML of the caption.
     """
     left, side = (f' style="text-align: left{more}"' for more in ("", "; white-space: nowrap"))
-    top = "".join(f"<th{left}>{escape(head)}</th>" for head in heads)
+    top = f"<th{left}>setting</th><th{left}>caption</th>"
     lines = [f'<table class="dataframe"{left}>', f"<thead><tr>{top}</tr></thead>", "<tbody>"]
     for label, caption in rows:
         lines.append(f"<tr><th{side}>{escape(label)}</th><td{left}>{caption}</td></tr>")

@@ -93,9 +93,8 @@ def trade(ax: Axes, scores: pd.DataFrame, choices: Mapping[int, str]) -> None:
     """
     questions = list(dict.fromkeys(scores["question"]))
     means = scores.groupby(["question", "setting"])["score"].agg(["mean", "std"])
-    for y, question in enumerate(questions):
-        ends = [means.loc[(question, setting), "mean"] for setting in choices]
-        ax.plot(ends, [y, y], color=COLORS["theory"], lw=0.8, zorder=0)
+    ends = means["mean"].unstack().loc[questions, [*choices]].agg(["min", "max"], axis=1)
+    ax.hlines(range(len(ends)), *ends.to_numpy().T, color=COLORS["theory"], lw=0.8, zorder=0)
     for color, (setting, name) in zip(SERIES, choices.items(), strict=False):
         points = means.xs(setting, level="setting").loc[questions]
         style = {"fmt": "o", "color": color, "ms": 6, "capsize": 2, "label": name}
