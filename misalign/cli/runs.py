@@ -85,12 +85,11 @@ def _choose(table: Any, query: str) -> Any:
 
     if {"and", "or", "not", "in"} & {*query.split()} or not re.fullmatch(r"[\w.:+ -]*", query):
         return choose("QUERY", table, query)
-    text = table.astype(str)
+    lines = table.astype(str).agg("\t".join, axis=1)
     for word in query.split():
-        form = f"^{word}$" if word.isdigit() else rf"(?:^|[\s,]){re.escape(word)}"
-        fits = [text[name].str.contains(form, case=False) for name in text]
-        text = text[sum(fits) > 0]
-    return table.loc[text.index]
+        end = r"(?:\t|$)" if word.isdigit() else ""
+        lines = lines[lines.str.contains(rf"(?:^|[\t ,]){re.escape(word)}{end}", case=False)]
+    return table.loc[lines.index]
 
 
 def _scores(run: Any, folder: Path) -> str:
@@ -99,13 +98,12 @@ def _scores(run: Any, folder: Path) -> str:
 
     rows = records.read(run["experiment"], folder).query("run == @run.run")
     off = (rows["score"] - rows["oracle"]).dropna()
-    point = ["modality", "split", "probe", "target", "factor", "metric"]
     if off.empty:
         return f"{len(rows)} rows, no oracle"
-    far = [
-        f"{off[at]:+.3f} ({' '.join(rows.loc[at, point])})" for at in (off.idxmin(), off.idxmax())
-    ]
-    return f"{len(rows)} rows; score less oracle: {' to '.join(far)}"
+    point = ["modality", "split", "probe", "target", "factor", "metric"]
+    ends = (off.idxmin(), off.idxmax())
+    least, most = (f"{off[at]:+.3f} ({' '.join(rows.loc[at, point])})" for at in ends)
+    return f"{len(rows)} rows; score less oracle: {least} to {most}"
 
 
 def _sources(run: Any) -> dict[str, str]:

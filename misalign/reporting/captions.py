@@ -18,7 +18,7 @@ def highlight_caption(
     truth: Mapping[str, str] | None = None,
     omitted: Iterable[str] = (),
 ) -> str:
-    """Mark the words of a caption.
+    """Mark the words of a caption, as HTML with the text escaped.
 
     Parameters
     ----------
@@ -32,11 +32,6 @@ def highlight_caption(
         The right words of perturbed factors.
     omitted : iterable of str, optional
         Words that the caption leaves out; they follow in brackets, struck through.
-
-    Returns
-    -------
-    str
-        HTML, with the text escaped.
     """
     pieces, last = [], 0
     for factor, (start, stop) in sorted(spans.items(), key=lambda item: item[1]):

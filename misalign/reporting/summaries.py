@@ -30,11 +30,6 @@ def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:
     Returns
     -------
     {"unbiased", "perturbed", "omitted", "specific"}
-
-    Examples
-    --------
-    >>> status("s2", Bias(3, selected=(1, 2), perturbed=(2,)))
-    'perturbed'
     """
     names = list(semantic) or [f"s{i}" for i in range(1, bias.n + 1)]
     if factor not in names:
@@ -75,7 +70,7 @@ def choose(name: str, table: pd.DataFrame, query: str) -> pd.DataFrame:
 
 
 def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
-    """Choose the scores of the true latents in distribution, as Figures 3 and 9 to 11 show them.
+    """Choose scores of the true latents in distribution (Figures 3, 9 to 11), as from `of_study`.
 
     Parameters
     ----------
@@ -83,11 +78,6 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
         Rows of the numerical study's records.
     probe : {"nonlinear", "linear"}, optional
         Which probe.
-
-    Returns
-    -------
-    DataFrame
-        The rows, with a column `status` as of `of_study`.
     """
     chosen = (scores["probe"] == probe) & (scores["split"] == "test")
     rows = scores[chosen & (scores["target"] == "image") & scores["factor"].isin(LATENTS)]
@@ -95,7 +85,7 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
 
 
 def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
-    """Say of each score of a study what captions do to its factor.
+    """Say what captions do to the factor of each score, by a column `status`, see there.
 
     Parameters
     ----------
@@ -103,11 +93,6 @@ def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
         The study, such as ``"mpi3d"``.
     scores : DataFrame
         Rows of its records.
-
-    Returns
-    -------
-    DataFrame
-        The rows, with a column `status`, see the function of this name.
     """
     one = study(name)
     # studies of pictures name their factors, the others number them
