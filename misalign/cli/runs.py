@@ -54,7 +54,8 @@ def show(run: str, results: Path) -> None:
             raise invalid("RUN", "the id of one recorded run (see misalign runs)", got)
         row = found.iloc[0].copy()
         row["code"] += f" (stale: now {row['now']})" if row["stale"] else " (as now)"
-        lines = {**row[["run", *FIELDS, *MADE]], "scores": _scores(row, results), **_sources(row)}
+        fields = {**row[["run", *FIELDS]], **json.loads(row["parameters"]), **row[MADE]}
+        lines = fields | {"scores": _scores(row, results)} | _sources(row)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo("\n".join(f"{name:<14} {value}".rstrip() for name, value in lines.items()))
