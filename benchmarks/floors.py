@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import nn
 
 from misalign.encoders.mlp import Whitening
-from misalign.training.loop import Recipe
+from misalign.training.recipe import Recipe
 from misalign.training.muon import ITERATIONS
 from misalign.worlds.numerical import NumericalWorld
 

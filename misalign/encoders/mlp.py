@@ -165,21 +165,17 @@ def stack(encoders: Sequence[nn.Module]) -> nn.Module:
     ValueError
         If the encoders are not built alike, or hold tensors that are no matrices.
     """
+    _expect_stackable(encoders)
     together = copy.deepcopy(encoders[0])
-    plans = [_plan(encoder) for encoder in encoders]
-    matrices = all(value.ndim == 2 for _, value in _tensors(encoders[0]))
-    alike = matrices and all(plan == plans[0] for plan in plans)
-    kinds = ", ".join(sorted({type(encoder).__name__ for encoder in encoders}))
-    if not alike:
-        raise invalid("encoders", "encoders built alike, all their tensors matrices", kinds)
     for name, value in _tensors(together):
         parts = [dict(_tensors(encoder))[name].detach() for encoder in encoders]
         rows, columns = (max(part.shape[side] for part in parts) for side in (0, 1))
         padded = [_padded(part, rows, columns) for part in parts]
         owner, _, leaf = name.rpartition(".")
         whole = torch.stack(padded)
-        trained = isinstance(value, nn.Parameter)
-        setattr(together.get_submodule(owner), leaf, nn.Parameter(whole) if trained else whole)
+        if isinstance(value, nn.Parameter):
+            whole = nn.Parameter(whole, requires_grad=value.requires_grad)
+        setattr(together.get_submodule(owner), leaf, whole)
     return together
 
 
@@ -191,11 +187,31 @@ def unstack(together: nn.Module, encoders: Sequence[nn.Module]) -> None:
             value.copy_(whole[i, : value.shape[0], : value.shape[1]])
 
 
+def _expect_stackable(encoders: Sequence[nn.Module]) -> None:
+    first = encoders[0]
+    unfit = [type(part).__name__ for part in first.modules() if not _stacks(part)]
+    if len(list(first.named_parameters(remove_duplicate=False))) > len(list(first.parameters())):
+        unfit.append("shared parameters")
+    if unfit or any(_plan(encoder) != _plan(first) for encoder in encoders):
+        expected = "encoders built alike of layers that stack, all their tensors matrices"
+        kinds = sorted({type(encoder).__name__ for encoder in encoders})
+        got = ", ".join(sorted(set(unfit))) or f"different layers in {', '.join(kinds)}"
+        raise invalid("encoders", f"{expected} (train others one by one)", got)
+
+
+def _stacks(part: nn.Module) -> bool:
+    """Whether a layer's own tensors may have a leading dimension: not those of torch's layers."""
+    own = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
+    foreign = type(part).__module__.startswith("torch.nn.")
+    return not own or (not foreign and all(value.ndim == 2 for value in own))
+
+
 def _plan(encoder: nn.Module) -> list[tuple]:
-    """What encoders of one stack have in common: tensors, slopes, and whether they are bounded."""
-    tensors = [(name, value.ndim) for name, value in _tensors(encoder)]
-    layered = (part for part in encoder.modules() if isinstance(part, MLP))
-    return tensors + [(part.slope, part.bounded) for part in layered]
+    """What encoders of one stack have in common, which is everything but their widths."""
+    tensors = [(name, value.requires_grad) for name, value in _tensors(encoder)]
+    fields = ("slope", "bounded", "stride")
+    kinds = [(type(p), *(getattr(p, name, None) for name in fields)) for p in encoder.modules()]
+    return tensors + kinds
 
 
 def _tensors(encoder: nn.Module) -> list[tuple[str, Tensor]]:

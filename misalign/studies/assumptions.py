@@ -19,7 +19,7 @@ from misalign.probes.regression import LinearProbe, MLPProbe
 from misalign.rng import generator_for
 from misalign.run import Read, TrainedModel
 from misalign.studies.vectors import Scale, mlp_pair
-from misalign.training.loop import Recipe
+from misalign.training.recipe import Recipe
 from misalign.worlds.resampled import ResampledWorld
 
 if TYPE_CHECKING:

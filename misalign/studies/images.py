@@ -26,7 +26,7 @@ from misalign.probes.regression import LinearProbe, MLPProbe
 from misalign.provenance import modules_hash
 from misalign.rng import generator_for
 from misalign.run import Key, Read, TrainedModel
-from misalign.training.loop import Recipe
+from misalign.training.recipe import Recipe
 from misalign.worlds.base import Factor
 from misalign.worlds.captions import TemplateCaptions, is_hue
 from misalign.worlds.images import ImageWorld

@@ -17,7 +17,7 @@ from misalign.run import Key, Read, TrainedModel
 from misalign.studies.downstream import BINARY, BLOCKS, SPLIT, predicted, tasks
 from misalign.studies.vectors import Scale, mlp_pair
 from misalign.theory.oracle import oracle
-from misalign.training.loop import Recipe
+from misalign.training.recipe import Recipe
 from misalign.worlds.numerical import LATENTS, NumericalWorld, heavy_tails
 
 if TYPE_CHECKING:
