@@ -55,15 +55,13 @@ class Checkpoint:
         content = _read(path) if path.exists() else None
         if content is None:
             return 0
-        if content["run"] != self.runs:
-            raise invalid(
-                "checkpoint", f"one of run {self.runs} in {path}", f"run {content['run']}"
-            )
-        if content["recipe"] != self.recipe:
-            raise invalid("checkpoint", f"{self.recipe} in {path}", content["recipe"])
-        ours, theirs = _shapes(self.model.state_dict()), _shapes(content["encoders"])
-        if ours != theirs:
-            raise invalid("checkpoint", f"networks {ours} in {path}", theirs)
+        for ours, theirs in (
+            (f"one of run {self.runs}", f"one of run {content['run']}"),
+            (self.recipe, content["recipe"]),
+            (_shapes(self.model.state_dict()), _shapes(content["encoders"])),
+        ):
+            if ours != theirs:
+                raise invalid("checkpoint", f"{ours} in {path}", theirs)
         self.model.load_state_dict(content["encoders"])
         for optimizer, state in zip(self.optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(state)
@@ -73,8 +71,8 @@ class Checkpoint:
         return content["step"]
 
 
-def _shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in state.items()}
+def _shapes(state: dict[str, Tensor]) -> str:
+    return f"networks {dict((name, tuple(value.shape)) for name, value in state.items())}"
 
 
 def _read(path: Path) -> dict | None:
@@ -98,18 +96,11 @@ def _read(path: Path) -> dict | None:
 
 def _remove_orphans(path: Path) -> None:
     """Remove partial files, as `replacing` names them, whose writers were killed."""
-    start = f".{path.stem}."
-    for partial in path.parent.glob(f"{glob.escape(start)}*{glob.escape(path.suffix)}"):
-        writer = partial.name.removeprefix(start).removesuffix(path.suffix)
-        if writer.isdigit() and not _alive(int(writer)):
+    for partial in path.parent.glob(glob.escape(f".{path.stem}.") + "*" + glob.escape(path.suffix)):
+        writer = partial.name.removesuffix(path.suffix).rpartition(".")[2]
+        try:
+            os.kill(int(writer), 0)  # signals nothing, but asks whether it is there
+        except ProcessLookupError:
             partial.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # there, but another user's
-        return True
-    return True
+        except (ValueError, OSError):  # no process's number; a process of someone else
+            continue

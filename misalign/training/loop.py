@@ -72,6 +72,7 @@ def train(
     --------
     >>> import torch
     >>> from torch import nn
+    >>> from misalign import Recipe, train
     >>> from misalign.worlds.base import Batch
     >>> class Mirror:
     ...     def sample(self, n, *, generator, device="cpu"):
@@ -85,8 +86,8 @@ def train(
     >>> bool(losses[-5:].mean() < losses[:5].mean())
     True
     """
-    options = {"device": device, "checkpoint": checkpoint, "every": every, "runs": [run]}
-    return train_many([encoders], [world], recipe, [generator], **options)[0]
+    how = {"device": device, "checkpoint": checkpoint, "every": every}
+    return train_many([encoders], [world], recipe, [generator], runs=[run], **how)[0]
 
 
 def train_many(
@@ -100,7 +101,7 @@ def train_many(
     every: int = 200,
     runs: Sequence[str] = ("",),
 ) -> Tensor:
-    """Train pairs of encoders in place, many runs in one program; one run alone as `train` does.
+    """Train many runs in one program; one alone as `train` does, whose errors these are, too.
 
     Weights of several runs are stacked (`misalign.encoders.mlp.stack`), so that every operation
     serves all of them. Nothing passes from one run to another: each has its own world, stream of
@@ -110,8 +111,7 @@ def train_many(
     Parameters
     ----------
     encoders, worlds, generators : sequence
-        One of each a run, as `train` takes them; several runs need encoders built alike, of layers
-        that stack.
+        One of each a run, as `train` takes them; several runs need encoders that stack.
     recipe : Recipe
         How to train all of them; an objective of several runs must own no tensors.
     device, checkpoint, every
@@ -123,13 +123,6 @@ def train_many(
     -------
     Tensor
         Loss of every step, shape (runs, steps), on the CPU.
-
-    Raises
-    ------
-    ValueError
-        As in `train`, or if encoders do not stack.
-    FloatingPointError
-        If the loss of a run is no longer finite.
     """
     if not len(encoders) == len(worlds) == len(generators) == len(runs):
         counts = f"{len(encoders)} encoders, {len(worlds)} worlds, {len(generators)} generators"
@@ -142,13 +135,13 @@ def train_many(
     model = assemble(pairs, recipe, device)
     optimizers = make_optimizers(model, pairs, recipe)
     losses = torch.zeros(recipe.steps, len(runs), device=device)
-    names, recipe_words = ",".join(runs), recipe.fingerprint()
-    state = Checkpoint(names, recipe_words, model, optimizers, generators, losses)
+    who, how = ",".join(runs), recipe.fingerprint()
+    state = Checkpoint(who, how, model, optimizers, generators, losses)
     start = state.load(checkpoint) if checkpoint else 0
     model.train()
     for step in tqdm(range(start, recipe.steps), "training", initial=start, disable=None):
         if step % recipe.prefetch_steps == 0:
-            batches = draw(worlds, generators, recipe, device)
+            batches = draw(zip(worlds, generators, strict=True), recipe, device)
         z = encode(model, batches[step % recipe.prefetch_steps], recipe, len(runs) > 1)
         loss = loss_of(recipe, z, len(runs) > 1)
         update(model, optimizers, loss, recipe, step)

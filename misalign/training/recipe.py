@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from functools import partial
+from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from misalign.errors import check_int, invalid
 from misalign.objectives import mmcl, nt_xent, sym_align_max_ent
@@ -34,8 +34,8 @@ class Recipe:
     max_grad_norm : float, optional
         Largest 2-norm of the whole gradient (App. C.1: 2).
     objective : {"sym_align_max_ent", "mmcl", "nt_xent"} or callable, optional
-        Loss: one of `misalign.objectives`, or anything that makes a scalar of z_x and z_t, both of
-        shape (batch_size, size). A Module's own parameters are trained, too, by Adam.
+        Loss: one of `misalign.objectives`, or any function of z_x and z_t, both of shape
+        (batch_size, size), that gives a scalar. A Module's own parameters are trained by Adam.
     tau : float, optional
         Temperature of a named objective; a callable has its own.
     second_batch : bool, optional
@@ -47,13 +47,9 @@ class Recipe:
         Run the encoders in bfloat16; worlds and objectives stay in float32. Pays for wide nets on
         devices that multiply bfloat16 faster, not on a CPU that only emulates it.
 
-    Raises
-    ------
-    ValueError
-        If a value is out of range, in one line.
-
     Examples
     --------
+    >>> from misalign import Recipe
     >>> recipe = Recipe(steps=100, batch_size=64, learning_rate=1e-3, warmup=0.1, decay=True)
     >>> [round(recipe.lr_factor(step), 2) for step in (0, 9, 10, 55, 99)]
     [0.1, 1.0, 1.0, 0.5, 0.01]
@@ -98,17 +94,5 @@ class Recipe:
         return rising * (falling if self.decay else 1.0)
 
     def fingerprint(self) -> str:
-        """All fields in words that are the same in every process: no address of an objective."""
-        return ", ".join(f"{f.name}={_described(getattr(self, f.name))}" for f in fields(self))
-
-
-def _described(value: object) -> str:
-    if isinstance(value, partial):
-        words = [*value.args, *(f"{k}={_described(v)}" for k, v in value.keywords.items())]
-        return f"{_described(value.func)}({', '.join(map(str, words))})"
-    if not callable(value):
-        return repr(value)
-    named = value if hasattr(value, "__qualname__") else type(value)
-    state = value.state_dict() if isinstance(value, nn.Module) else {}
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    return f"{named.__module__}.{named.__qualname__}{shapes or ''}"
+        """All fields in one line that is the same in every process: no address of an objective."""
+        return " ".join(re.sub(r" at 0x\w+", "", repr(self)).split())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
+from torch.optim import Adam, Optimizer
 
 from misalign.encoders.mlp import stack, unstack
 from misalign.errors import invalid
@@ -39,7 +40,7 @@ def assemble(
 
 def make_optimizers(
     model: nn.ModuleDict, encoders: Sequence[nn.ModuleDict], recipe: Recipe
-) -> list[torch.optim.Optimizer]:
+) -> list[Optimizer]:
     """Adam, and Muon for the matrices between hidden layers if the recipe has a rate for it."""
     groups = []
     if recipe.muon_rate is not None:
@@ -49,15 +50,8 @@ def make_optimizers(
     taken = {id(group["params"][0]) for group in groups}
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     rest = [weight for weight in weights if id(weight) not in taken]
-    optimizers: list[torch.optim.Optimizer] = []
-    if rest:
-        optimizers.append(torch.optim.Adam(rest, recipe.learning_rate, fused=True))
-    if groups:
-        optimizers.append(Muon(groups, recipe.muon_rate))
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["full_rate"] = group["lr"]
-    return optimizers
+    adam = [Adam(rest, recipe.learning_rate, fused=True)] if rest else []
+    return [*adam, *([Muon(groups, recipe.muon_rate)] if groups else [])]
 
 
 def _hidden(pair: nn.ModuleDict) -> list[nn.Parameter]:
@@ -68,30 +62,21 @@ def _hidden(pair: nn.ModuleDict) -> list[nn.Parameter]:
 
 
 def draw(
-    worlds: Sequence[World],
-    generators: Sequence[torch.Generator],
-    recipe: Recipe,
-    device: torch.device | str,
+    sources: Iterable[tuple[World, Generator]], recipe: Recipe, device: torch.device | str
 ) -> list[dict[str, Tensor]]:
-    """Observations of the next steps by modality, each step's of shape (rows, ...).
-
-    Those of several runs have a leading dimension of runs.
-    """
+    """Observations of the next steps by modality; of several runs (runs, rows, ...)."""
     rows = recipe.batch_size * (1 + recipe.second_batch)
-    drawn = [
-        world.sample(rows * recipe.prefetch_steps, generator=generator, device=device)
-        for world, generator in zip(worlds, generators, strict=True)
-    ]
+    count = rows * recipe.prefetch_steps
+    drawn = [world.sample(count, generator=source, device=device) for world, source in sources]
     steps = {}
     for name in MODALITIES:
         parts = [getattr(batch, name).to(device) for batch in drawn]
-        if len(parts) == 1:
-            steps[name] = parts[0].split(rows)
-            continue
         width = max(part.shape[-1] for part in parts)
         # an encoder narrower than another has no weight for the columns that are padded here
         padded = [functional.pad(part, (0, width - part.shape[-1])) for part in parts]
-        steps[name] = torch.stack(padded).split(rows, 1)
+        steps[name] = (
+            torch.stack(padded).split(rows, 1) if len(padded) > 1 else parts[0].split(rows)
+        )
     return [dict(zip(steps, step, strict=True)) for step in zip(*steps.values(), strict=True)]
 
 
@@ -120,17 +105,13 @@ def loss_of(recipe: Recipe, z: list[Tensor], stacked: bool) -> Tensor:
 
 
 def update(
-    model: nn.ModuleDict,
-    optimizers: list[torch.optim.Optimizer],
-    loss: Tensor,
-    recipe: Recipe,
-    step: int,
+    model: nn.ModuleDict, optimizers: list[Optimizer], loss: Tensor, recipe: Recipe, step: int
 ) -> None:
     """Move the weights by the loss of a step."""
     model.zero_grad()
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = group["full_rate"] * recipe.lr_factor(step)
+            group["lr"] = optimizer.defaults["lr"] * recipe.lr_factor(step)
     # runs share no weight, so the gradient of the sum is every run's own
     loss.sum().backward()
     gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
@@ -140,10 +121,7 @@ def update(
 
 
 def clip(gradients: list[Tensor], limit: float, leading: int) -> None:
-    """Scale each run's gradient down to a 2-norm of at most the limit.
-
-    Runs are along the leading dimension, if there is one.
-    """
+    """Scale gradients down to a 2-norm of at most the limit, that of each run if runs lead."""
     squares = sum(gradient.flatten(leading).square().sum(-1) for gradient in gradients)
     factor = (limit / (squares.sqrt() + 1e-6)).clamp(max=1)
     for gradient in gradients:
