@@ -728,15 +728,23 @@ def test_file_that_holds_no_run_is_set_aside_in_place_of_an_older_one(tmp_path):
     expect_fresh_start(path, path.read_bytes(), "one without encoders, generators")
 
 
-def test_partial_files_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path):
+@pytest.mark.parametrize("step", [None, 7])
+def test_partial_files_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path, step):
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
     dead, other = tmp_path / f".run.{child.pid}.pt", tmp_path / f".run2.{child.pid}.pt"
     living, named = tmp_path / f".run.{os.getppid()}.pt", tmp_path / ".run.old.pt"
     stay = {other, living, named}
-    for file in (dead, *stay):
-        file.write_bytes(b"half")
-    run_tiny(checkpoint=tmp_path / "run.pt", every=5)
+
+    def leave():
+        for file in (dead, *stay):
+            file.write_bytes(b"half")
+
+    if step is None:  # they are there at the start, and nothing is saved
+        leave()
+        run_tiny(checkpoint=tmp_path / "run.pt", every=100)
+    else:  # they appear before a save
+        run_tiny(world=Watched(step, leave), checkpoint=tmp_path / "run.pt", every=10)
     assert set(tmp_path.iterdir()) == stay
 
 
