@@ -47,7 +47,8 @@ class ImageScale:
     pictures : int
         How many there are.
     shares : tuple of int
-        Of training, evaluation (where probes are fitted) and test, see `misalign.images.base.split`.
+        Of training, evaluation (where probes are fitted) and test, as
+        `misalign.images.base.split` takes them.
     trunk : tuple of (int, int, int)
         Convolutions of the picture encoder; none stands for the published encoders.
     hidden, width : int
