@@ -61,6 +61,8 @@ class ImageScale:
         Training.
     probe_steps : int
         Length of a probe's training.
+    oracle_draws : int, optional
+        Samples that the oracle is computed from, where it has no closed form.
     """
 
     side: int
@@ -71,6 +73,7 @@ class ImageScale:
     width: int
     recipe: Recipe
     probe_steps: int
+    oracle_draws: int = 1_000_000
 
 
 def laptop(trunk: tuple[tuple[int, int, int], ...], steps: int) -> ImageScale:
@@ -96,7 +99,7 @@ def smoke(trunk: tuple[tuple[int, int, int], ...]) -> ImageScale:
     """Seconds; proves the wiring and claims nothing."""
     tiny = tuple((8, kernel, stride) for _, kernel, stride in trunk)
     recipe = _recipe(4, 32, learning_rate=3e-3)
-    return ImageScale(32, 224, (5, 1, 1), tiny, 16, 8, recipe, 24)
+    return ImageScale(32, 224, (5, 1, 1), tiny, 16, 8, recipe, 24, oracle_draws=20_000)
 
 
 def gpu(side: int, pictures: int, shares: tuple[int, int, int]) -> ImageScale:
@@ -171,7 +174,7 @@ class ImageStudy:
         """The published pictures, or a FileNotFoundError that says where to get them."""
         raise NotImplementedError
 
-    def oracle(self, run: Run) -> dict[str, float]:
+    def oracle(self, run: Run, model: TrainedModel) -> dict[Key, float]:
         """Predicted score of the picture's factors, as far as the theorem says."""
         raise NotImplementedError
 
@@ -241,7 +244,7 @@ class ImageStudy:
         of cosine and sine.
         """
         samples = [self.represent(run, fitted, f"probe {name}", device) for name in ("fit", "test")]
-        known = {} if run.variant == "untrained" else self.oracle(run)
+        known = {} if run.variant == "untrained" else self.oracle(run, fitted)
         rows = []
         for modality in ("image", "text"):
             for probe in ("linear", "nonlinear"):

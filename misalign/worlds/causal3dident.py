@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from misalign.rng import generator_for
 from misalign.worlds.base import Factor
 from misalign.worlds.captions import Captions, TemplateCaptions
 from misalign.worlds.images import ImageWorld, nested_settings
+from misalign.worlds.random_omission import compose
 from misalign.worlds.stored_captions import StoredCaptions
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
     return StoredCaptions.read(Path(path), SEMANTIC, setting(bias, number), (bias, number))
 
 
-def composed(bias: Bias, captioner: Captioner | None = None) -> TemplateCaptions:
+def composed(bias: Bias, captioner: Captioner | None = None, **options: bool) -> TemplateCaptions:
     """Captions composed afresh for every pair.
 
     Parameters
@@ -203,12 +204,10 @@ def composed(bias: Bias, captioner: Captioner | None = None) -> TemplateCaptions
         Such as a `setting`.
     captioner : Captioner, optional
         By default the one whose sentences name what the bias selects.
-
-    Returns
-    -------
-    Composed
+    **options
+        `printed` and `distinct`, as in `misalign.captions.captioner.Captioner`, of the default.
     """
-    return TemplateCaptions(SEMANTIC, bias, captioner or _captioner(bias.selected))
+    return compose("causal3dident", SEMANTIC, bias, captioner, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,14 +224,6 @@ class Slipped(TemplateCaptions):
         """As of `TemplateCaptions`, and then the slip."""
         said = super().perturb(values, generator=generator)
         return said | {"b_color": values["color"]}
-
-
-@cache
-def _captioner(selected: tuple[int, ...]) -> Captioner:
-    # its tables take a while, and all perturbation settings share them
-    from misalign.captions.captioner import Captioner
-
-    return Captioner.causal3dident([SEMANTIC[i - 1].name for i in selected])
 
 
 def world(pictures: Images, captions: Captions | Bias, *, part: Tensor | None = None) -> ImageWorld:
@@ -257,8 +248,6 @@ def world(pictures: Images, captions: Captions | Bias, *, part: Tensor | None = 
         If there are not as many written captions as pictures.
     """
     captions = composed(captions) if isinstance(captions, Bias) else captions
-    if isinstance(captions, StoredCaptions):
-        n = len(pictures)
-        if len(captions) != n:
-            raise invalid("captions", f"{n}, one a picture", len(captions))
+    if isinstance(captions, StoredCaptions) and len(captions) != len(pictures):
+        raise invalid("captions", f"{len(pictures)}, one a picture", len(captions))
     return ImageWorld(FACTORS, pictures, captions, part)

@@ -97,9 +97,8 @@ class ConceptCaptions:
     coverage: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        right = len(self.coverage) == len(GROUPS) and all(0 <= one <= 1 for one in self.coverage)
-        expected = f"a share from 0 to 1 for each of {len(GROUPS)} groups"
-        if not right:
+        if len(self.coverage) != len(GROUPS) or not all(0 <= one <= 1 for one in self.coverage):
+            expected = f"a share from 0 to 1 for each of {len(GROUPS)} groups"
             raise invalid("coverage", expected, self.coverage)
 
     @property
@@ -132,14 +131,14 @@ class ConceptCaptions:
 
     def caption(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """Draw what captions name, and an opening, and write; `rows` is of no consequence."""
         where = {"generator": generator, "device": rows.device}
         chances = torch.rand(len(rows), len(GROUPS), **where)
         named = chances < chances.new_tensor(self.coverage)
         template = torch.randint(self.templates, (len(rows),), **where)
         said = {factor.name: values[factor.name] for factor in self.said}
-        return self.tokens(values, named, template), said, template
+        return self.tokens(values, named, template), said, template, {}
 
     def tokens(self, values: Mapping[str, Tensor], named: Tensor, template: Tensor) -> Tensor:
         """Write captions as token indices.

@@ -44,7 +44,7 @@ def nested_settings(n: int, bias: str, setting: int, table: int, **options: floa
     """
     if bias not in BIASES:
         raise invalid("bias", f"one of {', '.join(BIASES)}", repr(bias))
-    check_int("setting", setting, 1, n, f"{bias} bias (Table {table})")
+    setting = check_int("setting", setting, 1, n, f"{bias} bias (Table {table})")
     if bias == "selection":
         return Bias(n, tuple(range(1, setting + 1)), **options)
     return Bias(n, tuple(range(1, n + 1)), tuple(range(n - setting + 2, n + 1)), **options)
@@ -84,8 +84,8 @@ class ImageWorld:
     def __post_init__(self) -> None:
         names = [factor.name for factor in self.known]
         missing = [name for name in names if name not in self.pictures.factors]
-        expected = f"ones whose factors are {', '.join(names)}"
         if missing:
+            expected = f"ones whose factors are {', '.join(names)}"
             raise invalid("pictures", expected, f"none for {', '.join(missing)}")
         n = len(self.pictures)
         if self.part is None:
@@ -93,9 +93,8 @@ class ImageWorld:
         if not len(self.part):
             raise invalid("part", "at least one picture", "none")
         low, high = self.part.min().item(), self.part.max().item()
-        expected = f"indices from 0 to {n - 1}"
-        if not (0 <= low and high < n):
-            raise invalid("part", expected, f"ones from {low} to {high}")
+        if low < 0 or high >= n:
+            raise invalid("part", f"indices from 0 to {n - 1}", f"ones from {low} to {high}")
 
     @property
     def bias(self) -> Bias:
@@ -138,8 +137,7 @@ class ImageWorld:
             said, a color by its word.
         """
         here = self._table.device
-        same = here.type == torch.device(device).type
-        if not same:
+        if here.type != torch.device(device).type:
             raise invalid("device", f"the world's own, {here} (move it with `to`)", device)
         chosen = torch.randint(len(self.part), (n,), generator=generator, device=here)
         return self.pairs(self.part[chosen], generator=generator)
@@ -161,11 +159,10 @@ class ImageWorld:
         """
         here = self._table.device
         values = {factor.name: self.pictures.factors[factor.name][rows] for factor in self.known}
-        tokens, said, template = self.captions.caption(rows, values, generator=generator)
-        true = values | {"phrase": template}
-        return Batch(
-            image=self.pictures.images(rows).to(here).float().div_(255),
-            text=tokens,
-            factors={name: column[:, None] for name, column in true.items()},
-            text_factors={name: column[:, None] for name, column in said.items()},
-        )
+        tokens, said, template, content = self.captions.caption(rows, values, generator=generator)
+        images = self.pictures.images(rows).to(here).float().div_(255)
+        columns = [
+            {name: column[:, None] for name, column in table.items()}
+            for table in (values | {"phrase": template}, said, content)
+        ]
+        return Batch(images, tokens, *columns)

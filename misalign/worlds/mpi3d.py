@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from misalign.rng import generator_for
 from misalign.worlds.base import Factor
 from misalign.worlds.captions import TemplateCaptions, sample_uniform
 from misalign.worlds.images import ImageWorld, nested_settings
+from misalign.worlds.random_omission import compose
 
 if TYPE_CHECKING:
     from misalign.captions.captioner import Captioner
@@ -138,6 +139,20 @@ def rendered(
     return CachedImages(pictures) if keep else pictures
 
 
+def composed(bias: Bias, captioner: Captioner | None = None) -> TemplateCaptions:
+    """Captions composed afresh for every pair.
+
+    Parameters
+    ----------
+    bias : Bias
+        Such as a `setting`; with an `omission_probability`, captions leave its last factor out at
+        times.
+    captioner : Captioner, optional
+        By default the one whose sentences name what the bias selects.
+    """
+    return compose("mpi3d", SEMANTIC, bias, captioner)
+
+
 def world(
     pictures: Images,
     bias: Bias,
@@ -156,19 +171,6 @@ def world(
     part : Tensor, optional
         Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
     captioner : Captioner, optional
-        By default the one whose sentences name what the bias selects.
-
-    Returns
-    -------
-    ImageWorld
+        As for `composed`.
     """
-    captions = TemplateCaptions(SEMANTIC, bias, captioner or _captioner(bias.selected))
-    return ImageWorld(FACTORS, pictures, captions, part)
-
-
-@cache
-def _captioner(selected: tuple[int, ...]) -> Captioner:
-    # its tables take a while, and all perturbation settings share them
-    from misalign.captions.captioner import Captioner
-
-    return Captioner.mpi3d([SEMANTIC[i - 1].name for i in selected])
+    return ImageWorld(FACTORS, pictures, composed(bias, captioner), part)

@@ -95,9 +95,9 @@ class StoredCaptions:
         }
         rows = read_table(latents, (*columns.values(), PHRASE))
         lines = read_lines(text)
-        counts = f"{len(lines)} lines"
         if len(lines) != len(rows):
-            raise invalid(str(text), f"{len(rows)}, one a row of {latents}", counts)
+            expected = f"{len(rows)}, one a row of {latents}"
+            raise invalid(str(text), expected, f"{len(lines)} lines")
         table, said = _said(rows, columns, selected)
         tokens, vocabulary = _cut(lines)
         return cls(bias, said, tokens, table, as_factor(rows[PHRASE], True), vocabulary)
@@ -117,10 +117,10 @@ class StoredCaptions:
 
     def caption(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """Look captions up; `values` and `generator` are of no consequence."""
         said = {name: column[rows] for name, column in self.table.items()}
-        return self.tokens[rows], said, self.template[rows]
+        return self.tokens[rows], said, self.template[rows], {}
 
     def to(self, device: torch.device | str) -> StoredCaptions:
         """Move the tables to a device."""
