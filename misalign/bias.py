@@ -29,16 +29,6 @@ def subset_rank(subset: Iterable[int], n: int) -> int:
     n : int
         Size of the ground set.
 
-    Returns
-    -------
-    int
-        In {0, ..., 2**n - 1}.
-
-    Raises
-    ------
-    ValueError
-        If an element is outside the ground set.
-
     Examples
     --------
     >>> [subset_rank(subset, 3) for subset in [(), (3,), (1, 2)]]
@@ -64,15 +54,10 @@ def subset_at(rank: int, n: int) -> tuple[int, ...]:
     n : int
         Size of the ground set.
 
-    Returns
-    -------
-    tuple of int
-        Sorted elements.
-
-    Raises
-    ------
-    ValueError
-        If the rank is out of range.
+    Examples
+    --------
+    >>> [subset_at(rank, 3) for rank in range(5)]
+    [(), (1,), (2,), (3,), (1, 2)]
     """
     rank, size = check_int("rank", rank, 0, 2**n - 1), 0
     while rank >= comb(n, size):
@@ -145,11 +130,8 @@ class Bias:
         if stray:
             raise invalid("perturbed", f"indices within I_theta = {self.selected}", stray)
         if self.perturbed == self.selected:
-            raise invalid(
-                "perturbed",
-                "a proper subset I_rho of I_theta: something stays unbiased (Definition 3.2)",
-                f"all of it, {self.perturbed}",
-            )
+            proper = "a proper subset I_rho of I_theta: something stays unbiased (Definition 3.2)"
+            raise invalid("perturbed", proper, f"all of it, {self.perturbed}")
         if not (_is_share(self.probability) and self.probability):
             raise invalid("probability", "a number in (0, 1]", self.probability)
         if self.kind not in KINDS:

@@ -68,9 +68,6 @@ class Mpi3d(ImageStudy):
         setting : int
             1-based column of the table, or place in `CHANCES`.
 
-        Returns
-        -------
-        Bias
 
         Raises
         ------

@@ -29,7 +29,7 @@ def _check(tau: float, n: int) -> None:
 def gaussian_log_kernel(
     tau: float, n: int = 1, *, variance: float = 1.0, other: float | None = None
 ) -> float:
-    """Log-kernel term of z ~ N(0, variance I) against z' ~ N(0, other I).
+    """Log-kernel term of z ~ N(0, variance I) against z' ~ N(0, other I) in n dimensions.
 
     Parameters
     ----------
@@ -53,21 +53,11 @@ def gaussian_log_kernel(
 
 
 def uniform_log_kernel(tau: float, n: int = 1) -> float:
-    """Log-kernel term of the uniform distribution on (0, 1)^n against itself.
+    """Log-kernel term of the uniform distribution on (0, 1)^n against itself, at temperature tau.
 
-    Parameters
-    ----------
-    tau : float
-        Temperature.
-    n : int, optional
-        Dimension.
-
-    Returns
-    -------
-    float
-        n times the integral over (0, 1) of the log of
-        sqrt(pi tau) / 2 (erf(z / sqrt(tau)) + erf((1 - z) / sqrt(tau))),
-        by Gauss-Legendre quadrature: one panel for the edge, one for the inside.
+    That is n times the integral over (0, 1) of the log of
+    sqrt(pi tau) / 2 (erf(z / sqrt(tau)) + erf((1 - z) / sqrt(tau))),
+    by Gauss-Legendre quadrature: one panel for the edge, one for the inside.
     """
     _check(tau, n)
     width = sqrt(tau)
@@ -84,17 +74,7 @@ def uniform_log_kernel(tau: float, n: int = 1) -> float:
 def corners_log_kernel(tau: float, n: int = 1) -> float:
     """Log-kernel term of equal masses on the 2^n corners of the unit cube against itself.
 
-    Parameters
-    ----------
-    tau : float
-        Temperature.
-    n : int, optional
-        Dimension.
-
-    Returns
-    -------
-    float
-        n log((1 + exp(-1 / tau)) / 2).
+    At temperature tau that is n log((1 + exp(-1 / tau)) / 2).
     """
     _check(tau, n)
     return n * log((1 + exp(-1 / tau)) / 2)

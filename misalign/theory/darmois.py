@@ -31,8 +31,7 @@ class GaussianDarmois:
 
     def __init__(self, covariance: Tensor) -> None:
         root, flaw = torch.linalg.cholesky_ex(covariance.double())
-        sound = not flaw and bool(torch.allclose(covariance, covariance.mT))
-        if not sound:
+        if flaw or not torch.allclose(covariance, covariance.mT):
             raise invalid("covariance", "a symmetric, positive definite matrix", "another")
         self.root = root
 
@@ -70,7 +69,7 @@ class HistogramDarmois:
             raise invalid("sample", "shape (m, n)", tuple(sample.shape))
         check_int("cells", cells, 1)
         least = 20 * cells ** (sample.shape[1] - 1)
-        if not len(sample) >= least:
+        if len(sample) < least:
             raise invalid("sample", f"at least {least} rows", len(sample))
         self.cells = cells
         self.quantiles: list[dict[int, np.ndarray]] = []
@@ -87,9 +86,8 @@ class HistogramDarmois:
 
     def __call__(self, s: Tensor) -> Tensor:
         """Map rows s of shape (m, n) into (0, 1)^n; what lies outside the sample, onto its edge."""
-        shape = f"shape (m, {len(self.quantiles)})"
-        if not (s.ndim == 2 and s.shape[1] == len(self.quantiles)):
-            raise invalid("s", shape, tuple(s.shape))
+        if s.ndim != 2 or s.shape[1] != len(self.quantiles):
+            raise invalid("s", f"shape (m, {len(self.quantiles)})", tuple(s.shape))
         rows = s.double().cpu().numpy()
         place = np.zeros(len(rows), dtype=np.int64)
         columns = []
@@ -106,13 +104,10 @@ class HistogramDarmois:
         risen = np.empty_like(column)
         for name in np.unique(place):
             # a cell that no sample member reached is read by its nearest neighbour
-            known = (
-                name
-                if name in self.quantiles[i]
-                else min(self.quantiles[i], key=lambda other: abs(other - name))
-            )
-            knots, rows = self.quantiles[i][known], place == name
-            risen[rows] = np.interp(column[rows], knots, np.linspace(0, 1, len(knots)))
+            known, rows = self.quantiles[i], place == name
+            near = name if name in known else min(known, key=lambda other: abs(other - name))
+            levels = np.linspace(0, 1, len(known[near]))
+            risen[rows] = np.interp(column[rows], known[near], levels)
         return risen
 
     def _next(self, place: np.ndarray, risen: np.ndarray) -> np.ndarray:

@@ -77,12 +77,11 @@ def partial_r2(
     ValueError
         If the block alone determines the factor, or rows do not match.
     """
-    rows = {len(part) for part in (target, z, given)}
-    if len(rows) != 1:
+    if not len(target) == len(z) == len(given):
         raise invalid("z", f"{len(target)} rows, like target", len(z))
-    if not (target.ndim == 2 and target.shape[1] == 1):
+    if target.ndim != 2 or target.shape[1] != 1:
         raise invalid("target", "shape (n, 1)", tuple(target.shape))
-    if not len(target) >= 20:
+    if len(target) < 20:
         raise invalid("target", "at least 20 rows", len(target))
     half = len(target) // 2
     left = []

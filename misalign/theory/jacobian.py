@@ -51,9 +51,8 @@ def profile(jacobian: Tensor, covariance: Tensor | None = None) -> Tensor:
     if covariance is None:
         return norms
     d = jacobian.shape[-1]
-    shape = tuple(covariance.shape)
-    if shape != (d, d):
-        raise invalid("covariance", f"shape ({d}, {d})", shape)
+    if covariance.shape != (d, d):
+        raise invalid("covariance", f"shape ({d}, {d})", tuple(covariance.shape))
     return norms / torch.linalg.inv(covariance.double()).diagonal().sqrt().to(norms)
 
 
@@ -72,11 +71,11 @@ def smallest_stretch(jacobian: Tensor, block: tuple[int, ...]) -> Tensor:
     Tensor
         One value a point, shape (m,).
     """
-    m, k, d = jacobian.shape
+    _, k, d = jacobian.shape
     stray = [i for i in block if not 1 <= i <= d]
-    if not (block and not stray):
+    if stray or not block:
         raise invalid("block", f"indices from 1 to {d}", stray or "none")
-    if not len(block) <= k:
+    if len(block) > k:
         raise invalid("block", f"at most {k} indices", len(block))
     columns = jacobian[:, :, [i - 1 for i in block]]
     return torch.linalg.svdvals(columns)[:, -1]

@@ -39,10 +39,9 @@ def uniformity(v: Tensor, cells: int = 10) -> float:
         raise invalid("v", "shape (m, n)", tuple(v.shape))
     check_int("cells", cells, 2)
     grid = cells ** v.shape[1]
-    if not len(v) >= 5 * grid:
+    if len(v) < 5 * grid:
         raise invalid("v", f"at least {5 * grid} rows for {grid} cells", len(v))
-    inside = bool(((v >= 0) & (v <= 1)).all())
-    if not inside:
+    if not ((v >= 0) & (v <= 1)).all():
         raise invalid("v", "points of the unit cube", f"{v.min():.3g} to {v.max():.3g}")
     places = (v * cells).long().clamp(0, cells - 1)
     digits = cells ** torch.arange(v.shape[1], device=v.device)

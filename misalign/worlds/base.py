@@ -98,5 +98,15 @@ class World(Protocol):
     def sample(
         self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
     ) -> Batch:
-        """Draw n pairs from a generator that lives on the device."""
+        """Draw n pairs.
+
+        Parameters
+        ----------
+        n : int
+            Number of pairs.
+        generator : torch.Generator
+            Source of everything that is drawn, on the device.
+        device : torch.device or str, optional
+            Where the world is; the package's own are moved with their method `to`.
+        """
         ...

@@ -122,7 +122,6 @@ class TemplateCaptions:
     """
 
     OMITS: ClassVar[bool] = False  # whether captions leave something out by chance
-
     semantic: tuple[Factor, ...]
     bias: Bias
     captioner: Captioner
@@ -183,20 +182,7 @@ class TemplateCaptions:
     def perturb(
         self, values: Mapping[str, Tensor], *, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Distort semantic factors as captions do (Eq. 5).
-
-        Parameters
-        ----------
-        values : mapping of str to Tensor
-            True factors by name, each of shape (n,); others than semantic ones may be there.
-        generator : torch.Generator
-            Source of the subset A and of the values put in.
-
-        Returns
-        -------
-        dict of str to Tensor
-            s_tilde of every semantic factor, shape (n,); equal to `values` outside A.
-        """
+        """Distort semantic factors, each of shape (n,), as captions do (Eq. 5): s_tilde of each."""
         said = {factor.name: values[factor.name] for factor in self.semantic}
         for factor in self.perturbed:
             true = said[factor.name]

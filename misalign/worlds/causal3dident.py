@@ -58,9 +58,6 @@ def setting(bias: str, number: int, *, probability: float = 1.0) -> Bias:
     probability : float, optional
         Of a perturbation (App. E.1: always).
 
-    Returns
-    -------
-    Bias
 
     Raises
     ------
@@ -71,20 +68,9 @@ def setting(bias: str, number: int, *, probability: float = 1.0) -> Bias:
 
 
 def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
-    """Draw factors from the graph (Table 9, Figure 15).
+    """Draw n samples of the factors from the graph (Table 9, Figure 15), on the generator's device.
 
-    Parameters
-    ----------
-    n : int
-        Number of samples.
-    generator : torch.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Each of shape (n,), on the generator's device: int64 for shape, x_pos and y_pos, else
-        float32 in [0, 1].
+    Each has shape (n,): int64 for shape, x_pos and y_pos, else float32 in [0, 1].
     """
     where = {"generator": generator, "device": generator.device}
     shape = torch.randint(7, (n,), **where)
@@ -128,10 +114,6 @@ def rendered(
     keep : bool, optional
         Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
         whenever it is asked for.
-
-    Returns
-    -------
-    CachedImages or Rendered
     """
     # a renderer is loaded by those who render
     from misalign.rendering import causal3dident as scenes
@@ -147,18 +129,8 @@ def folder(path: Path) -> ImageFolder:
     Parameters
     ----------
     path : Path
-        Where ``images/`` and ``latents_image.csv`` are.
-
-    Returns
-    -------
-    Folder
-
-    Raises
-    ------
-    FileNotFoundError
-        If a picture or the table is missing.
-    ValueError
-        If the table lacks a column.
+        Where ``images/`` and ``latents_image.csv`` are; a FileNotFoundError or ValueError names
+        what is missing.
     """
     return ImageFolder(Path(path), tuple(factor.name for factor in FACTORS), DISCRETE)
 
@@ -174,9 +146,6 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
         A `setting`. Without them, those of Multimodal3DIdent (Zenodo record 7678231), which has
         one set of captions, in each of its folders ``train``, ``val`` and ``test``.
 
-    Returns
-    -------
-    Written
 
     Raises
     ------
@@ -238,9 +207,6 @@ def world(pictures: Images, captions: Captions | Bias, *, part: Tensor | None = 
     part : Tensor, optional
         Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
 
-    Returns
-    -------
-    ImageWorld
 
     Raises
     ------

@@ -54,21 +54,7 @@ def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def rendered(n: int, *, seed: int = 0, size: int = 64) -> CachedImages:
-    """Pictures of scenes drawn at random, each rendered when it is first asked for.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    seed : int, optional
-        Of their factors.
-    size : int, optional
-        Pixels a side.
-
-    Returns
-    -------
-    CachedImages
-    """
+    """Pictures of n scenes drawn at random, size x size pixels, each rendered when asked for."""
     # a renderer is loaded by those who render
     from misalign.rendering import concepts as scenes
 
@@ -141,7 +127,7 @@ class ConceptCaptions:
         return self.tokens(values, named, template), said, template, {}
 
     def tokens(self, values: Mapping[str, Tensor], named: Tensor, template: Tensor) -> Tensor:
-        """Write captions as token indices.
+        """Write captions as tokens, int64, (n, length): words, an end, then padding.
 
         Parameters
         ----------
@@ -151,11 +137,6 @@ class ConceptCaptions:
             Which groups to name, bool, shape (n, groups).
         template : Tensor
             Index of the opening, shape (n,).
-
-        Returns
-        -------
-        Tensor
-            int64, shape (n, length): words, an end, then padding.
         """
         vocabulary, here = self.vocabulary, named.device
         index = [torch.tensor(vocabulary.indices(words), device=here) for words in WORDS.values()]

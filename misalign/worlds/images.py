@@ -17,30 +17,10 @@ BIASES = ("selection", "perturbation")
 
 
 def nested_settings(n: int, bias: str, setting: int, table: int, **options: float | str) -> Bias:
-    """Settings that grow by a factor at a time (Tables 7 and 10).
+    """Settings that grow by a factor at a time (Tables 7 and 10); `options` as in `Bias`.
 
-    Parameters
-    ----------
-    n : int
-        Number of semantic factors, and of settings each way.
-    bias : {"selection", "perturbation"}
-        ``selection``: I_theta = {1, ..., setting}. ``perturbation``: everything selected, I_rho the
-        last setting - 1 factors.
-    setting : int
-        1-based column of the table.
-    table : int
-        Its number in the paper, for complaints.
-    **options
-        `probability` and `kind`, as in `Bias`.
-
-    Returns
-    -------
-    Bias
-
-    Raises
-    ------
-    ValueError
-        If the bias is unknown or the setting is outside its table.
+    ``"selection"``: I_theta = {1, ..., setting}. ``"perturbation"``: everything selected, I_rho the
+    last setting - 1 factors.
     """
     if bias not in BIASES:
         raise invalid("bias", f"one of {', '.join(BIASES)}", repr(bias))
@@ -118,24 +98,7 @@ class ImageWorld:
     def sample(
         self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
     ) -> Batch:
-        """Draw n pairs.
-
-        Parameters
-        ----------
-        n : int
-            Number of pairs.
-        generator : torch.Generator
-            Source of everything, on the device.
-        device : torch.device or str, optional
-            Where the world has been moved with `to`.
-
-        Returns
-        -------
-        Batch
-            `image` in [0, 1], float32, shape (n, 3, H, W); `text` of tokens, int64, shape
-            (n, length); factors of shape (n, 1), int64 where discrete; `text_factors` of what is
-            said, a color by its word.
-        """
+        """Draw n pairs: pictures with replacement, captions as in `pairs`."""
         here = self._table.device
         if here.type != torch.device(device).type:
             raise invalid("device", f"the world's own, {here} (move it with `to`)", device)
@@ -155,7 +118,9 @@ class ImageWorld:
         Returns
         -------
         Batch
-            As of `sample`.
+            `image` in [0, 1], float32, shape (n, 3, H, W); `text` of tokens, int64, shape
+            (n, length); factors of shape (n, 1), int64 where discrete; `text_factors` of what is
+            said, a color by its word, and `content` of the hues that were put into words.
         """
         here = self._table.device
         values = {factor.name: self.pictures.factors[factor.name][rows] for factor in self.known}

@@ -55,9 +55,6 @@ def setting(bias: str, number: int, *, probability: float = 0.9, kind: str = "un
     kind : {"uniform", "other"}, optional
         A perturbed value is any value, as in the authors' code, or an alternative only.
 
-    Returns
-    -------
-    Bias
 
     Raises
     ------
@@ -87,9 +84,6 @@ def stored(path: Path) -> NpzImages:
     path : Path
         Where it has been downloaded to, from `PAGE`. Its 5.7 GB are mapped, not loaded.
 
-    Returns
-    -------
-    Stored
 
     Raises
     ------
@@ -118,9 +112,6 @@ def rendered(
         Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
         whenever it is asked for.
 
-    Returns
-    -------
-    CachedImages or Rendered
 
     Raises
     ------

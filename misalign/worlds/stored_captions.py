@@ -59,31 +59,11 @@ class StoredCaptions:
     def read(
         cls, folder: Path, semantic: tuple[Factor, ...], bias: Bias, which: tuple[str, int] | None
     ) -> StoredCaptions:
-        """Read the captions of a folder.
+        """Read the captions of a folder, which were written with a bias.
 
-        Parameters
-        ----------
-        folder : Path
-            Where ``text/`` and the tables of text latents are.
-        semantic : tuple of Factor
-            In the order of the bias's indices.
-        bias : Bias
-            What the captions were written with.
-        which : tuple of str and int, or None
-            Bias and setting that name the files, such as ``("selection", 3)``; None for
-            Multimodal3DIdent, whose names have neither.
-
-        Returns
-        -------
-        Written
-            A color's word is a place among the words that occur.
-
-        Raises
-        ------
-        FileNotFoundError
-            If a file is missing.
-        ValueError
-            If the table lacks a column, or table and text differ in length.
+        `which` bias and setting name the files, such as ``("selection", 3)``; None stands for
+        Multimodal3DIdent, whose names have neither. A color's word is a place among the words that
+        occur. A FileNotFoundError or ValueError names a file that is missing or does not fit.
         """
         from misalign.captions.lines import read_lines
 
