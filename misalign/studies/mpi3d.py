@@ -59,21 +59,7 @@ class Mpi3d(ImageStudy):
     }
 
     def bias(self, bias: str, setting: int) -> Bias:
-        """Look a setting of Table 7 up, or one of random omission.
-
-        Parameters
-        ----------
-        bias : {"selection", "perturbation", "omission", "silence"}
-            The last two name the first four factors, and the fourth not always.
-        setting : int
-            1-based column of the table, or place in `CHANCES`.
-
-
-        Raises
-        ------
-        ValueError
-            If there is no such bias or setting.
-        """
+        """Look a setting of Table 7 up, or of "omission" and "silence", a place in `CHANCES`."""
         if bias not in MISSING:
             return mpi3d.setting(bias, setting)
         setting = check_int("setting", setting, 1, len(CHANCES), "the study's probabilities")

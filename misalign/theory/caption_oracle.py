@@ -49,11 +49,6 @@ def caption_oracle(
     -------
     dict of str to float
         By factor: R2, or MCC of a discrete one.
-
-    Raises
-    ------
-    ValueError
-        If a word is perturbed only at times.
     """
     if bias.perturbed and bias.probability < 1:
         raise invalid("bias", "a probability of 1", bias.probability)

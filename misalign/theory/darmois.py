@@ -18,15 +18,10 @@ from misalign.errors import check_int, invalid
 
 
 class GaussianDarmois:
-    """The construction for N(0, covariance), in closed form: Phi(L^-1 s), L L' = covariance.
+    """The construction for N(0, covariance) in closed form: Phi(L^-1 s), L L' = covariance, (n, n).
 
     Given s_1, ..., s_{i-1}, entry i of L^-1 s is s_i less its conditional mean, divided by its
     conditional standard deviation.
-
-    Parameters
-    ----------
-    covariance : Tensor
-        Positive definite, shape (n, n).
     """
 
     def __init__(self, covariance: Tensor) -> None:
@@ -52,14 +47,10 @@ class HistogramDarmois:
     Parameters
     ----------
     sample : Tensor
-        Draws of the density, shape (m, n), with m at least 20 times cells^(n - 1).
+        Draws of the density, shape (m, n), with m at least 20 times cells^(n - 1), else a
+        ValueError.
     cells : int, optional
         Cells a coordinate, all equally likely.
-
-    Raises
-    ------
-    ValueError
-        If the sample is too small.
     """
 
     KNOTS = 64  # quantiles of a distribution function, at most

@@ -35,14 +35,12 @@ def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
     Tensor
         Sigma_jI Sigma_II^-1 Sigma_Ij / Sigma_jj for every j, shape (n,): 1 within the block.
     """
-    n = len(covariance)
-    stray = [i for i in block if not 1 <= i <= n]
+    stray = [i for i in block if not 1 <= i <= len(covariance)]
     if stray or not block:
-        raise invalid("block", f"indices from 1 to {n}", stray or "none")
-    inside = [i - 1 for i in block]
-    covariance = covariance.double()
+        raise invalid("block", f"indices from 1 to {len(covariance)}", stray or "none")
+    inside, covariance = [i - 1 for i in block], covariance.double()
     towards = covariance[inside]
-    part = (towards * torch.linalg.solve(covariance[inside][:, inside], towards)).sum(0)
+    part = (towards * torch.linalg.solve(towards[:, inside], towards)).sum(0)
     return part / covariance.diagonal()
 
 
@@ -57,25 +55,9 @@ def explained_functions(
     """Share of the variance of functions of Gaussian variables that a block of them explains.
 
     The best prediction of y = f(s) from s_I is E[y | s_I]. Its variance is the covariance of two
-    values of y that share s_I and nothing else, so no regression is needed.
-
-    Parameters
-    ----------
-    functions : callable
-        Maps s, (draws, n), to targets, (draws, number of targets).
-    covariance : Tensor
-        Sigma, positive definite, shape (n, n).
-    block : tuple of int
-        1-based indices I.
-    draws : int, optional
-        Pairs to draw.
-    generator : torch.Generator
-        Source of the draws, on the CPU.
-
-    Returns
-    -------
-    Tensor
-        Var(E[y | s_I]) / Var(y), shape (number of targets,): 1 where y depends on the block alone.
+    values of y that share s_I and nothing else, so no regression is needed: `draws` such pairs, of
+    N(0, covariance), whose generator is on the CPU. `functions` maps s, (draws, n), to targets,
+    (draws, k); the result, Var(E[y | s_I]) / Var(y), has shape (k,).
     """
     complete = _Completion(covariance, block)
     s = complete.draw(draws, generator=generator)
@@ -96,27 +78,9 @@ def best_mcc(
 ) -> float:
     """MCC of the best guess, from a block of Gaussian variables, of y above or below its median.
 
-    The best guess is the likelier class given s_I, read off many completions of s_I. Where both
-    classes are almost as likely, that reading errs, so the value is a little low where the block
-    says little.
-
-    Parameters
-    ----------
-    function : callable
-        Maps s, (draws, n), to y, (draws,).
-    covariance : Tensor
-        Sigma, positive definite, shape (n, n).
-    block : tuple of int
-        1-based indices I.
-    draws, completions : int, optional
-        Values of s_I, and completions of each.
-    generator : torch.Generator
-        Source of the draws, on the CPU.
-
-    Returns
-    -------
-    float
-        1 if y depends on the block alone.
+    The best guess is the likelier class given s_I, read off many completions of each of `draws`
+    values of s_I. Where both classes are almost as likely, that reading errs, so the value is a
+    little low where the block says little. `function` maps s, (draws, n), to y, (draws,).
     """
     complete = _Completion(covariance, block)
     s = complete.draw(draws, generator=generator)

@@ -29,11 +29,6 @@ def uniformity(v: Tensor, cells: int = 10) -> float:
     -------
     float
         p-value: uniform on (0, 1) if `v` is uniform, next to 0 where a cell is over-full.
-
-    Raises
-    ------
-    ValueError
-        If the sample leaves the cube, or has fewer than 5 members a cell.
     """
     if v.ndim != 2:
         raise invalid("v", "shape (m, n)", tuple(v.shape))

@@ -54,15 +54,10 @@ def setting(bias: str, number: int, *, probability: float = 1.0) -> Bias:
         ``perturbation``: all selected, the last `number` - 1 perturbed, so setting 1 perturbs
         nothing and 7 all but shape (the table prints them the other way round).
     number : int
-        1 to 7.
+        1 to 7; a ValueError for another.
     probability : float, optional
         Of a perturbation (App. E.1: always).
 
-
-    Raises
-    ------
-    ValueError
-        If the bias is unknown or the setting is outside the table.
     """
     return nested_settings(len(SEMANTIC), bias, number, 10, probability=probability, kind="uniform")
 
@@ -144,15 +139,9 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
         Where ``text/`` is.
     bias, number : str, int, optional
         A `setting`. Without them, those of Multimodal3DIdent (Zenodo record 7678231), which has
-        one set of captions, in each of its folders ``train``, ``val`` and ``test``.
+        one set of captions, in each of its folders ``train``, ``val`` and ``test``. A
+        FileNotFoundError or ValueError names a file that is missing or does not fit.
 
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a table lacks a column, or files differ in length.
 
     Notes
     -----
@@ -203,15 +192,11 @@ def world(pictures: Images, captions: Captions | Bias, *, part: Tensor | None = 
     pictures : Pictures
         Of a `folder`, or `rendered` ones.
     captions : Captions or Bias
-        `written` ones of the same folder, or `composed` ones; a bias stands for the latter.
+        `written` ones of the same folder, as many as pictures or a ValueError, or `composed` ones;
+        a bias stands for the latter.
     part : Tensor, optional
         Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
 
-
-    Raises
-    ------
-    ValueError
-        If there are not as many written captions as pictures.
     """
     captions = composed(captions) if isinstance(captions, Bias) else captions
     if isinstance(captions, StoredCaptions) and len(captions) != len(pictures):

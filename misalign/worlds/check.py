@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -62,25 +63,22 @@ def check_world(
     """
     samples = check_int("samples", samples, LEAST)
     generator = generator_for(0, "check world") if generator is None else generator
+    draw = partial(world.sample, generator=generator, device=generator.device)
     state, shared = generator.get_state(), torch.get_rng_state()
-    first, second = (_draw(world, 8, generator) for _ in range(2))
+    first, second = draw(8), draw(8)
     generator.set_state(state)
-    again, batch = _draw(world, 8, generator), _draw(world, samples, generator)
     faults = {
-        "samples repeat with the generator": _different(first, again),
+        "samples repeat with the generator": _different(first, draw(8)),
         "samples go on with the generator": not _different(first, second),
-        "torch's own generator is left alone": not torch.equal(shared, torch.get_rng_state()),
-        **_flaws(world, batch, samples, generator.device),
     }
+    batch = draw(samples)
+    faults["torch's own generator is left alone"] = not torch.equal(shared, torch.get_rng_state())
+    faults |= _flaws(world, batch, samples, generator.device)
     rows: list[Row] = [(name, 0, int(count), not count) for name, count in faults.items()]
     if not any(faults.values()):
         batch = _distinct(world, batch)
         rows += _independence(world, batch) + _perturbation(world, batch)
     return pd.DataFrame(rows, columns=["check", "expected", "measured", "holds"])
-
-
-def _draw(world: World, n: int, generator: torch.Generator) -> Batch:
-    return world.sample(n, generator=generator, device=generator.device)
 
 
 def _different(one: Batch, other: Batch) -> int:
@@ -131,36 +129,34 @@ def _independence(world: World, batch: Batch) -> list[Row]:
     true, said = batch.factors, [*(batch.text_factors | batch.content).values()]
     selected = [true[name] for name in batch.text_factors]
     seen = {"text": _features(batch.text), "image": _features(batch.image)}
-    rows = []
+    pairs = {}
     for factor in world.factors:
         name, other = factor.name, "image" if factor.side == "text" else "text"
         if factor.side != "semantic":
             rest = [true[one.name] for one in world.factors if one.side != factor.side]
-            rows.append((f"{name} | {other}", *_covary(_features(true[name]), seen[other])))
-            found = _covary(_features(true[name]), _features(*rest, *said))
-            rows.append((f"{name} | other factors", *found))
+            pairs[f"{name} | {other}"] = _features(true[name]), seen[other]
+            pairs[f"{name} | other factors"] = _features(true[name]), _features(*rest, *said)
         elif name not in batch.text_factors:
-            found = _covary(_left(true[name], selected), seen["text"])
-            rows.append((f"{name} | text beyond selected", *found))
-    return rows
+            pairs[f"{name} | text beyond selected"] = _left(true[name], selected), seen["text"]
+    return [(check, *_covary(*pair)) for check, pair in pairs.items()]
 
 
 def _perturbation(world: World, batch: Batch) -> list[Row]:
     """Whether captions say other values as often as the bias promises."""
     bias, said, n, rows = world.bias, batch.text_factors | batch.content, len(batch.text), []
     semantic = [factor for factor in world.factors if factor.side == "semantic"]
-    for i in bias.selected:
-        factor = semantic[i - 1]
-        true, told = batch.factors[factor.name], said[factor.name]
-        if true.is_floating_point() != told.is_floating_point():
+    for i, factor in enumerate(semantic, 1):
+        true, told = batch.factors[factor.name], said.get(factor.name)
+        if told is None or true.is_floating_point() != told.is_floating_point():
             continue
         count = factor.size if factor.kind == "discrete" else len(true.unique(dim=0))
         hit = 1 - 1 / count if bias.kind == "uniform" else 1  # a fresh draw may be the old value
         expected = bias.probability * hit if i in bias.perturbed else 0.0
         measured = (true != told).any(1).double().mean().item()
         room = ERRORS * math.sqrt(expected * (1 - expected) / n) + (expected > 0) / n
-        holds = abs(measured - expected) <= room
-        rows.append((f"{factor.name} as said", expected, measured, holds))
+        rows.append(
+            (f"{factor.name} as said", expected, measured, abs(measured - expected) <= room)
+        )
     return rows
 
 

@@ -49,17 +49,12 @@ def setting(bias: str, number: int, *, probability: float = 0.9, kind: str = "un
         ``selection``: the first `number` of color, shape, size, cam, back. ``perturbation``: all
         selected, the last `number` - 1 perturbed.
     number : int
-        1 to 5.
+        1 to 5; a ValueError for another.
     probability : float, optional
         Of a perturbation (App. D.1: 0.9).
     kind : {"uniform", "other"}, optional
         A perturbed value is any value, as in the authors' code, or an alternative only.
 
-
-    Raises
-    ------
-    ValueError
-        If the bias is unknown or the setting is outside the table.
     """
     return nested_settings(len(SEMANTIC), bias, number, 7, probability=probability, kind=kind)
 
@@ -82,15 +77,9 @@ def stored(path: Path) -> NpzImages:
     Parameters
     ----------
     path : Path
-        Where it has been downloaded to, from `PAGE`. Its 5.7 GB are mapped, not loaded.
+        Where it has been downloaded to, from `PAGE`. Its 5.7 GB are mapped, not loaded. A
+        FileNotFoundError if it is not there, a ValueError if it is damaged or another file.
 
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is not there.
-    ValueError
-        If it is damaged or another file.
     """
     return NpzImages(Path(path), combinations(), SHAPE, page=PAGE)
 
@@ -103,7 +92,8 @@ def rendered(
     Parameters
     ----------
     n : int, optional
-        Size of a pool of combinations drawn without repetition; by default all 460,800.
+        Size of a pool of combinations drawn without repetition; by default all 460,800, and a
+        ValueError for more.
     seed : int, optional
         Of the pool.
     size, supersample : int, optional
@@ -112,17 +102,11 @@ def rendered(
         Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
         whenever it is asked for.
 
-
-    Raises
-    ------
-    ValueError
-        If the pool would be larger than the number of combinations.
     """
     # a renderer is loaded by those who render
     from misalign.rendering import mpi3d as scenes
 
-    n = COUNT if n is None else n
-    check_int("n", n, 1, COUNT)
+    n = COUNT if n is None else check_int("n", n, 1, COUNT)
     chosen = torch.randperm(COUNT, generator=generator_for(seed, "mpi3d pool"))[:n]
     chosen = torch.arange(COUNT) if n == COUNT else chosen
     factors = {name: values[chosen] for name, values in combinations().items()}

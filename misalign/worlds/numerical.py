@@ -27,13 +27,7 @@ def wishart(dimension: int, *, generator: torch.Generator) -> Tensor:
 
 
 class Gaussian:
-    """Sampler of N(0, covariance).
-
-    Parameters
-    ----------
-    covariance : Tensor
-        Positive definite, shape (d, d).
-    """
+    """Sampler of N(0, covariance), for a positive definite covariance of shape (d, d)."""
 
     def __init__(self, covariance: Tensor) -> None:
         self.root = torch.linalg.cholesky(covariance.double()).mT.float()
@@ -56,11 +50,6 @@ def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) 
     spikes : bool, optional
         Put 10 sign(s) for a random tenth of either variable's samples, as the authors' code does;
         the paper has no spikes.
-
-    Returns
-    -------
-    Tensor
-        Shape (n, 10).
     """
     if s.shape[-1] != 10:
         raise invalid("s", "10 semantic variables", s.shape[-1])
@@ -97,10 +86,6 @@ class NumericalWorld(MixedWorld):
     environment : callable, optional
         What happens to the semantic variables before anyone sees them, such as `heavy_tails`: takes
         s, (n, n_s), and a `generator`; by default nothing.
-
-    See Also
-    --------
-    draw : a world of the paper's kind from a seed.
     """
 
     bias: Bias

@@ -104,10 +104,7 @@ def compose(
     captioner: Captioner | None = None,
     **options: bool,
 ) -> TemplateCaptions:
-    """Captions of a world's bias, of the kind that it asks for.
-
-    By default they have the captioner whose sentences name what the bias selects, with `options`.
-    """
+    """Captions of the kind that a bias asks for, of a `captioner_of` with `options` by default."""
     names = tuple(semantic[i - 1].name for i in bias.selected)
     captioner = captioner or captioner_of(world, names, **options)
     if not bias.omission_probability:

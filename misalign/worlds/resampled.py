@@ -30,14 +30,10 @@ class ResampledWorld(MixedWorld):
     bias : Bias
         What captions omit and perturb, of kind "uniform" or "other".
     values : int or None
-        Number of values of every factor, at least 2; None for continuous ones.
+        Number of values of every factor, at least 2; None for continuous ones, which have no
+        "other" value. A ValueError for what is not so.
     g_x, g_t : Mixing
         Invertible maps of widths n_s + 2 and |I_theta| + 2.
-
-    Raises
-    ------
-    ValueError
-        For a number of values below 2, another kind of perturbation, or "other" without values.
     """
 
     bias: Bias

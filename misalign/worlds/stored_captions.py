@@ -42,10 +42,6 @@ class StoredCaptions:
         m_t of each caption, shape (N,).
     vocabulary : Vocabulary
         Of the tokens.
-
-    See Also
-    --------
-    read : captions of a folder.
     """
 
     bias: Bias
