@@ -12,16 +12,7 @@ from misalign.errors import check_int
 from misalign.images.cached import CachedImages
 from misalign.images.npz import NpzImages
 from misalign.paths import DATA
-from misalign.studies.images import (
-    PIXELS,
-    POOL,
-    ImageStudy,
-    gpu,
-    laptop,
-    live,
-    published,
-    smoke,
-)
+from misalign.studies.images import PIXELS, POOL, ImageStudy, gpu, laptop, live, published, smoke
 from misalign.worlds import mpi3d
 from misalign.worlds.captions import TemplateCaptions
 

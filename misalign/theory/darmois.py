@@ -107,28 +107,24 @@ class HistogramDarmois:
 
 
 def entropy_after(h: Callable[[Tensor], Tensor], s: Tensor, entropy: float) -> float:
-    """Differential entropy of h(s) by a change of variables, for an injective h.
+    """Differential entropy of h(s), in nats, for an injective h: H(s) + E log |det dh/ds|.
 
     Parameters
     ----------
     h : callable
-        Maps one point s, (n,), to one of shape (n,); differentiable.
+        Maps one point s, (n,), to one of shape (n,); differentiable. Where it drops a direction,
+        the result is minus infinity.
     s : Tensor
         Draws to average over, shape (m, n).
     entropy : float
         Differential entropy of s, in nats.
-
-    Returns
-    -------
-    float
-        H(s) + E log |det dh/ds|, in nats; minus infinity where h drops a direction.
     """
     jacobians = torch.func.vmap(torch.func.jacrev(h))(s)
     return entropy + torch.linalg.slogdet(jacobians).logabsdet.mean().item()
 
 
 def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
-    """Differential entropy of a sample by distances to neighbours (Kozachenko and Leonenko).
+    """Differential entropy of a sample, in nats, by distances to neighbours (Kozachenko, Leonenko).
 
     Unlike the training loss it has no kernel width: a uniform sample says 0 up to sampling error,
     and one with more than `neighbour` members on every point says minus infinity.
@@ -139,11 +135,6 @@ def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
         Sample, shape (m, n).
     neighbour : int, optional
         Which neighbour's distance to take.
-
-    Returns
-    -------
-    float
-        In nats.
     """
     if v.ndim != 2:
         raise invalid("v", "shape (m, n)", tuple(v.shape))

@@ -219,7 +219,7 @@ class TemplateCaptions:
     def encode(
         self, s_tilde: Mapping[str, Tensor], template: Tensor, *, generator: torch.Generator
     ) -> Tensor:
-        """Write what `sample_content` gives as tokens; here all of it, so nothing is drawn."""
+        """Write what `sample_content` gives, as tokens."""
         return self.captioner.tokens(dict(s_tilde), template)
 
     def to(self, device: torch.device | str) -> TemplateCaptions:

@@ -57,7 +57,6 @@ def setting(bias: str, number: int, *, probability: float = 1.0) -> Bias:
         1 to 7; a ValueError for another.
     probability : float, optional
         Of a perturbation (App. E.1: always).
-
     """
     return nested_settings(len(SEMANTIC), bias, number, 10, probability=probability, kind="uniform")
 
@@ -142,7 +141,6 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
         one set of captions, in each of its folders ``train``, ``val`` and ``test``. A
         FileNotFoundError or ValueError names a file that is missing or does not fit.
 
-
     Notes
     -----
     Files that the authors' own script made name the hue of the object for the background in
@@ -154,16 +152,10 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
 
 
 def composed(bias: Bias, captioner: Captioner | None = None, **options: bool) -> TemplateCaptions:
-    """Captions composed afresh for every pair.
+    """Captions composed afresh for every pair, of a `setting` or another bias.
 
-    Parameters
-    ----------
-    bias : Bias
-        Such as a `setting`.
-    captioner : Captioner, optional
-        By default the one whose sentences name what the bias selects.
-    **options
-        `printed` and `distinct`, as in `misalign.captions.captioner.Captioner`, of the default.
+    By default they have the captioner whose sentences name what the bias selects, with the options
+    `printed` and `distinct` of `misalign.captions.captioner.Captioner`.
     """
     return compose("causal3dident", SEMANTIC, bias, captioner, **options)
 
@@ -189,14 +181,13 @@ def world(pictures: Images, captions: Captions | Bias, *, part: Tensor | None = 
 
     Parameters
     ----------
-    pictures : Pictures
+    pictures : Images
         Of a `folder`, or `rendered` ones.
     captions : Captions or Bias
         `written` ones of the same folder, as many as pictures or a ValueError, or `composed` ones;
         a bias stands for the latter.
     part : Tensor, optional
         Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
-
     """
     captions = composed(captions) if isinstance(captions, Bias) else captions
     if isinstance(captions, StoredCaptions) and len(captions) != len(pictures):

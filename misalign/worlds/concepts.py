@@ -129,14 +129,8 @@ class ConceptCaptions:
     def tokens(self, values: Mapping[str, Tensor], named: Tensor, template: Tensor) -> Tensor:
         """Write captions as tokens, int64, (n, length): words, an end, then padding.
 
-        Parameters
-        ----------
-        values : mapping of str to Tensor
-            Concept of each group, int64, shape (n,); groups never named may be missing.
-        named : Tensor
-            Which groups to name, bool, shape (n, groups).
-        template : Tensor
-            Index of the opening, shape (n,).
+        Of each group `values` has the concept, int64, (n,), unless it is never named; `named` says
+        which groups to name, bool, (n, groups); `template` is the index of the opening, (n,).
         """
         vocabulary, here = self.vocabulary, named.device
         index = [torch.tensor(vocabulary.indices(words), device=here) for words in WORDS.values()]

@@ -42,13 +42,13 @@ class ImageWorld:
     known : tuple of Factor
         Factors of the pictures: semantic ones in the order of the bias's indices, then those that
         are specific to images.
-    pictures : Pictures
+    pictures : Images
         The source.
     captions : Captions
         What is said of them.
     part : Tensor, optional
-        Indices of the pictures to draw from, int64, such as a part of `misalign.images.split`; by
-        default all.
+        Indices of the pictures to draw from, int64, such as a part of `misalign.images.base.split`;
+        by default all.
 
     Raises
     ------

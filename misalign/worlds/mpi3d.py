@@ -54,7 +54,6 @@ def setting(bias: str, number: int, *, probability: float = 0.9, kind: str = "un
         Of a perturbation (App. D.1: 0.9).
     kind : {"uniform", "other"}, optional
         A perturbed value is any value, as in the authors' code, or an alternative only.
-
     """
     return nested_settings(len(SEMANTIC), bias, number, 7, probability=probability, kind=kind)
 
@@ -79,7 +78,6 @@ def stored(path: Path) -> NpzImages:
     path : Path
         Where it has been downloaded to, from `PAGE`. Its 5.7 GB are mapped, not loaded. A
         FileNotFoundError if it is not there, a ValueError if it is damaged or another file.
-
     """
     return NpzImages(Path(path), combinations(), SHAPE, page=PAGE)
 
@@ -101,7 +99,6 @@ def rendered(
     keep : bool, optional
         Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
         whenever it is asked for.
-
     """
     # a renderer is loaded by those who render
     from misalign.rendering import mpi3d as scenes
@@ -115,15 +112,10 @@ def rendered(
 
 
 def composed(bias: Bias, captioner: Captioner | None = None) -> TemplateCaptions:
-    """Captions composed afresh for every pair.
+    """Captions composed afresh for every pair, of a `setting` or another bias.
 
-    Parameters
-    ----------
-    bias : Bias
-        Such as a `setting`; with an `omission_probability`, captions leave its last factor out at
-        times.
-    captioner : Captioner, optional
-        By default the one whose sentences name what the bias selects.
+    With an `omission_probability` they leave the last factor out at times. By default they have the
+    captioner whose sentences name what the bias selects.
     """
     return compose("mpi3d", SEMANTIC, bias, captioner)
 
@@ -139,7 +131,7 @@ def world(
 
     Parameters
     ----------
-    pictures : Pictures
+    pictures : Images
         `stored` or `rendered` ones.
     bias : Bias
         Such as a `setting`.

@@ -49,11 +49,11 @@ class RandomOmission(TemplateCaptions):
         if set(self.shorter.factors) != set(rest):
             said = tuple(self.shorter.factors)
             raise invalid("shorter", f"one that names {', '.join(rest)}", said)
-        factor, given = self.selected[-1], self.bias.omission_probability
-        if factor.kind != "discrete" or len(self.chances) != factor.size:
-            size = factor.size if factor.kind == "discrete" else 0
+        factor = self.selected[-1]
+        size = factor.size if factor.kind == "discrete" else 0
+        if len(self.chances) != size:
             expected = f"a probability for each of {size} values of {factor.name}"
-            raise invalid("omission_probability", expected, given)
+            raise invalid("omission_probability", expected, self.bias.omission_probability)
 
     @property
     def chances(self) -> tuple[float, ...]:
@@ -80,21 +80,16 @@ class RandomOmission(TemplateCaptions):
         value = s_tilde[self.selected[-1].name]
         chances = torch.tensor(self.chances, device=value.device)[value]
         silent = torch.rand(len(value), generator=generator, device=value.device) < chances
-        full, short = (
-            self._joint(one, s_tilde, template) for one in (self.captioner, self.shorter)
-        )
-        return torch.where(silent[:, None], short, full)
-
-    def _joint(
-        self, captioner: Captioner, s_tilde: Mapping[str, Tensor], template: Tensor
-    ) -> Tensor:
-        """Tokens by the joint vocabulary, padded to the joint length."""
-        places = torch.tensor(
-            self.vocabulary.indices(captioner.vocabulary.words), device=template.device
-        )
-        tokens = places[captioner.tokens(dict(s_tilde), template)]
-        room = self.length - tokens.shape[1]
-        return functional.pad(tokens, (0, room), value=self.vocabulary.pad)
+        both = []
+        for one in (self.captioner, self.shorter):
+            # by the joint vocabulary, padded to the joint length
+            places = torch.tensor(
+                self.vocabulary.indices(one.vocabulary.words), device=value.device
+            )
+            tokens = places[one.tokens(dict(s_tilde), template)]
+            room = self.length - tokens.shape[1]
+            both.append(functional.pad(tokens, (0, room), value=self.vocabulary.pad))
+        return torch.where(silent[:, None], both[1], both[0])
 
 
 def compose(

@@ -30,18 +30,14 @@ class StoredCaptions:
 
     Parameters
     ----------
-    bias : Bias
-        What they omit and perturb.
-    said : tuple of Factor
-        What the text side of each selected factor is.
+    bias, said, vocabulary : Bias, tuple of Factor, Vocabulary
+        As of `Captions`.
     tokens : Tensor
         All captions, int64, shape (N, length).
     table : mapping of str to Tensor
         What each caption says of each selected factor, shape (N,).
     template : Tensor
         m_t of each caption, shape (N,).
-    vocabulary : Vocabulary
-        Of the tokens.
     """
 
     bias: Bias
