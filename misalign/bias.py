@@ -169,7 +169,7 @@ class Bias:
 
     @classmethod
     def from_indices(cls, n: int, theta: int, rho: int = 1, **options: object) -> Bias:
-        """Read theta and rho back into index sets.
+        """Read theta and rho back into index sets; a ValueError for one out of its range.
 
         Parameters
         ----------
@@ -181,11 +181,6 @@ class Bias:
             In {1, ..., 2**|I_theta| - 1}; 1 is the empty set.
         **options
             `probability`, `kind` and `omission_probability`, as in the constructor.
-
-        Raises
-        ------
-        ValueError
-            If an index is out of its range.
         """
         n = check_int("n", n, 1)
         selected = subset_at(check_int("theta", theta, 1, 2**n - 1), n)
@@ -195,7 +190,7 @@ class Bias:
 
     @classmethod
     def numerical(cls, bias: str, setting: int) -> Bias:
-        """One of the numerical study's settings (Tables 2, 3 and 5).
+        """One of the numerical study's settings (Tables 2, 3 and 5); a ValueError for another.
 
         Parameters
         ----------
@@ -205,11 +200,6 @@ class Bias:
             I_rho = {1, 2} (Table 5; its rho is 10, not the printed 12).
         setting : int
             1-based column of the table.
-
-        Raises
-        ------
-        ValueError
-            If the bias is unknown or the setting is outside its table.
 
         Examples
         --------

@@ -222,3 +222,14 @@ def test_too_few_pairs_are_refused(complains):
         check_world(mpi3d.world(some, mpi3d.setting("selection", 1)))
     with complains("samples", "a whole number of at least 256", "10"):
         check_world(resampled(Bias(3, (1, 2), kind="uniform")), samples=10)
+
+
+def test_a_factor_that_others_determine_and_a_sentence_without_choice_are_no_leaks(unmixed):
+    def determined(batch):
+        s3 = batch.factors["s1"].square()
+        image = torch.cat([batch.factors["s1"], batch.factors["s2"], s3], 1)
+        return replace(batch, image=image, factors=batch.factors | {"s3": s3})
+
+    world = unmixed(Bias(3, (1, 2)))
+    assert broken(world, determined) == set()
+    assert broken(world, with_factor("m_t", torch.zeros_like)) == set()

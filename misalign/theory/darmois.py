@@ -69,9 +69,10 @@ class HistogramDarmois:
         for column in rows.T:
             order = np.argsort(place, kind="stable")
             names, starts = np.unique(place[order], return_index=True)
-            parts = np.split(column[order], starts[1:])
+            parts = dict(zip(names, np.split(column[order], starts[1:]), strict=True))
+            knots = {name: min(self.KNOTS, len(part)) + 1 for name, part in parts.items()}
             self.quantiles.append(
-                {name: self._knots(part) for name, part in zip(names, parts, strict=True)}
+                {n: np.quantile(part, np.linspace(0, 1, knots[n])) for n, part in parts.items()}
             )
             place = self._next(place, self._rise(len(self.quantiles) - 1, place, column))
 
@@ -86,9 +87,6 @@ class HistogramDarmois:
             columns.append(self._rise(i, place, column))
             place = self._next(place, columns[-1])
         return torch.from_numpy(np.stack(columns, 1)).to(s.dtype)
-
-    def _knots(self, part: np.ndarray) -> np.ndarray:
-        return np.quantile(part, np.linspace(0, 1, min(self.KNOTS, len(part)) + 1))
 
     def _rise(self, i: int, place: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Distribution function of coordinate i within each row's cell."""

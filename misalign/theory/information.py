@@ -57,7 +57,7 @@ def partial_r2(
     Parameters
     ----------
     target : Tensor
-        The factor, shape (n, 1).
+        The factor, shape (n, 1), n at least 20; a ValueError if the block alone determines it.
     z : Tensor
         Representation, shape (n, k).
     given : Tensor
@@ -71,11 +71,6 @@ def partial_r2(
         1 - (1 - R2 from both) / (1 - R2 from the block): 0 if the representation adds nothing, 1
         if it closes the gap. For Gaussian variables and least squares, with one column in `z`, it
         is the squared partial correlation.
-
-    Raises
-    ------
-    ValueError
-        If the block alone determines the factor, or rows do not match.
     """
     if not len(target) == len(z) == len(given):
         raise invalid("z", f"{len(target)} rows, like target", len(z))

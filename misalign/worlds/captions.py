@@ -158,10 +158,8 @@ class TemplateCaptions:
         """Selected factors as captions say them: a hue is a word."""
         words = self.captioner.wordings
         return tuple(
-            replace(factor, kind="discrete", size=len(words[factor.name].words))
-            if is_hue(factor)
-            else factor
-            for factor in self.selected
+            replace(one, kind="discrete", size=len(words[one.name].words)) if is_hue(one) else one
+            for one in self.selected
         )
 
     @property

@@ -139,12 +139,8 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
     bias, number : str, int, optional
         A `setting`. Without them, those of Multimodal3DIdent (Zenodo record 7678231), which has
         one set of captions, in each of its folders ``train``, ``val`` and ``test``. A
-        FileNotFoundError or ValueError names a file that is missing or does not fit.
-
-    Notes
-    -----
-    Files that the authors' own script made name the hue of the object for the background in
-    perturbation setting 1, the only one that leaves the background's color as it is.
+        FileNotFoundError or ValueError names a file that is missing or does not fit. Files that the
+        authors' own script made slip in perturbation setting 1, see `Slipped`.
     """
     if bias is None:
         return StoredCaptions.read(Path(path), SEMANTIC, PLAIN, None)

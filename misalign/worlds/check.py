@@ -185,7 +185,9 @@ def _left(values: Tensor, given: list[Tensor]) -> Tensor:
     features, design = _features(values), _features(*given)
     # first a guess of the factor, then what depends on that guess: of Gaussian factors that is all
     guess = _fitted(design, features[:, : values.shape[1]])
-    return features - _fitted(torch.cat([design, _features(guess)], 1), features)
+    left = features - _fitted(torch.cat([design, _features(guess)], 1), features)
+    # what is next to nothing is error of the fit, not of the world
+    return left * (left.square().mean() > 0.01 * features.square().mean())
 
 
 def _fitted(design: Tensor, target: Tensor) -> Tensor:
@@ -199,6 +201,8 @@ def _fitted(design: Tensor, target: Tensor) -> Tensor:
 def _covary(one: Tensor, other: Tensor) -> tuple[float, float, bool]:
     """Bound of the features' squared covariance if rows had random signs, itself, and whether."""
     chance = (one.square().sum(1) * other.square().sum(1)).sum()
+    if not chance:
+        return 1.0, 0.0, True  # one of them has nothing to tell
     measured = ((one.mT @ other).square().sum() / chance).item()
     some = slice(1024)  # rows that tell the variance well enough
     pairs = (one[some] @ one[some].mT) * (other[some] @ other[some].mT) / chance

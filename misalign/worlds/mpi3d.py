@@ -104,8 +104,8 @@ def rendered(
     from misalign.rendering import mpi3d as scenes
 
     n = COUNT if n is None else check_int("n", n, 1, COUNT)
-    chosen = torch.randperm(COUNT, generator=generator_for(seed, "mpi3d pool"))[:n]
-    chosen = torch.arange(COUNT) if n == COUNT else chosen
+    order = torch.randperm(COUNT, generator=generator_for(seed, "mpi3d pool"))
+    chosen = order[:n] if n < COUNT else torch.arange(COUNT)
     factors = {name: values[chosen] for name, values in combinations().items()}
     pictures = RenderedImages(partial(scenes.render, size=size, supersample=supersample), factors)
     return CachedImages(pictures) if keep else pictures

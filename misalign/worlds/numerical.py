@@ -123,21 +123,14 @@ class NumericalWorld(MixedWorld):
         sigma_s = torch.eye(bias.n, dtype=torch.float64)
         if latents == "dependent":
             sigma_s = wishart(bias.n, generator=generator_for(seed, "sigma_s"))
-        drawn = {
-            name: wishart(size, generator=generator_for(seed, name))
-            for name, size in (
-                ("sigma_eps", bias.n),
-                ("sigma_m_x", SPECIFIC),
-                ("sigma_m_t", SPECIFIC),
-            )
-        }
+        sizes = {"sigma_eps": bias.n, "sigma_m_x": SPECIFIC, "sigma_m_t": SPECIFIC}
+        drawn = {name: wishart(d, generator=generator_for(seed, name)) for name, d in sizes.items()}
         return cls(bias, sigma_s, **drawn, **cls.draw_mixings(bias, SPECIFIC, layers, seed))
 
     @cached_property
     def _samplers(self) -> dict[str, Gaussian]:
-        return {
-            name: Gaussian(getattr(self, f"sigma_{name}")) for name in ("s", "eps", "m_x", "m_t")
-        }
+        names = ("s", "eps", "m_x", "m_t")
+        return {name: Gaussian(getattr(self, f"sigma_{name}")) for name in names}
 
     def to(self, device: torch.device | str) -> NumericalWorld:
         """Move covariances and mixing weights to a device."""

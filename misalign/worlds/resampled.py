@@ -53,18 +53,9 @@ class ResampledWorld(MixedWorld):
     def draw(
         cls, bias: Bias, *, values: int | None = None, layers: int = 2, seed: int = 0
     ) -> ResampledWorld:
-        """Draw a world: each mixing from its own child stream of the seed.
+        """Draw a world: each mixing, of so many layers, from its own child stream of the seed.
 
-        Parameters
-        ----------
-        bias : Bias
-            What captions omit and perturb.
-        values : int, optional
-            Number of values of every factor; by default they are continuous.
-        layers : int, optional
-            Mixing layers.
-        seed : int, optional
-            Worlds of one seed share g_x whatever their bias.
+        Worlds of one seed share g_x whatever their bias; by default factors are continuous.
         """
         return cls(bias, values, **cls.draw_mixings(bias, SPECIFIC, layers, seed))
 
