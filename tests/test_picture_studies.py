@@ -117,9 +117,9 @@ def test_probes_meet_each_picture_once_and_none_that_was_trained_on():
     assert not (seen["probe fit"] | seen["probe test"]) & set(zip(*trained, strict=True))
 
 
-def predicted(run):
+def predicted(run, scale="laptop"):
     """The oracle, which asks a model only for its world's bias; at laptop scale, for its draws."""
-    run = replace(run, scale="laptop")
+    run = replace(run, scale=scale)
     world = SimpleNamespace(bias=run.study.captions(run).bias)
     return run.study.oracle(run, TrainedModel(world, nn.ModuleDict(), torch.zeros(0)))
 
@@ -164,6 +164,13 @@ def test_causal3dident_predicts_what_the_words_tell_of_the_graph(setting, expect
         assert found[factor] == pytest.approx(value, abs=0.006), factor
     for factor in ("alpha", "beta", "gamma"):
         assert found[factor] == pytest.approx(0, abs=0.005)
+
+
+def test_the_oracle_draws_as_often_as_the_scale_says():
+    run = smoke("causal3dident", setting=4)
+    few, many = predicted(run, "smoke"), predicted(run)
+    assert few != many
+    assert few == pytest.approx(many, abs=0.05)
 
 
 def test_controls_and_slips_predict_nothing():
