@@ -147,7 +147,7 @@ class NumericalWorld(MixedWorld):
     def sample(
         self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
     ) -> Batch:
-        """Draw n pairs, `image` of shape (n, n_s + 5) and `text` of shape (n, ``|I_theta|`` + 5)."""
+        """Draw n pairs: `image` (n, n_s + 5), `text` (n, number of selected factors + 5)."""
         here = self.sigma_s.device
         if here.type != torch.device(device).type:
             raise invalid("device", f"the world's own, {here} (move it with `to`)", device)
