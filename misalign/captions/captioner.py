@@ -59,6 +59,7 @@ class Captioner:
 
     Examples
     --------
+    >>> import torch
     >>> captioner = Captioner.mpi3d(["color", "shape"])
     >>> values = {"color": torch.tensor([2]), "shape": torch.tensor([0])}
     >>> captioner.text(values, torch.tensor([0]))
