@@ -10,6 +10,7 @@ from dataclasses import asdict
 import papermill
 import pytest
 from matplotlib import pyplot as plt
+from nbformat import NotebookNode
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
@@ -32,11 +33,17 @@ OWN_CELLS = ("_assumptions.ipynb", "_downstream.ipynb")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+def template(name: str) -> NotebookNode:
+    """A chapter without the cells that a sweep leaves out."""
+    notebook = load_notebook_node(str(NOTEBOOKS / name))
+    notebook.cells = [cell for cell in notebook.cells if "recorded" not in cell.metadata.tags]
+    return notebook
+
+
 def cells(name: str, **parameters: object) -> list[str]:
-    """Code of a chapter with parameters set, without the cells that a sweep leaves out."""
-    notebook = parameterize_notebook(load_notebook_node(str(NOTEBOOKS / name)), parameters)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    sources = [cell.source for cell in code if "recorded" not in cell.metadata.tags]
+    """Code of a chapter with parameters set."""
+    notebook = parameterize_notebook(template(name), parameters)
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     if not name.endswith(OWN_CELLS):
         return sources
     start = [("from_notebook" in source) for source in sources].index(True) + 1
@@ -101,7 +108,7 @@ def test_papermill_executes_a_whole_chapter_and_records_its_runs(tmp_path):
     (name,) = (name for name in TEMPLATES if name.endswith("_numerical.ipynb"))
     kept = tmp_path / "kept"
     papermill.execute_notebook(
-        str(NOTEBOOKS / name),
+        template(name),
         str(tmp_path / "out.ipynb"),
         parameters=parameters | {"record": str(kept)},
         cwd=str(ROOT),
