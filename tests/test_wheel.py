@@ -11,7 +11,6 @@ import sys
 import tarfile
 import zipfile
 from email import message_from_string
-from pathlib import Path
 
 import pytest
 
