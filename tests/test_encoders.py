@@ -93,6 +93,20 @@ def test_standardized_encoder_has_unit_variance_in_training():
     torch.testing.assert_close(z.var(0), torch.ones(3), atol=1e-2, rtol=0)
 
 
+def test_moments_of_training_serve_afterwards():
+    part, rows = Standardize(3), 5 + 2 * observations()[:, :3]
+    part.train()
+    part(rows)
+    # a tenth of the way from mean 0 and variance 1, as in batch norm
+    torch.testing.assert_close(part.mean[0], 0.1 * rows.mean(0))
+    torch.testing.assert_close(part.variance[0], 0.9 + 0.1 * rows.var(0, correction=0))
+    for _ in range(99):
+        part(rows)
+    z = part.eval()(rows)
+    torch.testing.assert_close(z.mean(0), torch.zeros(3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(z.var(0), torch.ones(3), atol=1e-2, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("options", "kinds"),
     [
