@@ -99,6 +99,7 @@ test: lint browser  ## everything that CI runs (WORKERS=)
 	$(PYTEST) --no-loadscope-reorder --ignore=tests/test_site.py \
 	  --doctest-modules --ignore=misalign/rendering/blender tests misalign
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=1200 \
+	  --nbval-kernel-startup-timeout=300 \
 	  --nbval-sanitize-with=tests/nbval_sanitize.cfg notebooks
 	$(MAKE) --no-print-directory book
 	python -m pytest -q tests/test_site.py

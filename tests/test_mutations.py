@@ -46,7 +46,7 @@ MUTANTS = {
         "misalign/encoders/mlp.py",
         "MOMENTUM, EPSILON = 0.1,",
         "MOMENTUM, EPSILON = 0.001,",
-        ["test_encoders.py::test_moments_of_training_serve_afterwards"],
+        ["test_encoders.py::test_moments_in_evaluation_are_those_of_torch_s_batch_norm"],
     ),
     "no whitening": (
         "misalign/encoders/mlp.py",

@@ -114,5 +114,6 @@ def test_papermill_executes_a_whole_chapter_and_records_its_runs(tmp_path):
         cwd=str(ROOT),
         kernel_name="python3",
         progress_bar=False,
+        start_timeout=300,
     )
     assert set(records.runs(kept)["run"]) == {run.id for run in Run.grid(**parameters)}
