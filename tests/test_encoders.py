@@ -207,3 +207,24 @@ def test_encoders_that_are_not_alike_do_not_stack(complains):
         stack([make(), make(whiten=False)])
     with complains("encoders", "all their tensors matrices", "BatchNorm1d"):
         stack([nn.BatchNorm1d(3)])
+    with complains("encoders", "of layers that stack", "Linear"):
+        stack([nn.Linear(3, 2, bias=False)])
+    with complains("encoders", "(train others one by one)", "shared parameters"):
+        stack([nn.Sequential(mlp, mlp) for mlp in [MLP(3, 3, (), generator=generator_for(0, "w"))]])
+    slopes = [MLP(3, 2, (), slope=s, generator=generator_for(0, "w")) for s in (0.0, 0.1)]
+    with complains("encoders", "encoders built alike", "different MLP"):
+        stack(slopes)
+    activations = [nn.Sequential(slopes[0], part) for part in (nn.ReLU(), nn.Tanh())]
+    with complains("encoders", "encoders built alike", "different Sequential"):
+        stack(activations)
+
+
+def test_frozen_weights_stay_frozen_in_a_stack(complains):
+    encoders = [MLP(3, 2, (), generator=generator_for(i, "w")) for i in range(2)]
+    for encoder in encoders:
+        encoder.layers[0].bias.requires_grad_(False)
+    together = stack(encoders)
+    assert [weight.requires_grad for weight in together.parameters()] == [True, False]
+    encoders[0].requires_grad_(False)
+    with complains("encoders", "encoders built alike", "different MLP"):
+        stack(encoders)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import matplotlib as mpl
 import torch
@@ -41,11 +42,10 @@ def sheet(pictures: Tensor, columns: int, *, gap: int = 2) -> Tensor:
     n, _, height, width = pictures.shape
     rows = -(-n // columns)
     high, wide = height + gap, width + gap
-    page = torch.full((rows * high, columns * wide, 3), 255, dtype=torch.uint8)
-    for place, one in enumerate(pictures.cpu()):
-        top, left = place // columns * high, place % columns * wide
-        page[top : top + height, left : left + width] = one.permute(1, 2, 0)
-    return page[: rows * high - gap, : columns * wide - gap]
+    tiles = torch.full((rows * columns, 3, high, wide), 255, dtype=torch.uint8)
+    tiles[:n, :, :height, :width] = pictures
+    page = tiles.view(rows, columns, 3, high, wide).permute(0, 3, 1, 4, 2)
+    return page.reshape(rows * high, columns * wide, 3)[: rows * high - gap, : columns * wide - gap]
 
 
 def image_grid(
@@ -69,10 +69,6 @@ def image_grid(
     labels : sequence of str, optional
         Of single pictures, written into them at the lower left; an empty one for none.
 
-    Returns
-    -------
-    Figure
-
     Raises
     ------
     ValueError
@@ -85,22 +81,25 @@ def image_grid(
         if len(given) not in (0, count):
             raise invalid(name, f"{count} labels", len(given))
     axis = _bare(page, max(map(len, rows), default=0), bool(titles))
+    # places may be at the border, where texts would be clipped
+    write = partial(axis.annotate, textcoords="offset points", annotation_clip=False)
     ups, acrosses = height + GAP, width + GAP
+    plain = {"fontsize": SIZE}
     for number, text in enumerate(rows):
-        _write(axis, text, (0, number * ups + height / 2), (-5, 0), ha="right", va="center")
+        write(text, (0, number * ups + height / 2), (-5, 0), ha="right", va="center", **plain)
     for number, text in enumerate(titles):
-        _write(axis, text, (number * acrosses + width / 2, 0), (0, 2), ha="center", va="bottom")
+        place = number * acrosses + width / 2, 0
+        write(text, place, (0, 2), ha="center", va="bottom", **plain)
     outline = [patheffects.withStroke(linewidth=1.6, foreground="black", alpha=0.7)]
     inside = {"color": "white", "fontsize": SIZE - 2, "path_effects": outline}
     for number, text in enumerate(labels):
         row, column = divmod(number, columns)
-        corner = column * acrosses, row * ups + height
-        _write(axis, text, corner, (3, 3), ha="left", va="bottom", **inside)
+        write(text, (column * acrosses, row * ups + height), (3, 3), va="bottom", **inside)
     return axis.figure
 
 
 def _bare(page: Tensor, letters: int, titled: bool) -> Axes:
-    # a page without frame, with room for text at its left and above it
+    """Show a page without a frame, with room for text at its left and above it."""
     dpi = plt.rcParams["figure.dpi"]
     left = round((LETTER * letters + 0.06) * dpi) if letters else 0  # in whole pixels
     above = round(LINE * dpi) if titled else 0
@@ -110,14 +109,6 @@ def _bare(page: Tensor, letters: int, titled: bool) -> Axes:
     axis.imshow(page.numpy(), interpolation="none", aspect="auto")
     axis.axis("off")
     return axis
-
-
-def _write(
-    axis: Axes, text: str, place: tuple[float, float], shift: tuple[int, int], **style
-) -> None:
-    style = {"fontsize": SIZE} | style
-    how = {"textcoords": "offset points", "annotation_clip": False}  # places may be at the border
-    axis.annotate(text, place, shift, **how, **style)
 
 
 def diverging(values: Tensor, scale: Tensor | float) -> Tensor:

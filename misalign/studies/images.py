@@ -22,7 +22,7 @@ from misalign.provenance import modules_hash
 from misalign.rng import generator_for
 from misalign.run import Key, TrainedModel
 from misalign.studies.scores import Representations
-from misalign.training.loop import Recipe
+from misalign.training.recipe import Recipe
 from misalign.worlds.base import Factor
 from misalign.worlds.captions import TemplateCaptions
 from misalign.worlds.images import ImageWorld
