@@ -286,7 +286,7 @@ class Run:
 
         papermill sets any name that it is given and only logs one that the notebook does not
         know, so every value in the notebook's name space that papermill could have set must be a
-        field of `Run`.
+        field of `Run`. Names in capitals are constants that the notebook imported.
 
         Parameters
         ----------
@@ -308,6 +308,7 @@ class Run:
             for name, value in names.items()
             if isinstance(value, plain)
             and not name.startswith("_")
+            and not name.isupper()
             and name not in ("In", "Out", "record")
         }
         return cls.grid(**axes)
