@@ -10,7 +10,7 @@ import torch
 
 from misalign.metrics import binary_mcc, r2
 from misalign.probes.regression import LinearProbe, MLPProbe
-from misalign.records import IDENTITY, SCORES
+from misalign.records import SCORES
 
 if TYPE_CHECKING:
     from misalign.run import Key, Read, Run
@@ -65,7 +65,7 @@ def row(
     run: Run, modality: str, split: str, probe: str, key: Key, score: float, oracle: float | None
 ) -> dict[str, object]:
     """One score as a row of the records; its metric, R2 unless replaced, is the caller's."""
-    fields = {"run": run.id, **{field: getattr(run, field) for field in IDENTITY}}
+    fields = {"run": run.id, **run.identity}
     fields |= {"modality": modality, "split": split, "probe": probe}
     fields |= {"target": key[0], "factor": key[1], "metric": "r2"}
     return fields | {"score": round(score, 6), "oracle": oracle}

@@ -127,10 +127,10 @@ def completed(
             futures[future] = item
             done.add(future)
         future = next(done)
+        failure = future.exception()
         if future.cancelled():
             expected = "it to stay until the end"
             raise invalid("scheduler", expected, "no answer", ConnectionError)
-        failure = future.exception()
         yield futures.pop(future), failure if failure is not None else future.result()
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from misalign.errors import invalid
 
 LIBRARY = Path(__file__).resolve().parent
-_CHECKOUT = (LIBRARY.parent / "pyproject.toml").is_file() and (LIBRARY.parent / "notebooks").is_dir()
+_CHECKOUT = (LIBRARY.parent / "pyproject.toml").is_file() and (
+    LIBRARY.parent / "notebooks"
+).is_dir()
 ROOT = LIBRARY.parent if _CHECKOUT else Path()
 DATA_FILES = LIBRARY / "data"  # packaged tables
 NOTEBOOKS = ROOT / "notebooks"

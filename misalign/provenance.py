@@ -18,7 +18,11 @@ from misalign.paths import DATA_FILES, LIBRARY, RESULTS, ROOT
 from misalign.run import study_module
 
 SHARED = "misalign.experiment"  # from a run to its record, the same path for every study
-NEW = ("misalign/", "notebooks/", "sweeps/")  # where a file that git does not know may decide numbers
+NEW = (
+    "misalign/",
+    "notebooks/",
+    "sweeps/",
+)  # where a file that git does not know may decide numbers
 _LOADED = time.time()  # what is written later is not the code that this process runs
 
 
@@ -29,8 +33,8 @@ def code_hash(experiment: str) -> str:
     That is every module of the package that the study's module imports, directly or not, and
     whatever of the study's own distribution it imports. Of imports only new names count; comments,
     docstrings and layout do not, nor in which of those modules a definition stands, so a pure move
-    leaves records fresh. The hash depends on the minor version of Python, whose parser has its say in how code
-    is written out: compare hashes of one version only.
+    leaves records fresh. The hash depends on the minor version of Python, whose parser has its say
+    in how code is written out: compare hashes of one version only.
 
     Parameters
     ----------
@@ -43,7 +47,12 @@ def code_hash(experiment: str) -> str:
         12 characters, and a + if a file was written after this process had loaded the package: it
         may run the older code, so what it records never counts as recorded by the present one.
     """
-    return files_hash(closure(SHARED, study_module(experiment)))
+    return modules_hash(SHARED, study_module(experiment))
+
+
+def modules_hash(*modules: str) -> str:
+    """Hash of the code of modules and of what they import, as `code_hash`."""
+    return files_hash(closure(*modules))
 
 
 def files_hash(files: list[Path]) -> str:

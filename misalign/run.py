@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -69,6 +69,9 @@ class Study(Protocol):
         What these fields of a run may be.
     scales : mapping of str to object
         How much compute, by the scale's name; a scale has a `recipe`.
+
+    Two more attributes are optional: `options`, parameters of the study's own by name, with their
+    defaults, and `takes_bias`, whether a run may bring a `Bias` of its own.
     """
 
     name: str
@@ -160,9 +163,16 @@ def _add(made: Any, name: str | None = None) -> None:
     lacking = [key for key in needed if not hasattr(made, key)]
     if lacking:
         raise invalid("study", f"one with {', '.join(needed)}", f"none of {', '.join(lacking)}")
+    taken = [field.name for field in fields(Run) if field.name in _options(made)]
+    if taken:
+        raise invalid("study", "options that are no fields of Run", ", ".join(taken))
     if name not in (None, made.name):
         raise invalid("study", f"the name of its entry point, {name!r}", repr(made.name))
     _registered[made.name] = made
+
+
+def _options(of: Study) -> dict[str, object]:
+    return dict(getattr(of, "options", {}))
 
 
 def study_module(name: str) -> str:
@@ -187,47 +197,79 @@ class Run:
         initialised.
     latents : str, optional
         What depends on what, such as ``"independent"``, ``"dependent"`` or ``"graph"``.
-    bias : str, optional
-        Which table of settings, such as ``"selection"`` or ``"perturbation"``.
+    bias : str or Bias, optional
+        Which table of settings, such as ``"selection"`` or ``"perturbation"``; or one's own, in
+        studies that take any, such as ``"numerical"``.
     setting : int, optional
         1-based column of that table.
     seed : int, optional
         Decides world, training and probes.
     encoding_size : int, optional
         Width of the representations; by default the number of unbiased factors.
+    options : mapping of str to object, optional
+        Parameters that the study alone has: numbers and texts. Those not given are as the study has
+        them; kept as sorted pairs of name and value, see `option`.
 
     Raises
     ------
     ValueError
         For any value outside the above; the message names the field.
+
+    Examples
+    --------
+    >>> from misalign import Bias, Run
+    >>> Run(setting=4, seed=1).encoding_size
+    4
+    >>> Run(bias=Bias(3, selected=(1, 3), perturbed=(3,))).resolved_bias.unbiased
+    (1,)
     """
 
     experiment: str = "numerical"
     scale: str = "laptop"
     variant: str = ""
     latents: str = "independent"
-    bias: str = "selection"
+    bias: str | Bias = "selection"
     setting: int = 1
     seed: int = 0
     encoding_size: int | None = None
+    options: Mapping[str, object] | tuple[tuple[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         ours = study(self.experiment)
         for name, known in (("variant", ours.variants), ("latents", ours.latents)):
-            value = getattr(self, name)
-            listed = ", ".join(map(repr, known))
-            if value not in known:
-                raise invalid(name, f"one of {listed}", repr(value))
+            if getattr(self, name) not in known:
+                listed = ", ".join(map(repr, known))
+                raise invalid(name, f"one of {listed}", repr(getattr(self, name)))
         if not isinstance(self.scale, str):
             raise invalid("scale", "one name", repr(self.scale))
-        scales = ", ".join(ours.scales)
         if self.scale not in ours.scales:
-            raise invalid("scale", f"one of {scales}", repr(self.scale))
-        check_int("seed", self.seed, 0)
-        unbiased = ours.bias(self.bias, self.setting).unbiased
-        if self.encoding_size is None:
-            object.__setattr__(self, "encoding_size", len(unbiased))
-        check_int("encoding_size", self.encoding_size, 1)
+            raise invalid("scale", f"one of {', '.join(ours.scales)}", repr(self.scale))
+        if isinstance(self.bias, Mapping):
+            self._set("bias", Bias(**self.bias))
+        if isinstance(self.bias, Bias) and not getattr(ours, "takes_bias", False):
+            raise invalid("bias", f"the name of a table of {ours.name}", repr(self.bias))
+        bias = self.resolved_bias  # looks the setting up
+        self._set("setting", check_int("setting", self.setting, 1))
+        if isinstance(self.bias, Bias) and self.setting != 1:
+            raise invalid("setting", "1 with a bias of one's own", self.setting)
+        self._set("seed", check_int("seed", self.seed, 0))
+        size = len(bias.unbiased) if self.encoding_size is None else self.encoding_size
+        self._set("encoding_size", check_int("encoding_size", size, 1))
+        self._set("options", self._checked(dict(self.options), _options(ours)))
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @staticmethod
+    def _checked(given: dict[str, Any], known: dict[str, object]) -> tuple[tuple[str, object], ...]:
+        """Options of a run, sorted, numpy's numbers as Python's."""
+        for name, value in given.items():
+            if name not in known:
+                raise invalid("options", f"some of {', '.join(known) or 'none'}", name)
+            given[name] = value = getattr(value, "item", lambda value=value: value)()
+            if not isinstance(value, bool | int | float | str | None):
+                raise invalid(name, "a number or a text", repr(value))
+        return tuple(sorted((known | given).items()))
 
     @property
     def study(self) -> Study:
@@ -240,19 +282,54 @@ class Run:
         return self.study.scales[self.scale]
 
     @property
+    def resolved_bias(self) -> Bias:
+        """What captions omit and perturb: the run's own bias, or a setting of its study."""
+        own = isinstance(self.bias, Bias)
+        return self.bias if own else self.study.bias(self.bias, self.setting)
+
+    def option(self, name: str) -> Any:
+        """Value of one of the study's own parameters."""
+        return dict(self.options)[name]
+
+    @property
     def trains(self) -> bool:
         """Whether the run's encoders are trained; those of a control are not."""
         return self.variant not in CONTROLS
 
+    def as_dict(self) -> dict[str, object]:
+        """Every field and every option, by name: what `grid` makes the run of."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return named | dict(named.pop("options"))
+
     @property
     def parameters(self) -> str:
-        """The fields as JSON, keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """The fields as JSON, keys sorted; options only where they are not the study's defaults."""
+        named = {name: plain(value) for name, value in self.as_dict().items()}
+        for name, default in _options(self.study).items():
+            if named[name] == default:
+                del named[name]
+        return json.dumps(named, sort_keys=True)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """The fields as columns of records: a bias of one's own, and options, are told in text."""
+        named = json.loads(self.parameters)
+        options = {name: named.pop(name) for name in dict(self.options) if name in named}
+        del named["experiment"]
+        told = [f"{name}={value}" for name, value in options.items()]
+        if isinstance(self.bias, Bias):
+            named["bias"] = " ".join(f"{name}={value}" for name, value in named["bias"].items())
+        return named | {"variant": " ".join([self.variant, *told]).strip()}
 
     @property
     def id(self) -> str:
         """Hash of the fields, 12 characters."""
         return hashlib.sha256(self.parameters.encode()).hexdigest()[:12]
+
+    @classmethod
+    def from_parameters(cls, parameters: str) -> Run:
+        """Make a run again from its `parameters`."""
+        return cls.grid(**json.loads(parameters))[0]
 
     @classmethod
     def grid(cls, **axes: object) -> list[Run]:
@@ -261,7 +338,7 @@ class Run:
         Parameters
         ----------
         **axes
-            Fields of a run; a list makes an axis of several values.
+            Fields of a run, and options of its study; a list makes an axis of several values.
 
         Returns
         -------
@@ -273,15 +350,23 @@ class Run:
         ValueError
             For an unknown field, an empty axis, or a value that `Run` refuses.
         """
-        known = [field.name for field in fields(cls)]
-        unknown = [name for name in axes if name not in known]
-        if unknown:
-            raise invalid("parameters", f"some of {', '.join(known)}", ", ".join(unknown))
-        for name, values in axes.items():
-            if values == []:
-                raise invalid(name, "at least one value", "an empty list")
         values = [axis if isinstance(axis, list) else [axis] for axis in axes.values()]
-        return [cls(**dict(zip(axes, point, strict=True))) for point in itertools.product(*values)]
+        for name, axis in zip(axes, values, strict=True):
+            if not axis:
+                raise invalid(name, "at least one value", "an empty list")
+        named = [dict(zip(axes, point, strict=True)) for point in itertools.product(*values)]
+        studies = {point.get("experiment", cls.experiment) for point in named}
+        own = {name for experiment in studies for name in _options(study(experiment))}
+        known = [field.name for field in fields(cls)]
+        unknown = [name for name in axes if name not in known and name not in own]
+        if unknown:
+            listed = ", ".join([*known, *sorted(own)])
+            raise invalid("parameters", f"some of {listed}", ", ".join(unknown))
+        runs = []
+        for point in named:
+            options = {name: point.pop(name) for name in own & set(point)}
+            runs.append(cls(**point, options=options | dict(point.pop("options", ()))))
+        return runs
 
     @classmethod
     def from_notebook(cls, names: Mapping[str, object]) -> list[Run]:
@@ -305,12 +390,20 @@ class Run:
         ValueError
             As in `grid`.
         """
-        plain = bool | int | float | str | list | tuple | dict | None
+        simple = bool | int | float | str | list | tuple | dict | None
         axes = {
             name: value
             for name, value in names.items()
-            if isinstance(value, plain)
+            if isinstance(value, simple)
             and not name.startswith("_")
             and name not in ("In", "Out", "record")
         }
         return cls.grid(**axes)
+
+
+def plain(value: object) -> object:
+    """Value of a run's field as JSON and papermill take it: a `Bias` as what it is made of."""
+    if not isinstance(value, Bias):
+        return value
+    made_of = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
+    return {name: given for name, (given, default) in made_of.items() if given != default}
