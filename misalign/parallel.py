@@ -95,21 +95,8 @@ def completed(
     What is appended to `todo` meanwhile is done, too. Dask itself starts a call again, up to three
     times, when its worker dies; then it gives up whatever waited on that worker: `KilledWorker`.
 
-    Parameters
-    ----------
-    client : Client
-        See `connected`.
-    call : callable
-        What workers do; they import its module.
-    todo : deque
-        Items, which stay here; empty in the end.
-    plain : callable
-        Makes an item the tuple of arguments that is sent.
-
-    Yields
-    ------
-    tuple of (item, object)
-        As soon as a call ends: its item, and its result or exception.
+    Items stay here; `plain` makes one the tuple of arguments that is sent to a worker. Each comes
+    with its result or exception as soon as its call ends.
 
     Raises
     ------

@@ -104,23 +104,10 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def study(name: str) -> Study:
-    """Look a study up by its name.
+    """Look a study up by its name; a ValueError for an unknown one lists those that are known.
 
-    Parameters
-    ----------
-    name : str
-        Of the package's own, such as ``"numerical"``, of one that an installed distribution
-        offers as an entry point of the group ``misalign.studies``, or of one registered by
-        `register_study`.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    ValueError
-        For an unknown name; the message lists the known ones.
+    They are the package's own, such as ``"numerical"``, those that installed distributions offer as
+    entry points of the group ``misalign.studies``, and those of `register_study`.
     """
     if not (isinstance(name, str) and name in _registered):
         points = _entry_points()
@@ -173,6 +160,20 @@ def _add(made: Any, name: str | None = None) -> None:
 
 def _options(of: Study) -> dict[str, object]:
     return dict(getattr(of, "options", {}))
+
+
+def _completed(given: dict[str, Any], known: dict[str, object]) -> tuple[tuple[str, object], ...]:
+    """Options of a run, sorted; those that are not given as the study has them."""
+    for name, value in given.items():
+        if name not in known:
+            raise invalid("options", f"some of {', '.join(known) or 'none'}", name)
+        if hasattr(value, "item"):  # a number of numpy's
+            value = value.item()
+        if not isinstance(value, bool | int | float | str | None):
+            raise invalid(name, "a number or a text", repr(value))
+        # 2 and 2.0 are one run
+        known[name] = float(value) if isinstance(known[name], float) else value
+    return tuple(sorted(known.items()))
 
 
 def study_module(name: str) -> str:
@@ -255,21 +256,10 @@ class Run:
         self._set("seed", check_int("seed", self.seed, 0))
         size = len(bias.unbiased) if self.encoding_size is None else self.encoding_size
         self._set("encoding_size", check_int("encoding_size", size, 1))
-        self._set("options", self._checked(dict(self.options), _options(ours)))
+        self._set("options", _completed(dict(self.options), _options(ours)))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-    @staticmethod
-    def _checked(given: dict[str, Any], known: dict[str, object]) -> tuple[tuple[str, object], ...]:
-        """Options of a run, sorted, numpy's numbers as Python's."""
-        for name, value in given.items():
-            if name not in known:
-                raise invalid("options", f"some of {', '.join(known) or 'none'}", name)
-            given[name] = value = getattr(value, "item", lambda value=value: value)()
-            if not isinstance(value, bool | int | float | str | None):
-                raise invalid(name, "a number or a text", repr(value))
-        return tuple(sorted((known | given).items()))
 
     @property
     def study(self) -> Study:
@@ -304,22 +294,22 @@ class Run:
     @property
     def parameters(self) -> str:
         """The fields as JSON, keys sorted; options only where they are not the study's defaults."""
-        named = {name: plain(value) for name, value in self.as_dict().items()}
-        for name, default in _options(self.study).items():
-            if named[name] == default:
-                del named[name]
-        return json.dumps(named, sort_keys=True)
+        defaults = _options(self.study)
+        named = self.as_dict().items()
+        told = {k: plain(v) for k, v in named if k not in defaults or v != defaults[k]}
+        return json.dumps(told, sort_keys=True)
 
     @property
     def identity(self) -> dict[str, object]:
         """The fields as columns of records: a bias of one's own, and options, are told in text."""
-        named = json.loads(self.parameters)
-        options = {name: named.pop(name) for name in dict(self.options) if name in named}
-        del named["experiment"]
-        told = [f"{name}={value}" for name, value in options.items()]
+        named, defaults = self.as_dict(), _options(self.study)
+        changed = [f"{name}={value}" for name, value in self.options if value != defaults[name]]
+        named["variant"] = " ".join([self.variant, *changed]).strip()
         if isinstance(self.bias, Bias):
-            named["bias"] = " ".join(f"{name}={value}" for name, value in named["bias"].items())
-        return named | {"variant": " ".join([self.variant, *told]).strip()}
+            named["bias"] = " ".join(f"{name}={value}" for name, value in plain(self.bias).items())
+        return {
+            name: value for name, value in named.items() if name not in ("experiment", *defaults)
+        }
 
     @property
     def id(self) -> str:
@@ -362,11 +352,10 @@ class Run:
         if unknown:
             listed = ", ".join([*known, *sorted(own)])
             raise invalid("parameters", f"some of {listed}", ", ".join(unknown))
-        runs = []
         for point in named:
             options = {name: point.pop(name) for name in own & set(point)}
-            runs.append(cls(**point, options=options | dict(point.pop("options", ()))))
-        return runs
+            point["options"] = options | dict(point.get("options", ()))
+        return [cls(**point) for point in named]
 
     @classmethod
     def from_notebook(cls, names: Mapping[str, object]) -> list[Run]:
@@ -384,11 +373,7 @@ class Run:
         Returns
         -------
         list of Run
-
-        Raises
-        ------
-        ValueError
-            As in `grid`.
+            As of `grid`, which also refuses what `Run` does not know.
         """
         simple = bool | int | float | str | list | tuple | dict | None
         axes = {
@@ -405,5 +390,6 @@ def plain(value: object) -> object:
     """Value of a run's field as JSON and papermill take it: a `Bias` as what it is made of."""
     if not isinstance(value, Bias):
         return value
-    made_of = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
-    return {name: given for name, (given, default) in made_of.items() if given != default}
+    made_of = {field.name: getattr(value, field.name) for field in fields(value)}
+    defaults = {field.name: field.default for field in fields(value)}
+    return {name: given for name, given in made_of.items() if given != defaults[name]}

@@ -37,9 +37,7 @@ CHECKOUT = "the project's own in a checkout of it (see its README)"
 @click.option("--slurm", is_flag=True, help="Use jobs of Slurm.")
 @click.option("--timeout", type=COUNT, help="Most seconds that a cell of a notebook may take.")
 @click.option("--notebooks/--no-notebooks", default=True, help="Execute by papermill, or here.")
-@click.option(
-    "--import", "modules", multiple=True, help="Import this module, with studies of yours."
-)
+@click.option("--import", "modules", multiple=True, help="Import this module, for its studies.")
 @click.option("--allow-dirty", is_flag=True, help="Record though files differ from the commit.")
 @click.option("--device", help="Where to train, with --no-notebooks [default: cpu].")
 @click.pass_context
@@ -87,29 +85,15 @@ def _check(options: dict[str, Any]) -> None:
 def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
     """Carry sweeps out, or only say what is to do; returns how many runs failed."""
     from misalign import parallel
-    from misalign.provenance import expect_clean
     from misalign.sweeps import runner
-    from misalign.sweeps.grid import Sweep
-    from misalign.sweeps.worker import expect_template, preamble
 
     folder, slurm, dry_run = (options[name] for name in ("results", "slurm", "dry_run"))
+    device = options["device"] or "cpu"
     if options["scheduler"] or (options["notebooks"] and not dry_run):
         parallel.expect_installed(slurm)
-    plans = [Sweep.read(file, options["scale"]) for file in files]
-    for plan in plans if options["notebooks"] else ():
-        expect_template(plan.notebook, plan.runs)
-    wanted = [(p, p.missing(folder) + (p.stale(folder) if options["stale"] else [])) for p in plans]
-    first = {run: plan for plan, runs in reversed(wanted) for run in runs}
-    todo, dirty = [], options["allow_dirty"]
-    shared = (options["runs_per_notebook"], options["timeout"], preamble(options["modules"], dirty))
-    for plan, runs in wanted:
-        todo += runner.tasks(plan, [run for run in runs if first[run] is plan], folder, *shared)
-    device = options["device"] or "cpu"
+    wanted, todo = _planned(files, options)
     if todo and not dry_run:
-        if not dirty:
-            expect_clean(folder)
-        expect_writable("results", folder)
-        expect_writable("executed notebooks", EXECUTED)
+        _expect_room(options)
     with ExitStack() as stack:
         client, workers = None, 1
         if options["scheduler"]:
@@ -127,9 +111,39 @@ def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
             return 0
         if todo and options["notebooks"]:
             client = client or stack.enter_context(parallel.connected(None, slurm, workers))
-        if client:
-            return _follow(runner.run_on_dask(todo, client), todo)
-        return _follow(runner.run_local(todo, device, dirty), todo)
+        here = runner.run_local(todo, device, options["allow_dirty"])
+        return _follow(runner.run_on_dask(todo, client) if client else here, todo)
+
+
+def _planned(
+    files: tuple[Path, ...], options: dict[str, Any]
+) -> tuple[list[tuple[Sweep, list[Run]]], list[Task]]:
+    """What is to do of each sweep, and all of it as tasks, each run once."""
+    from misalign.sweeps.grid import Sweep
+    from misalign.sweeps.runner import tasks
+    from misalign.sweeps.worker import expect_template, preamble
+
+    plans = [Sweep.read(file, options["scale"]) for file in files]
+    for plan in plans if options["notebooks"] else ():
+        expect_template(plan.notebook, plan.runs)
+    folder, stale = options["results"], options["stale"]
+    wanted = [(p, p.missing(folder) + (p.stale(folder) if stale else [])) for p in plans]
+    first = {run: plan for plan, runs in reversed(wanted) for run in runs}
+    code = preamble(options["modules"], options["allow_dirty"])
+    shared = (folder, options["runs_per_notebook"], options["timeout"], code)
+    fresh = [(plan, [run for run in runs if first[run] is plan]) for plan, runs in wanted]
+    return wanted, [task for plan, runs in fresh for task in tasks(plan, runs, *shared)]
+
+
+def _expect_room(options: dict[str, Any]) -> None:
+    """Refuse to record where it cannot be, or from files that no commit holds."""
+    from misalign.provenance import expect_clean
+
+    if not options["allow_dirty"]:
+        expect_clean(options["results"])
+    expect_writable("results", options["results"])
+    if options["notebooks"]:
+        expect_writable("executed notebooks", EXECUTED)
 
 
 def _follow(outcomes: Iterator[Outcome], todo: list[Task]) -> int:

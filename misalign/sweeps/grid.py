@@ -17,6 +17,7 @@ module is the plan; `misalign.sweeps.runner` executes it.
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,8 +124,8 @@ class Sweep:
 
     def _recorded(self, folder: Path) -> dict[str, str]:
         # reading the scores here also finds a damaged file before anything is trained
-        tables = [recorded(name, folder) for name in {run.experiment for run in self.runs}]
-        return {run: code for table in tables for run, code in table.items()}
+        experiments = {run.experiment for run in self.runs}
+        return dict(ChainMap(*(recorded(name, folder) for name in experiments)))
 
     def scores(self, folder: Path = RESULTS) -> pd.DataFrame:
         """Read the scores of these runs and of no others.

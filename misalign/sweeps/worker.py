@@ -33,18 +33,6 @@ def expect_template(notebook: Path | None, runs: Iterable[Run]) -> None:
 
     papermill sets any name and only logs one that the notebook does not know. Without papermill,
     which then cannot execute it either, only the file itself is looked for.
-
-    Parameters
-    ----------
-    notebook : Path or None
-        An .ipynb file, if there is one.
-    runs : iterable of Run
-        What it is to execute.
-
-    Raises
-    ------
-    ValueError
-        "NOTEBOOK: expected LACKING NAMES, got NAMES THAT ARE SET", and the like.
     """
     if notebook is None:
         raise invalid("notebook", "one in the sweep file, or --no-notebooks", "none")
