@@ -7,6 +7,7 @@ says there.
 
 from __future__ import annotations
 
+import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,8 +139,7 @@ def _load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=list(columns))
     content = path.read_bytes()
-    if not content.endswith(b"\n"):
-        raise _damaged(path, content.count(b"\n") + 1, "a whole row", "one that is cut")
+    _expect_rows(path, content.decode("utf-8", errors="replace"))
     empty = {"oracle": [""], "loss": [""]}  # the only numbers that may be unknown
     types = TEXT | {"score": float, "oracle": float}
     try:
@@ -153,15 +153,26 @@ def _load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if missing:
         raise invalid(str(path), f"columns {', '.join(columns)}", f"none named {missing}")
     table = table[list(columns)]
-    cut = table.drop(columns=[*empty], errors="ignore").isna().any(axis=1).to_numpy()
-    if cut.any():
-        raise _damaged(path, cut.argmax() + 2, "a whole row", "one that is cut")
-    key = ["run"] if columns is RUNS else [*SCORES[:-2]]
-    again = table.duplicated(key).to_numpy()
+    again = table.duplicated(["run"] if columns is RUNS else [*SCORES[:-2]]).to_numpy()
     if again.any():
-        got = f"run {table['run'][again.argmax()]} again"
-        raise _damaged(path, again.argmax() + 2, "a row that is there once", got)
+        run, line = table["run"][again.argmax()], int(again.argmax()) + 2
+        raise _damaged(path, line, "a row that is there once", f"run {run} again")
     return table
+
+
+def _expect_rows(path: Path, text: str) -> None:
+    """Raise a one-line error where a row is cut, as by a full disk, or is none, as after a merge.
+
+    pandas takes a row that is cut for one that ends with empty values.
+    """
+    if not text.endswith("\n"):
+        raise _damaged(path, text.count("\n") + 1, "a whole row", "one that is cut")
+    rows = csv.reader(io.StringIO(text))
+    header = next(rows)
+    for row in rows:
+        if len(row) != len(header) or row == header:
+            got = "a second header" if row == header else f"{len(row)} values"
+            raise _damaged(path, rows.line_num, f"a whole row of {len(header)} values", got)
 
 
 def _damaged(path: Path, line: int, expected: str, got: str) -> Exception:
