@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from misalign.errors import invalid
-from misalign.paths import NOTEBOOKS, ROOT
+from misalign.paths import ROOT
 from misalign.records import recorded
 from misalign.run import Run, study_module
 
@@ -37,8 +37,9 @@ def expect_template(notebook: Path | None, runs: Iterable[Run]) -> None:
     if notebook is None:
         raise invalid("notebook", "one in the sweep file, or --no-notebooks", "none")
     if not notebook.exists():
-        known = ", ".join(sorted(file.stem for file in NOTEBOOKS.glob("*.ipynb") if _takes(file)))
-        raise invalid("notebook", f"a path, or one of {known or 'none'}", notebook.stem)
+        known = sorted(file.stem for file in notebook.parent.glob("*.ipynb") if _takes(file))
+        expected = f"a path, or one of {', '.join(known)}" if known else "the path of a notebook"
+        raise invalid("notebook", expected, notebook.stem)
     try:
         from papermill import inspect_notebook
     except ImportError:
