@@ -100,7 +100,8 @@ class Study(Protocol):
 
 def _entry_points() -> dict[str, EntryPoint]:
     own = {name: EntryPoint(name, f"{GROUP}.{at}", GROUP) for name, at in STUDIES.items()}
-    return {point.name: point for point in entry_points(group=GROUP)} | own
+    others = entry_points(group=GROUP)
+    return own | {point.name: point for point in others if point.name not in own}
 
 
 def study(name: str) -> Study:
