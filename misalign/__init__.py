@@ -19,13 +19,15 @@ _WHERE = {
     "Record": "misalign.records",
     "Run": "misalign.run",
     "World": "misalign.worlds.base",
+    "check_world": "misalign.worlds.check",
+    "evaluate": "misalign.evaluation",
     "execute": "misalign.experiment",
     "execute_all": "misalign.experiment",
     "oracle": "misalign.theory.oracle",
     "register_study": "misalign.run",
     "train": "misalign.training.loop",
 }
-__all__ = [*_WHERE]  # noqa: PLE0604
+__all__ = [*_WHERE]
 __version__ = "0.1.0"
 
 

@@ -1,76 +1,284 @@
-"""How representations are read, in every study: probes fitted to targets, scores as rows."""
+"""The one scorer: representations of any encoder, read by probes, against any factors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+from torch.nn import functional
 
-from misalign.metrics import binary_mcc, r2
+from misalign.errors import check_int, invalid
+from misalign.metrics import multiclass_mcc, r2
+from misalign.probes.base import HIDDEN, as_samples
+from misalign.probes.classification import Classifier
 from misalign.probes.regression import LinearProbe, MLPProbe
-from misalign.records import SCORES
+from misalign.rng import generator_for
+from misalign.worlds.base import Factor
 
 if TYPE_CHECKING:
-    from misalign.run import Key, Read, Run
+    from misalign.run import Key
+
+PROBES = ("linear", "nonlinear")
+CIRCLE = "r2_circle"  # metric: mean R2 of a circular factor's cosine and sine
+KINDS = ("continuous", "discrete")
+VALUES = 50  # whole numbers of at most so many values are taken for classes
+LEAST = 20  # samples to evaluate on
+ORACLE = "the unbiased factors"  # read as if they were a representation
 
 
-def probed(
-    probe: LinearProbe | MLPProbe,
-    modality: str,
-    keys: list[Key],
-    samples: Mapping[str, Read],
-    binary: str = "",
-) -> dict[str, dict[Key, float]]:
-    """Fit a probe to targets, and score it by split and target.
+class Reader:
+    """Probes of one kind for all factors: discrete ones score MCC, continuous ones R2.
 
     Parameters
     ----------
-    probe : LinearProbe or MLPProbe
-        Fitted here to the split ``"fit"``.
-    modality : {"image", "text"}
-        Representation to read.
-    keys : list of (str, str)
-        Targets to read; a target of classes comes last.
-    samples : mapping of str to (dict, dict)
-        Representations and targets by split; every split but ``"fit"`` is scored.
-    binary : str, optional
-        Factor that holds classes 0 and 1; scored by MCC, all others by R2.
+    probe : {"linear", "nonlinear"}
+        Least squares and logistic regression, or two-layer perceptrons.
+    steps : int
+        Of training, where there is any.
+    generator : torch.Generator
+        Source of everything that is drawn, on the representation's device.
+    circular : collection of str, optional
+        Factors whose values 0 and 1 are the same, such as hues; they also score `CIRCLE`.
+    ridge : bool, optional
+        Of `LinearProbe`.
+    """
+
+    def __init__(
+        self,
+        probe: str,
+        steps: int,
+        *,
+        generator: torch.Generator,
+        circular: Collection[str] = (),
+        ridge: bool = False,
+    ) -> None:
+        if probe not in PROBES:
+            raise invalid("probe", f"one of {', '.join(PROBES)}", repr(probe))
+        deep = probe == "nonlinear"
+        self.classifier = Classifier(steps, HIDDEN if deep else 0, generator=generator)
+        self.regression = MLPProbe(steps, generator=generator) if deep else LinearProbe(ridge)
+        self.circular = circular
+
+    def fit(
+        self, z: Tensor, targets: Mapping[Key, Tensor], factors: Mapping[Key, Factor]
+    ) -> Reader:
+        """Fit probes to targets of shape (n, dimension), of the kinds that `factors` tell."""
+        self.classes = [key for key in targets if factors[key].kind == "discrete"]
+        self.numbers = [key for key in targets if key not in self.classes]
+        if self.classes:
+            labels = torch.cat([targets[key] for key in self.classes], 1)
+            self.classifier.fit(z, labels, [factors[key].size for key in self.classes])
+        if self.numbers:
+            columns = self._columns(targets)
+            self.sizes = {name: column.shape[1] for name, column in columns.items()}
+            self.regression.fit(z, torch.cat([*columns.values()], 1))
+        return self
+
+    def score(self, z: Tensor, targets: Mapping[Key, Tensor]) -> dict[tuple[Key, str], float]:
+        """Score other samples by target and metric, a factor of several dimensions by its mean."""
+        found = {}
+        if self.classes:
+            guesses = dict(zip(self.classes, self.classifier.predict(z).mT, strict=True))
+            for key in [key for key in guesses if key in targets]:
+                found[key, "mcc"] = multiclass_mcc(targets[key][:, 0].long(), guesses[key])
+        if self.numbers:
+            parts = self.regression.predict(z).split([*self.sizes.values()], 1)
+            predicted = dict(zip(self.sizes, parts, strict=True))
+            for name, truth in self._columns(targets).items():
+                found[name] = r2(truth, predicted[name]).mean().item()
+        return found
+
+    def importance(self) -> dict[Key, Tensor]:
+        """Weight of every dimension of z in a linear probe of each factor, shape (size,)."""
+        found: dict[Key, Tensor] = {}
+        if isinstance(self.regression, MLPProbe):
+            return found
+        if self.classes:
+            weight = self.classifier.weights[0][:, :-1].abs().sum(2)
+            found = dict(zip(self.classes, weight, strict=True))
+        if self.numbers:
+            weight = self.regression.weight.abs() * self.regression.spread[:, None]
+            parts = weight.split([*self.sizes.values()], 1)
+            found |= {key: part.sum(1) for (key, _), part in zip(self.sizes, parts, strict=True)}
+        return found
+
+    def _columns(self, targets: Mapping[Key, Tensor]) -> dict[tuple[Key, str], Tensor]:
+        """Columns of continuous targets, then cosines and sines of circular ones."""
+        there = {key: targets[key] for key in self.numbers if key in targets}
+        turns = {key: 2 * math.pi * y for key, y in there.items() if key[1] in self.circular}
+        circles = {(key, CIRCLE): torch.cat([y.cos(), y.sin()], 1) for key, y in turns.items()}
+        return {(key, "r2"): y for key, y in there.items()} | circles
+
+
+def evaluate(
+    representations: ArrayLike | Tensor | Mapping[str, ArrayLike | Tensor],
+    factors: Mapping[str, ArrayLike | Tensor] | pd.DataFrame,
+    *,
+    unbiased: Iterable[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    splits: int = 5,
+    test_share: float = 0.25,
+    steps: int = 1_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score any encoder's representations against any factors.
+
+    Samples are shuffled and split anew several times. Least squares (with the ridge that leave-one-
+    out errors choose), logistic regression and two-layer perceptrons are fitted to one part and
+    scored on the other. A column of pure noise, ``noise``, stands beside the factors: it should
+    score about 0.
+
+    Parameters
+    ----------
+    representations : array_like, Tensor, or mapping of str to these
+        Shape (n, size), any type of numbers; several ones by name, row i of all being one sample.
+    factors : mapping of str to array_like or Tensor, or DataFrame
+        What was there: by name, shape (n,), or (n, dimension) for continuous ones.
+    unbiased : iterable of str, optional
+        Factors that the captions neither omit nor perturb, I_rho^c. Theorem 4.1 says that the
+        representation holds these and nothing else, so the best score of any factor is that of the
+        best prediction from them: the column `oracle`, by the same perceptrons.
+    kinds : mapping of str to {"continuous", "discrete"}, optional
+        Of factors whose kind is not told right by their type: text, booleans and whole numbers of
+        at most 50 values are discrete.
+    splits : int, optional
+        How often samples are split.
+    test_share : float, optional
+        Share of the samples that are scored, in (0, 1).
+    steps : int, optional
+        Training of a perceptron.
+    seed : int, optional
+        Decides splits and probes.
 
     Returns
     -------
-    dict of str to dict
-        Scores by split; a factor of several dimensions scores its mean.
+    DataFrame
+        One row a representation, probe and factor: `representation`, `probe`, `factor`, `metric`
+        (R2, or MCC of a discrete factor), the mean `score` over splits and its standard deviation
+        `spread`, `oracle`, and for linear probes `completeness`: 1 if one dimension holds all of a
+        factor, 0 if all do alike (Eastwood and Williams, 2018).
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not match, numbers that are not finite, unknown names, or fewer than 20
+        samples; the message names the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> shape, size = rng.integers(3, size=500), rng.normal(size=500)
+    >>> z = np.c_[size, size**3]  # an encoder that knows the size
+    >>> scores = evaluate(z, {"shape": shape, "size": size}, unbiased=["size"], splits=2, steps=200)
+    >>> linear = scores[scores["probe"] == "linear"].set_index("factor")
+    >>> (linear["score"] > 0.9).to_dict()
+    {'shape': False, 'size': True, 'noise': False}
     """
-    columns = {split: [targets[key] for key in keys] for split, (_, targets) in samples.items()}
-    sizes = [part.shape[1] for part in columns["fit"]]
-    y = {split: torch.cat(parts, 1) for split, parts in columns.items()}
-    labels = [sum(sizes) - 1] if binary and keys[-1][1] == binary else []
-    options = {"labels": labels} if labels else {}
-    probe.fit(samples["fit"][0][modality], y["fit"], **options)
-    found = {}
-    for split in samples:
-        if split == "fit":
+    named = representations if isinstance(representations, Mapping) else {"z": representations}
+    z = {name: as_samples("representations", one) for name, one in named.items()}
+    counts = [len(one) for one in z.values()]
+    if len(set(counts)) != 1 or counts[0] < LEAST:
+        raise invalid("representations", f"at least {LEAST} samples, as many of each", counts)
+    if not 0 < test_share < 1:
+        raise invalid("test_share", "a share above 0 and below 1", test_share)
+    like = next(iter(z.values()))
+    targets, known = _as_targets(factors, kinds or {}, like)
+    block = [("", name) for name in unbiased or ()]
+    if stray := [name for _, name in block if ("", name) not in known]:
+        raise invalid("unbiased", f"some of {', '.join(factors)}", ", ".join(map(str, stray)))
+    noise = torch.randn(len(like), 1, generator=generator_for(seed, "noise"))
+    targets["", "noise"], known["", "noise"] = noise.to(like.device), Factor("noise")
+    if block:
+        z[ORACLE] = torch.cat([_as_input(targets[key], known[key]) for key in block], 1)
+    rows = []
+    for split in range(check_int("splits", splits, 1)):
+        order = torch.randperm(len(like), generator=generator_for(seed, "split", split))
+        test = round(test_share * len(like))
+        parts = order[test:].to(like.device), order[:test].to(like.device)
+        for name, one in z.items():
+            for probe in PROBES[name == ORACLE :]:
+                generator = generator_for(seed, "probes", split, probe, device=like.device)
+                reader = Reader(probe, steps, generator=generator, ridge=True)
+                for found in _scores(reader, one, targets, known, *parts):
+                    rows.append({"representation": name, "probe": probe, **found})
+    return _summary(pd.DataFrame(rows), [name for _, name in block])
+
+
+def _scores(
+    reader: Reader,
+    z: Tensor,
+    targets: dict[Key, Tensor],
+    factors: dict[Key, Factor],
+    fit: Tensor,
+    test: Tensor,
+) -> Iterator[dict[str, object]]:
+    """Fit a reader to some rows and score it on others, by factor."""
+    reader.fit(z[fit], {key: y[fit] for key, y in targets.items()}, factors)
+    weights = reader.importance()
+    for (key, metric), score in reader.score(
+        z[test], {key: y[test] for key, y in targets.items()}
+    ).items():
+        complete = math.nan
+        if key in weights and z.shape[1] > 1:
+            share = weights[key] / weights[key].sum().clamp_min(1e-12)
+            complete = 1 + (torch.xlogy(share, share).sum() / math.log(len(share))).item()
+        yield {"factor": key[1], "metric": metric, "score": score, "completeness": complete}
+
+
+def _as_targets(
+    factors: Mapping[str, ArrayLike | Tensor] | pd.DataFrame, kinds: Mapping[str, str], like: Tensor
+) -> tuple[dict[Key, Tensor], dict[Key, Factor]]:
+    """Factors as columns of numbers or of classes, and what kind each is."""
+    if stray := [name for name in kinds if name not in factors or kinds[name] not in KINDS]:
+        expected = f"{' or '.join(KINDS)} for some of {', '.join(map(str, factors))}"
+        raise invalid("kinds", expected, ", ".join(f"{name}: {kinds[name]}" for name in stray))
+    targets, known = {}, {}
+    for name in factors:
+        values = factors[name]
+        values = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+        if values.ndim not in (1, 2) or len(values) != len(like):
+            raise invalid(f"factors: {name}", f"{len(like)} values", f"shape {values.shape}")
+        numbers = values.dtype.kind in "fiu"
+        whole = values.dtype.kind != "f" and len(np.unique(values.astype(str))) <= VALUES
+        kind = kinds.get(name, "discrete" if not numbers or whole else "continuous")
+        if kind == "continuous":
+            y = as_samples(f"factors: {name}", values.astype(np.float64), like).float()
+            targets["", name], known["", name] = y, Factor(name, kind, y.shape[1])
             continue
-        prediction = probe.predict(samples[split][0][modality])
-        values = r2(y[split], prediction)
-        values[labels] = binary_mcc(y[split], prediction > 0)[labels].to(values.dtype)
-        means = [part.mean().item() for part in values.split(sizes)]
-        found[split] = dict(zip(keys, means, strict=True))
-    return found
+        if pd.isna(values).any() or values.size != len(like):
+            raise invalid(
+                f"factors: {name}",
+                "one class a sample",
+                f"{pd.isna(values).sum()} missing ones, shape {values.shape}",
+            )
+        classes, codes = np.unique(values.ravel(), return_inverse=True)
+        targets["", name] = torch.as_tensor(codes[:, None], device=like.device)
+        known["", name] = Factor(name, kind, len(classes))
+    return targets, known
 
 
-def row(
-    run: Run, modality: str, split: str, probe: str, key: Key, score: float, oracle: float | None
-) -> dict[str, object]:
-    """One score as a row of the records; its metric, R2 unless replaced, is the caller's."""
-    fields = {"run": run.id, **run.identity}
-    fields |= {"modality": modality, "split": split, "probe": probe}
-    fields |= {"target": key[0], "factor": key[1], "metric": "r2"}
-    return fields | {"score": round(score, 6), "oracle": oracle}
+def _as_input(y: Tensor, factor: Factor) -> Tensor:
+    """A factor as columns that a probe may read."""
+    if factor.kind == "discrete":
+        return functional.one_hot(y[:, 0], factor.size).float()
+    return y
 
 
-def table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Rows as a table of scores, columns `misalign.records.SCORES`."""
-    return pd.DataFrame(rows, columns=list(SCORES)).astype({"oracle": float})
+def _summary(rows: pd.DataFrame, block: list[str]) -> pd.DataFrame:
+    """Means and standard deviations over splits, and the oracle beside them."""
+    keys = ["representation", "probe", "factor", "metric"]
+    grouped = rows.groupby(keys, sort=False)
+    found = grouped["score"].agg(score="mean", spread="std").reset_index()
+    found["completeness"] = grouped["completeness"].mean().to_numpy()
+    own = found[found["representation"] == ORACLE].set_index("factor")["score"]
+    own[[name for name in block if name in own]] = 1.0
+    found = found[found["representation"] != ORACLE].reset_index(drop=True)
+    columns = [*keys, "score", "spread", "oracle", "completeness"]
+    return found.assign(oracle=found["factor"].map(own))[columns]

@@ -18,7 +18,8 @@ from misalign.paths import CHECKPOINTS
 from misalign.provenance import code_hash, commit, device_name, expect_clean
 from misalign.records import RUNS, Record, write
 from misalign.rng import generator_for
-from misalign.run import Read, Run, TrainedModel
+from misalign.run import Run, TrainedModel
+from misalign.studies import scores as scoring
 from misalign.training.loop import train_many
 
 __all__ = ["execute", "execute_all", "fit", "fit_all", "represent", "score"]
@@ -94,7 +95,7 @@ def seconds_a_step(run: Run, *, device: torch.device | str = "cpu") -> float:
 
 def represent(
     run: Run, fitted: TrainedModel, purpose: str, *, device: torch.device | str = "cpu"
-) -> Read:
+) -> scoring.Representations:
     """Representations of fresh samples, and the targets that probes predict from them.
 
     Parameters
@@ -110,13 +111,10 @@ def represent(
 
     Returns
     -------
-    dict of str to Tensor
-        Representations by modality, each of shape (samples, size).
-    dict of (str, str) to Tensor
-        Targets by (target, factor), each of shape (samples, dimension), as the run's study has
-        them.
+    Representations
+        Of both modalities, and what probes predict from them.
     """
-    return run.study.represent(run, fitted, purpose, device)
+    return scoring.represent(run, fitted, purpose, device)
 
 
 def score(run: Run, fitted: TrainedModel, *, device: torch.device | str = "cpu") -> pd.DataFrame:
@@ -136,7 +134,9 @@ def score(run: Run, fitted: TrainedModel, *, device: torch.device | str = "cpu")
     DataFrame
         Columns `misalign.records.SCORES`. A factor of several dimensions scores its mean.
     """
-    return run.study.score(run, fitted, device)
+    if hasattr(run.study, "score"):
+        return run.study.score(run, fitted, device)
+    return scoring.score_run(run, fitted, device)
 
 
 def execute(

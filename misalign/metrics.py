@@ -1,4 +1,4 @@
-"""Macro-F1 of predicted concepts, and what of it is luck.
+"""Scores: R2 of numbers, MCC of classes, macro-F1 of concepts and what of it is luck.
 
 A confusion matrix has one row a true class and one column a predicted one.
 """
@@ -60,24 +60,10 @@ def confusion(truth: ArrayLike, prediction: ArrayLike, classes: int) -> np.ndarr
 
 
 def by_class(confusion: np.ndarray) -> ByClass:
-    """Precision, recall, F1 and support of every class.
-
-    Parameters
-    ----------
-    confusion : ndarray
-        Shape (classes, classes).
-
-    Returns
-    -------
-    ByClass
-    """
+    """Precision, recall, F1 and support of every class of a confusion matrix."""
     hits, support, predicted = _margins(confusion)
-    return ByClass(
-        precision=_ratio(hits, predicted),
-        recall=_ratio(hits, support),
-        f1=_ratio(2 * hits, support + predicted),
-        support=support,
-    )
+    f1 = _ratio(2 * hits, support + predicted)
+    return ByClass(_ratio(hits, predicted), _ratio(hits, support), f1, support)
 
 
 def macro_f1(confusion: np.ndarray) -> float:
@@ -106,63 +92,34 @@ def expected_chance(confusion: np.ndarray) -> float:
 
     A permutation keeps how often each class occurs, n_c, and is predicted, m_c. Only the hits vary:
     they are hypergeometric, with mean n_c m_c / n. F1 is linear in them, 2 hits / (n_c + m_c), so
-    its mean is 2 n_c m_c / (n (n_c + m_c)).
-
-    Parameters
-    ----------
-    confusion : ndarray
-        Shape (classes, classes).
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If no class occurs.
+    its mean is 2 n_c m_c / (n (n_c + m_c)). Arguments and errors are those of `macro_f1`.
     """
     _, support, predicted = _margins(confusion)
-    total = max(1, support.sum())
-    mean = _ratio(2 * support * predicted / total, support + predicted)
+    mean = _ratio(2 * support * predicted / max(1, support.sum()), support + predicted)
     return _mean_over_occurring(mean, support)
 
 
 def corrected(f1: float, chance: float) -> float:
-    """Score corrected for chance: 0 for luck, 1 for perfect, as in Cohen's kappa.
-
-    Parameters
-    ----------
-    f1, chance : float
-        The score, and what luck makes of it.
-
-    Returns
-    -------
-    float
-        (f1 - chance) / (1 - chance); NaN if luck alone is perfect.
-    """
+    """Score corrected for chance: 0 for luck, 1 for perfect, as Cohen's kappa; NaN if luck is 1."""
     return (f1 - chance) / (1 - chance) if chance < 1 else float("nan")
 
 
 def _labels(name: str, values: ArrayLike, classes: int) -> np.ndarray:
     """Labels as int64, or one line of what is wrong with them."""
     labels = np.asarray(values)
-    whole = labels.ndim == 1 and (np.issubdtype(labels.dtype, np.integer) or not labels.size)
-    got = f"{labels.dtype} of shape {labels.shape}"
-    if not whole:
+    if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
+        got = f"{labels.dtype} of shape {labels.shape}"
         raise invalid(name, "whole numbers of shape (n,)", got)
     stray = labels[(labels < 0) | (labels >= classes)]
-    bounds = f"labels from 0 to {classes - 1}"
     if stray.size:
-        raise invalid(name, bounds, stray[0] if stray.size else "")
+        raise invalid(name, f"labels from 0 to {classes - 1}", stray[0])
     return labels.astype(np.int64)
 
 
 def _margins(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Hits, and how often each class occurs and is predicted."""
     counts = np.asarray(confusion)
-    square = counts.ndim == 2 and counts.shape[0] == counts.shape[1]
-    if not square:
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise invalid("confusion", "shape (classes, classes)", counts.shape)
     return counts.diagonal(), counts.sum(1), counts.sum(0)
 
@@ -173,10 +130,9 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _mean_over_occurring(values: np.ndarray, support: np.ndarray) -> float:
-    occurs = support > 0
-    if not occurs.any():
+    if not (support > 0).any():
         raise invalid("confusion", "at least one label", "none")
-    return float(values[occurs].mean())
+    return float(values[support > 0].mean())
 
 
 def r2(truth: Tensor, prediction: Tensor) -> Tensor:
@@ -192,6 +148,12 @@ def r2(truth: Tensor, prediction: Tensor) -> Tensor:
     Tensor
         1 - residual over total sum of squares, shape (targets,); not clipped, and NaN for a truth
         that is constant.
+
+    Examples
+    --------
+    >>> truth = torch.tensor([[0.0], [1.0], [2.0]])
+    >>> r2(truth, truth.flip(0)).tolist()
+    [-3.0]
     """
     total = (truth - truth.mean(0)).square().sum(0)
     return 1 - (truth - prediction).square().sum(0) / total

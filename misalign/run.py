@@ -14,7 +14,6 @@ from misalign.bias import Bias
 from misalign.errors import check_int, invalid
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
     from torch import Tensor, nn
 
@@ -35,7 +34,6 @@ STUDIES = {
 _registered: dict[str, Study] = {}
 
 Key = tuple[str, str]  # target and factor, such as ("image", "s1")
-Read = tuple[dict[str, "Tensor"], dict[Key, "Tensor"]]  # representations by modality, and targets
 AnyStudy = TypeVar("AnyStudy")
 
 
@@ -68,10 +66,19 @@ class Study(Protocol):
     variants, latents : tuple of str
         What these fields of a run may be.
     scales : mapping of str to object
-        How much compute, by the scale's name; a scale has a `recipe`.
+        How much compute, by the scale's name; a scale has a `recipe`, `probe_steps` and, unless the
+        study represents samples in a way of its own, `probe_samples`.
 
+    Notes
+    -----
     Two more attributes are optional: `options`, parameters of the study's own by name, with their
     defaults, and `takes_bias`, whether a run may bring a `Bias` of its own.
+
+    What `misalign.studies.scores` does for every study, one may do in its own way, or add to it, by
+    any of these methods: ``represent(run, model, purpose, device)`` and
+    ``samples(run, model, device)`` say what probes read, ``reads(modality, probe, split, key)``
+    which of it, ``oracle(run, model)`` what the theorem predicts, ``extra_scores(run, model,
+    samples)`` gives further rows, and ``score(run, model, device)`` takes the place of it all.
     """
 
     name: str
@@ -85,16 +92,6 @@ class Study(Protocol):
 
     def initial(self, run: Run, device: torch.device | str) -> TrainedModel:
         """Draw a run's world and its encoders before training."""
-        ...
-
-    def represent(
-        self, run: Run, fitted: TrainedModel, purpose: str, device: torch.device | str
-    ) -> Read:
-        """Represent fresh samples, and give the targets that probes predict from them."""
-        ...
-
-    def score(self, run: Run, fitted: TrainedModel, device: torch.device | str) -> pd.DataFrame:
-        """Probe a run's representations: a table of `misalign.records.SCORES`."""
         ...
 
 

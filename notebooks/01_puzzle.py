@@ -53,7 +53,7 @@ torch.set_num_threads(1)  # nets this small gain nothing from more
 
 # %% [markdown]
 # These are the knobs. The paper's own numerical study, which is the subject of
-# {doc}`05_numerical`, has ten factors, three mixing layers and 100,000 steps; here everything is
+# {doc}`06_numerical`, has ten factors, three mixing layers and 100,000 steps; here everything is
 # small.
 
 # %% tags=["parameters"]
@@ -479,7 +479,7 @@ assert not live or (shared > 0.5 and named(wrong) == ["color"])
 #   factors that broke its better-informed twin (Corollary 4.2).
 # - A wrong word is wrong about one factor, whatever that factor causes (Remark 3.1, Figure 2).
 #
-# All of it happened in one small world, with one seed. {doc}`05_numerical` repeats the first point
+# All of it happened in one small world, with one seed. {doc}`06_numerical` repeats the first point
 # over the paper's settings, with dependent factors, and against what the theorem predicts.
 #
 # ## Exercises
@@ -550,4 +550,4 @@ assert not live or (shared > 0.5 and named(wrong) == ["color"])
 # - {doc}`02_latent_variable_model`: the model behind the photos and captions, with its symbols.
 # - {doc}`03_objective`: why agreement and spread make an encoder forget.
 # - {doc}`04_identifiability`: the proof, one computation a step.
-# - {doc}`05_numerical`: the paper's numerical study, recorded, against what the theory predicts.
+# - {doc}`06_numerical`: the paper's numerical study, recorded, against what the theory predicts.

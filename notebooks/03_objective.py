@@ -23,7 +23,7 @@
 # converges to does hold *alignment*, the pull between partners. One does not: what stands in the
 # place of *entropy*, the push that spreads points out, is entropy only if the temperature falls to
 # 0 as well. This has visible consequences, and they explain choices that
-# {doc}`every experiment <05_numerical>` of this book makes.
+# {doc}`every experiment <06_numerical>` of this book makes.
 
 # %%
 from math import log, pi
@@ -33,7 +33,7 @@ import torch
 from myst_nb import glue
 
 from misalign import Bias, NumericalWorld
-from misalign.theory import asymptotics as limits
+from misalign.theory import asymptotics
 from misalign.objectives import mmcl, squared_distances, sym_align_max_ent
 from misalign.style import COLORS, use_style
 from misalign.rng import generator_for
@@ -125,15 +125,15 @@ assert torch.isclose(first, second)
 #
 # The first term is alignment, squared and divided by $\tau$. The other two are expected logarithms
 # of a smoothed density: each asks how crowded the other modality is around a point. For Gaussian
-# points they have a closed form, `limits.gaussian_log_kernel`. Let images be
+# points they have a closed form, `asymptotics.gaussian_log_kernel`. Let images be
 # $\hat{\mathbf{z}}_x \sim \mathcal{N}(0, I_2)$, and captions the same with noise of standard
 # deviation 0.3.
 
 # %%
 noise, n = 0.3, 2
 image, text = 1.0, 1.0 + noise**2  # variances
-towards_text = limits.gaussian_log_kernel(1.0, n, variance=image, other=text)
-towards_image = limits.gaussian_log_kernel(1.0, n, variance=text, other=image)
+towards_text = asymptotics.gaussian_log_kernel(1.0, n, variance=image, other=text)
+towards_image = asymptotics.gaussian_log_kernel(1.0, n, variance=text, other=image)
 limit = n * noise**2 + (towards_text + towards_image) / 2
 
 
@@ -194,12 +194,12 @@ assert reached
 #
 # The constant is harmless. The divergence is not: it is the error of the claim, it is never
 # negative, and it goes away only as the blur does. For points uniform on $(0, 1)$, where $H = 0$,
-# `limits.uniform_log_kernel` integrates the left side.
+# `asymptotics.uniform_log_kernel` integrates the left side.
 
 # %%
 errors = {}
 for tau in (1.0, 0.1, 0.01, 0.001):
-    divergence = limits.blur_divergence(limits.uniform_log_kernel(tau), 0.0, tau)
+    divergence = asymptotics.blur_divergence(asymptotics.uniform_log_kernel(tau), 0.0, tau)
     errors[tau] = f"{-divergence:.3f}"
     print(f"tau = {tau:<5g}  Eq. (1)'s limit is off by {errors[tau]}")
 for tau in (1.0, 0.01):
@@ -217,13 +217,13 @@ for tau in (1.0, 0.01):
 
 # %%
 def gap(law, tau, entropy):
-    return limits.blur_divergence(law(tau), entropy, tau)
+    return asymptotics.blur_divergence(law(tau), entropy, tau)
 
 
 taus = torch.logspace(-2, 1, 31).tolist()
-uniform = [gap(limits.uniform_log_kernel, tau, 0.0) for tau in taus]
-normal = limits.gaussian_entropy()
-gaussian = [gap(limits.gaussian_log_kernel, tau, normal) for tau in taus]
+uniform = [gap(asymptotics.uniform_log_kernel, tau, 0.0) for tau in taus]
+normal = asymptotics.gaussian_entropy()
+gaussian = [gap(asymptotics.gaussian_log_kernel, tau, normal) for tau in taus]
 
 
 # %% [markdown]
@@ -250,7 +250,7 @@ ax.set(xlabel=r"temperature $\tau$", ylabel="error of the claim")
 ax.legend()
 plt.show()
 slopes = [round(log(law[10] / law[0]) / log(10), 1) for law in (uniform, gaussian)]
-exact = torch.tensor([gap(limits.uniform_log_kernel, tau, 0.0) for tau in few])
+exact = torch.tensor([gap(asymptotics.uniform_log_kernel, tau, 0.0) for tau in few])
 on_line = (mean - exact).abs().max() < 0.03
 print("order of the error in tau, uniform and Gaussian:", *slopes)
 print("Eq. (1) itself lies on the line:", bool(on_line))
@@ -270,8 +270,8 @@ assert slopes == [0.5, 2.0] and on_line
 # in the limit and in closed form.
 
 # %%
-heaps = {tau: limits.corners_log_kernel(tau) for tau in (1.0, 0.1, 0.01)}
-evenly = {tau: limits.uniform_log_kernel(tau) for tau in heaps}
+heaps = {tau: asymptotics.corners_log_kernel(tau) for tau in (1.0, 0.1, 0.01)}
+evenly = {tau: asymptotics.uniform_log_kernel(tau) for tau in heaps}
 for tau in heaps:
     print(f"tau = {tau:<4g}  two heaps score lower: {heaps[tau] < evenly[tau]}")
 for name, values in (("heaps", heaps), ("evenly", evenly)):
@@ -432,7 +432,7 @@ assert learned == {"s1"} and found[1:].max() < 0.2
 
 # %% [markdown]
 # Of three factors, all plain to see in the image, the code holds the unbiased one. This is Theorem
-# 4.1 in miniature. {doc}`05_numerical` tests it at size.
+# 4.1 in miniature. {doc}`06_numerical` tests it at size.
 #
 # ## A floor under the loss
 #
@@ -524,7 +524,7 @@ assert small
 # ```{exercise} A closed form
 # :label: objective-kernel
 #
-# Derive the closed form behind `limits.gaussian_log_kernel`: for $z, z' \sim \mathcal{N}(0, 1)$,
+# Derive the closed form behind `asymptotics.gaussian_log_kernel`: for $z, z' \sim \mathcal{N}(0, 1)$,
 # what is $\mathbb{E}_{z}\log\mathbb{E}_{z'}\,e^{-(z-z')^2/\tau}$?
 # ```
 #
@@ -553,9 +553,8 @@ assert small
 low, high = 0.1, 1.0
 for _ in range(30):
     middle = (low + high) / 2
-    heaps_win = limits.corners_log_kernel(middle) < limits.uniform_log_kernel(
-        middle
-    )
+    heaps, uniform = asymptotics.corners_log_kernel, asymptotics.uniform_log_kernel
+    heaps_win = heaps(middle) < uniform(middle)
     low, high = (low, middle) if heaps_win else (middle, high)
 print(f"crossover at tau = {middle:.3f}")
 
@@ -586,5 +585,5 @@ print(f"crossover at tau = {middle:.3f}")
 # ## Where to go next
 #
 # {doc}`04_identifiability` goes through the proof of Theorem 4.1, which starts from this objective.
-# {doc}`05_numerical` trains real pairs of encoders with it, and compares what they learn with what
+# {doc}`06_numerical` trains real pairs of encoders with it, and compares what they learn with what
 # the theorem predicts.

@@ -46,9 +46,8 @@ from torch import nn
 
 from misalign import Bias, NumericalWorld
 from misalign.reporting import plots
-from misalign.style import SERIES, use_style
 from misalign.encoders.mlp import numerical_encoder
-from misalign.style import COLORS
+from misalign.style import COLORS, SERIES, use_style
 from misalign.metrics import r2
 from misalign.probes.regression import MLPProbe
 from misalign.rng import generator_for
@@ -334,8 +333,8 @@ chance = torch.rand(m, generator=generator_for(seed, "ends"))
 angle = start + 2 * math.pi * (early & (chance < start / overlap))
 radius = torch.rand(m, generator=generator_for(seed, "radius")).sqrt()
 disc = radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
-rotate = torch.atan2(disc[:, 1], disc[:, 0]) / (2 * math.pi) % 1
-ring = torch.stack([disc.square().sum(1), rotate], 1)
+turned = torch.atan2(disc[:, 1], disc[:, 0]) / (2 * math.pi) % 1
+ring = torch.stack([disc.square().sum(1), turned], 1)
 twice = early.double().mean().item()
 flat = uniformity(ring.clamp(0, 1), 10) > 0.01
 print("the disc is covered evenly:", flat)
@@ -787,7 +786,7 @@ assert lamp_columns[1] > 5 * lamp_columns[0]
 # that *all* of the block is kept is in part an assumption; on trained encoders the numbers agree with
 # it. Two things are worth carrying on. *How often* a factor is perturbed never entered: a single
 # possible lie is enough, in the limit. And everything rests on *densities* and on encoders
-# *exactly as wide* as the unbiased block. {doc}`04b_assumptions` takes both away.
+# *exactly as wide* as the unbiased block. {doc}`05_assumptions` takes both away.
 #
 # ## Exercises
 #
@@ -848,5 +847,5 @@ assert lamp_columns[1] > 5 * lamp_columns[0]
 #
 # ## Where to go next
 #
-# {doc}`04b_assumptions` takes the assumptions away, one at a time. {doc}`05_numerical` holds the theorem
+# {doc}`05_assumptions` takes the assumptions away, one at a time. {doc}`06_numerical` holds the theorem
 # against recorded runs, and {doc}`errata` lists what else we found in the proof.

@@ -23,7 +23,7 @@
 import pandas as pd
 from myst_nb import glue
 
-from misalign import records as results
+from misalign import records
 from misalign.paths import SWEEPS
 from misalign.studies.numerical import SCALES
 from misalign.sweeps.grid import Sweep
@@ -35,7 +35,7 @@ from misalign.sweeps.grid import Sweep
 # probes. A sweep lets several notebooks run at a time, so its clock shows less than the sum.
 
 # %% tags=["recorded"]
-runs = results.runs().astype({"seconds": float})
+runs = records.runs().astype({"seconds": float})
 rows = []
 for file in sorted(SWEEPS.glob("*.yml")):
     ours = runs[runs["run"].isin([run.id for run in Sweep.read(file).runs])]

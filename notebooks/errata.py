@@ -36,7 +36,7 @@ from matplotlib import colors
 from scipy.cluster.vq import kmeans2
 
 from misalign import Bias
-from misalign.theory import asymptotics as limits
+from misalign.theory import asymptotics
 from misalign.studies.downstream import f_y
 from misalign.paths import REFERENCE
 from misalign.rng import generator_for
@@ -67,8 +67,8 @@ from misalign.worlds.numerical import heavy_tails
 # %%
 gaps = {}
 for tau in (1, 0.1, 0.01, 0.001):
-    kernel = limits.uniform_log_kernel(tau)
-    gaps[tau] = -limits.blur_divergence(kernel, entropy=0, tau=tau)
+    kernel = asymptotics.uniform_log_kernel(tau)
+    gaps[tau] = -asymptotics.blur_divergence(kernel, entropy=0, tau=tau)
 print({tau: round(gap, 3) for tau, gap in gaps.items()})
 assert gaps[1] < -0.7 and -0.03 < gaps[0.001] < 0
 
@@ -80,7 +80,7 @@ assert gaps[1] < -0.7 and -0.03 < gaps[0.001] < 0
 # training loss.
 
 # %%
-uniform, corners = limits.uniform_log_kernel(1), limits.corners_log_kernel(1)
+uniform, corners = asymptotics.uniform_log_kernel(1), asymptotics.corners_log_kernel(1)
 print(f"log-mean-exp at tau = 1: uniform {uniform:.3f}, corners {corners:.3f}")
 assert corners < uniform
 
@@ -128,7 +128,7 @@ assert max(left["uniform"]) < 0.03 and left["other"][0] > 0.5
 # %% [markdown]
 # In print a value is "replaced with a randomly sampled alternative", which sounds like *another* value
 # (the lower line). The code draws from all values, the true one included (the upper line). Neither
-# destroys the information, and a wide encoder brings such a factor back ({doc}`04b_assumptions`).
+# destroys the information, and a wide encoder brings such a factor back ({doc}`05_assumptions`).
 # *Here:* the code's reading; `Bias(kind="other")` has the other.
 #
 # ## Numbers and names
@@ -285,7 +285,7 @@ assert best
 #
 # ## Pictures and captions
 #
-# {doc}`07_pictures` has the pictures and their captions, {doc}`08_mpi3d` and {doc}`09_causal3dident`
+# {doc}`08_pictures` has the pictures and their captions, {doc}`09_mpi3d` and {doc}`10_causal3dident`
 # train on them.
 #
 # **Sentences that say less than they should.** Table 11 gives every setting five sentences. Not all
@@ -313,14 +313,14 @@ assert short["setting"].tolist() == [5, 6, 6, 7, 7]
 # All perturbation settings use the sentences of ⑦, so in two fifths of their captions the position is
 # missing: at random, with a chance that depends on nothing but the sentence. The code's sentences for
 # ④ to ⑦ are longer and name everything. *Here:* every selected factor in every sentence;
-# `Captioner(printed=True)` has the printed ones, and {doc}`09_causal3dident` trains on them.
+# `Captioner(printed=True)` has the printed ones, and {doc}`10_causal3dident` trains on them.
 #
 # **How many sentences?** Table 9 draws `phrase` from $\{0, \dots, 5\}$, text and code know five. It
 # changes nothing but the share of each. *Here:* five.
 #
 # **A background of the wrong color.** In the perturbation setting that perturbs nothing, the code
 # names the background by the hue of the *object*. So one column of Figure 8 has a perturbed factor
-# that it does not count. *Here:* by its own. {doc}`09_causal3dident` shows what the slip does.
+# that it does not count. *Here:* by its own. {doc}`10_causal3dident` shows what the slip does.
 #
 # **Hues.** In the code the hue $h$ of light and ground is rendered as $(h - \frac12)/2$, with less than full
 # saturation, and captioned as $h$. So words and pictures disagree, by a fixed map, which costs nothing
@@ -390,7 +390,7 @@ for word in ("hat", "van", "tea"):
 
 # %% [markdown]
 # *Here:* words with their boundaries, and a shared synonym counts for both. The other count is an
-# option, and {doc}`10_openclip` measures how much it adds.
+# option, and {doc}`11_openclip` measures how much it adds.
 #
 # **Which concepts?** One of them is called "gangster look" in the code's list and "delinquent" in its
 # list of synonyms, so it is looked for under one name and counted under the other. *Here:* the first
@@ -422,5 +422,5 @@ assert (len(concepts), concepts["group"].nunique()) == (146, 15)
 #
 # Two entries matter beyond bookkeeping. Lemma B.2 needs its two words, and one of them is an assumption
 # about encoders that the theorem does not state. And discrete factors are outside of the theorem: § 5.2 finds them excluded, while
-# {doc}`04b_assumptions` can bring them back. Both stand in the {doc}`scoreboard` or in a chapter of their own.
+# {doc}`05_assumptions` can bring them back. Both stand in the {doc}`scoreboard` or in a chapter of their own.
 # The rest is what a careful reader would have guessed.

@@ -22,16 +22,15 @@
 #
 # The rules are the same for every claim. Scores that differ in nothing but the seed make one *point*,
 # their median. A claim says what points should be: **1** means at least 0.90, **0** means within 0.10 of it,
-# and **as predicted** means within 0.10 of the oracle ({doc}`05_numerical`). Only factors that pictures
+# and **as predicted** means within 0.10 of the oracle ({doc}`06_numerical`). Only factors that pictures
 # keep have bars of their own: 0.80, as the paper says of MPI3D, and 0.75 where words are coarse. A claim
 #
 # - **holds** if every point is as it says,
 # - **holds in part** if the points are so on average, but not all of them,
-# - **does not hold** otherwise, and
-# - is **not tested yet** as long as this book has no runs for it.
+# - **does not hold** otherwise.
 #
 # All runs are at `laptop` scale. A verdict is about what these runs show, not about the proof. And a
-# median does not move for a single run that went astray; {doc}`05_numerical` shows the one that did.
+# median does not move for a single run that went astray; {doc}`06_numerical` shows the one that did.
 
 # %%
 from collections import Counter
@@ -43,7 +42,7 @@ from myst_nb import glue
 from misalign.style import COLORS, use_style
 from misalign.provenance import code_hash
 from misalign.records import runs as recorded_runs
-from misalign.reporting.claims import OPEN, assess, claims
+from misalign.reporting.claims import assess, claims
 
 use_style()
 
@@ -71,7 +70,7 @@ print("runs recorded by other code:", int(stale.sum()))
 # {numref}`fig-scoreboard` shows how far the points of each claim are from its bar. Every claim has been
 # turned so that what it asks for is to the left of the bar.
 
-# %% mystnb={"figure": {"caption": "Every tested claim: how far its points are from what it says. Dots are the worst point, ticks the average. Left of the line is as claimed.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot. Most rows have both left of the line; a few have the tick left and the dot right of it, and the last kind has both to the right."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "Every tested claim: how far its points are from what it says. Dots are the worst point, ticks the average. Left of the line is as claimed. 388 of 694 runs of sweeps assumptions, concepts_coverage, figure_03, figure_06, figure_08, figure_09, figure_14, table_04 and table_05.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot. Most rows have both left of the line; a few have the tick left and the dot right of it, and the last kind has both to the right."}} tags=["recorded", "hide-input"]
 figure, ax = plt.subplots(figsize=(7.4, 5.2), layout="constrained")
 palette = {
     "holds": "unbiased",
@@ -99,7 +98,7 @@ plt.show()
 print("claims drawn:", len(results))
 
 # %% [markdown]
-# ## What has been tested
+# ## Claim by claim
 #
 # The number is the worst point, and behind it the average. Names are those of {numref}`fig-scoreboard`.
 
@@ -115,32 +114,20 @@ for claim in tested:
     cells = [
         f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}*",
         claim.refuted,
-        f"{found.summary}, {claim.criterion}; {found.runs} runs of {sweeps}, {{doc}}`{claim.chapter}`",
+        f"{found.summary}, {claim.criterion}; {found.runs} runs of {sweeps}, "
+        f"{{doc}}`{claim.chapter}`",
         f"**{found.verdict}**{note}",
     ]
     lines.append(f"| {' | '.join(cells)} |")
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# ## What has not
-#
-# What is left is about large models. Its chapter is planned.
-
-# %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
-lines = ["| Claim | Would be refuted by | Verdict |", "| :-- | :-- | :-- |"]
-for claim in listed:
-    if not claim.tested:
-        cells = f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}* | {claim.refuted} | {OPEN}"
-        lines.append(f"| {cells} |")
-Markdown("\n".join(lines))
-
-# %% [markdown]
 # ## How to read a verdict
 #
 # A claim that does not hold need not be wrong where the paper makes it. Discrete factors and wide
-# representations are outside of the theorem's assumptions, and {doc}`04b_assumptions` shows what happens
-# there. After a shift an encoder is where no training pair has ever been ({doc}`06_downstream`). And in
+# representations are outside of the theorem's assumptions, and {doc}`05_assumptions` shows what happens
+# there. After a shift an encoder is where no training pair has ever been ({doc}`07_downstream`). And in
 # dependent worlds short trainings of small networks stay short of the theorem's optimum:
-# {doc}`05_numerical` looks into it, and leaves some of it unexplained.
+# {doc}`06_numerical` looks into it, and leaves some of it unexplained.
 #
 # To add a claim, write it into `book/claims.yml`. `misalign.reporting.claims` says what the fields mean.

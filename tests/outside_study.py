@@ -6,8 +6,6 @@ import torch
 
 from misalign.bias import Bias
 from misalign.encoders.mlp import numerical_encoder
-from misalign.evaluation import probed, row, table
-from misalign.probes.regression import LinearProbe
 from misalign.rng import generator_for
 from misalign.run import TrainedModel
 from misalign.training.loop import Recipe
@@ -31,7 +29,8 @@ class Pebbles:
 class PebbleStudy:
     name = "pebbles"
     variants, latents, takes_bias = ("", "untrained"), ("independent",), True
-    scales = {"smoke": SimpleNamespace(recipe=Recipe(steps=40, batch_size=64, learning_rate=0.01))}
+    smoke = {"recipe": Recipe(steps=40, batch_size=64, learning_rate=0.01)}
+    scales = {"smoke": SimpleNamespace(probe_steps=20, probe_samples=256, **smoke)}
     options = {"noise": 1.0}
 
     def bias(self, bias, setting):
@@ -46,14 +45,3 @@ class PebbleStudy:
             options["generator"] = generator_for(run.seed, "initial weights", m)
             pair[m] = numerical_encoder(x, run.encoding_size, **options)
         return TrainedModel(world, torch.nn.ModuleDict(pair).eval(), torch.zeros(0))
-
-    @torch.no_grad()
-    def represent(self, run, fitted, purpose, device):
-        batch = fitted.world.sample(256, generator=generator_for(run.seed, purpose))
-        targets = {("image", name): x for name, x in batch.factors.items()}
-        return {"image": fitted.encoders["image"](batch.image)}, targets
-
-    def score(self, run, fitted, device):
-        samples = {p: self.represent(run, fitted, f"probe {p}", device) for p in ("fit", "test")}
-        found = probed(LinearProbe(), "image", [*samples["fit"][1]], samples)["test"]
-        return table([row(run, "image", "test", "linear", k, v, None) for k, v in found.items()])

@@ -12,17 +12,15 @@ from misalign.cli import main
 from misalign.rendering import causal3dident
 from misalign.rendering.blender import blender, polygons
 from misalign.rendering.shapes import Primitive
-from misalign.worlds import export as publish
 from misalign.worlds.causal3dident import latents
+from misalign.worlds.export import export
 
 needs_bpy = pytest.mark.skipif(util.find_spec("bpy") is None, reason="bpy is not installed")
 needs_skimage = pytest.mark.skipif(util.find_spec("skimage") is None, reason="no scikit-image")
 
 
-@pytest.mark.parametrize(
-    ("package", "line"), [("bpy", "pip install --no-deps bpy=="), ("skimage", "scikit-image")]
-)
-def test_what_is_missing_is_named_before_anything_is_written(monkeypatch, tmp_path, package, line):
+@pytest.mark.parametrize(("package", "named"), [("bpy", "bpy"), ("skimage", "scikit-image")])
+def test_what_is_missing_is_named_before_anything_is_written(monkeypatch, tmp_path, package, named):
     # as if the other one were there
     for module in (blender, polygons):
         monkeypatch.setattr(module, "find_spec", lambda name: name != package)
@@ -31,8 +29,9 @@ def test_what_is_missing_is_named_before_anything_is_written(monkeypatch, tmp_pa
     outcome = CliRunner().invoke(main, words)
     assert outcome.exit_code == 1 and not out.exists()
     (said,) = outcome.output.strip().splitlines()
-    assert said.startswith("Error: renderer: expected the package") and line in said
-    with pytest.raises(ModuleNotFoundError, match=line):
+    assert said.startswith(f"Error: renderer: expected the package {named} ")
+    assert "pip install 'misalign[blender]'" in said
+    with pytest.raises(ModuleNotFoundError, match=named):
         blender.render(latents(1, 0), size=4)
 
 
@@ -45,7 +44,7 @@ def test_blender_refuses_another_device(tmp_path):
 
 def test_an_unknown_renderer_is_refused(tmp_path):
     with pytest.raises(ValueError, match="renderer: expected torch or blender, got 'povray'"):
-        publish.publish(tmp_path / "out", 1, renderer="povray")
+        export(tmp_path / "out", 1, renderer="povray")
     assert not list(tmp_path.iterdir())
 
 
@@ -57,22 +56,17 @@ def test_a_folder_goes_on_with_its_own_renderer(monkeypatch, tmp_path):
     for module in (blender, causal3dident):
         monkeypatch.setattr(module, "render", render)
     for first, then in (("blender", "torch"), ("torch", "blender")):
-        publish.publish(tmp_path / first, 2, size=4, renderer=first)
-        publish.publish(tmp_path / first, 2, size=4, renderer=first)
+        export(tmp_path / first, 2, size=4, renderer=first)
+        export(tmp_path / first, 2, size=4, renderer=first)
         with pytest.raises(ValueError, match="expected an empty folder or one made of"):
-            publish.publish(tmp_path / first, 2, size=4, renderer=then)
-
-
-def test_importing_the_renderer_does_not_import_bpy():
-    check = "import sys, misalign.rendering.blender.blender as _; print('bpy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+            export(tmp_path / first, 2, size=4, renderer=then)
 
 
 SAYS = """
 import ctypes, sys
 from misalign.rendering.blender.blender import silent
 
+assert "bpy" not in sys.modules
 libc = ctypes.CDLL(None)
 libc.puts(b"c before")
 with silent():
@@ -84,7 +78,7 @@ libc.puts(b"c after")
 """
 
 
-def test_silence_covers_python_and_c_and_ends():
+def test_importing_loads_no_bpy_and_silence_covers_python_and_c_and_ends():
     # a pipe, which both keep their lines back for
     done = subprocess.run([sys.executable, "-c", SAYS], capture_output=True, text=True, check=True)
     assert sorted(done.stdout.splitlines()) == ["c after", "c before", "python after"]
@@ -108,7 +102,7 @@ def test_a_spheres_triangles_lie_on_it_and_face_outward():
 
 @needs_skimage
 def test_triangles_are_where_rays_meet_the_shape():
-    from misalign.rendering.grids import bake
+    from misalign.rendering.atlas import bake
     from misalign.rendering.surface import interpolated
 
     vertices, _ = polygons.polygons("teapot")

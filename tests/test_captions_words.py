@@ -3,11 +3,12 @@
 import matplotlib.colors
 import pytest
 import torch
+from name_hues import name_hues
 
 from misalign.captions.captioner import Captioner
 from misalign.captions.lines import read_lines
-from misalign.captions.palettes import named_hues
 from misalign.captions.vocabulary import Vocabulary, tokenize
+from misalign.captions.wording import named_hues
 from misalign.rng import generator_for
 
 COLORS = {"color": "TABLEAU_COLORS", "s_color": "CSS4_COLORS", "b_color": "XKCD_COLORS"}
@@ -76,6 +77,12 @@ def test_hues_are_cut_where_two_names_are_equally_near(palette):
             for name in (one, other)
         )
         assert near == pytest.approx(far, abs=1e-6)
+
+
+@pytest.mark.parametrize("palette", COLORS.values())
+def test_hues_are_those_that_the_script_finds(palette):
+    starts, names = zip(*name_hues(palette), strict=True)
+    assert named_hues(palette) == (names, starts[1:]) and starts[0] == 0
 
 
 def test_red_is_said_at_both_ends_of_the_hues():

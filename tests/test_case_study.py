@@ -100,7 +100,7 @@ def test_a_claim_of_ranks_has_a_point_a_factor():
         claim="b",
         source="c",
         refuted="d",
-        chapter="10_openclip",
+        chapter="11_openclip",
         sweeps=["concepts_coverage"],
         rows="variant == '' and metric in ('f1_corrected', 'coverage')",
         value="rank",

@@ -48,7 +48,7 @@ def test_mcc_of_different_lengths_is_one_line(complains):
 
 
 def test_a_line_between_classes_is_found_by_both():
-    z = normal(2000, 3)
+    z = normal(4000, 3)
     classes = (z[:, :1] > 0).long()
     assert told(z, classes, [2], hidden=0, steps=800)[0] > 0.95
     assert told(z, classes, [2])[0] > 0.9
@@ -133,7 +133,7 @@ def test_classifiers_keep_the_weights_from_before_they_overfit():
     probe = Classifier(400, generator=generator_for(0, "probe")).fit(z, classes, [2])
     fresh = torch.randint(2, (1000, 1), generator=generator_for(0, "fresh"))
     with torch.no_grad():
-        error = probe._errors(probe._inputs(normal(1000, 10, "z2")), fresh).item()
+        error = probe._losses(probe._inputs(normal(1000, 10, "z2")), fresh).mean().item()
     assert error < 0.75  # log 2 for who knows nothing
 
 
@@ -161,3 +161,23 @@ def test_classifiers_start_from_the_frequencies_of_the_classes(hidden):
     probe = Classifier(1, hidden, generator=generator_for(0, "probe")).fit(z, classes, [3])
     chances = probe._logits(probe._inputs(z)).softmax(-1)[0].mean(0)
     assert chances.tolist() == pytest.approx([0.7, 0.2, 0.1], abs=0.03)
+
+
+def test_log_odds_are_calibrated():
+    # P(1 | z) is known, so a calibrated probe has the log-odds themselves
+    z = normal(20_000, 1)
+    odds = 1.5 * z[:, 0] + 0.7
+    coin = torch.rand(len(z), generator=generator_for(0, "coin"))
+    probe = Classifier(600, generator=generator_for(0, "probe"))
+    probe.fit(z, (coin < odds.sigmoid()).long(), [2])
+    with torch.no_grad():
+        logits = probe._logits(probe._inputs(z))[0]
+    error = (logits[:, 1] - logits[:, 0] - odds)[z[:, 0].abs() < 2]
+    assert error.abs().mean() < 0.15
+
+
+def test_labels_may_be_an_array_of_one_dimension():
+    z = normal(400, 2)
+    labels = (z[:, 0] > 0).numpy()
+    guess = Classifier(60, 0, generator=generator_for(0, "probe")).fit(z.numpy(), labels, [2])
+    assert (guess.predict(z.numpy())[:, 0].numpy() == labels).mean() > 0.9

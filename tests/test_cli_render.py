@@ -16,7 +16,7 @@ from misalign.images.folder import read_picture
 from misalign.images.layout import COLUMNS, HUES, captions_paths
 from misalign.rendering import causal3dident as scenes
 from misalign.worlds import causal3dident
-from misalign.worlds import export as publish
+from misalign.worlds.export import SETTINGS, export
 
 N = 12
 
@@ -90,7 +90,7 @@ def test_all_fourteen_settings_are_there_and_nothing_else(whole):
     assert {file for file in whole.rglob("*") if file.is_file()} == expected
 
 
-@pytest.mark.parametrize(("bias", "number"), publish.SETTINGS)
+@pytest.mark.parametrize(("bias", "number"), SETTINGS)
 def test_captions_say_what_their_table_says(whole, bias, number):
     text, latents = (whole / name for name in captions_paths(bias, number))
     table, lines = pd.read_csv(latents), text.read_text().split("\n")
@@ -147,7 +147,7 @@ def test_a_killed_run_is_completed_without_redoing_pictures(whole, tmp_path, pai
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image.Image, "save", save)
         with pytest.raises(Killed):
-            publish.publish(folder, N, size=4, batch=5)
+            export(folder, N, size=4, batch=5)
     (folder / "images").mkdir(exist_ok=True)
     (folder / "images" / ".07.4711.png").write_bytes(b"half a picture")
     before = {path: file for path, file in contents(folder).items() if path.name[0] != "."}

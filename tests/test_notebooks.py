@@ -5,6 +5,7 @@ from pathlib import Path
 import check_pairs
 import nbformat
 import pytest
+import yaml
 from check_pairs import chapters, problems, referred
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -18,6 +19,15 @@ FIGURE = {"image/png": "AAAA", "text/plain": "<Figure>"}
 def test_chapter_keeps_the_rules(stem: Path) -> None:
     found = problems(stem, referred())
     assert not found, "\n".join(found)
+
+
+def test_files_are_numbered_as_chapters_are_read() -> None:
+    """The site counts the chapters of numbered parts through; a file has the number of its page."""
+    parts = yaml.safe_load((misalign.paths.ROOT / "_toc.yml").read_text())["parts"]
+    numbered = [page for part in parts if part.get("numbered") for page in part["chapters"]]
+    names = [Path(page["file"]).name for page in numbered]
+    assert [name[:3] for name in names] == [f"{n:02}_" for n in range(1, len(names) + 1)]
+    assert sorted(stem.name for stem in chapters() if stem.name[0].isdigit()) == names
 
 
 def _chapter(folder: Path, *cells: nbformat.NotebookNode) -> Path:

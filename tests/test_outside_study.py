@@ -85,7 +85,8 @@ def test_a_study_that_a_distribution_offers_is_run_and_names_its_own_parameters(
     assert Run.from_parameters(loud.parameters) == loud
     record = execute(loud)
     assert set(record.scores["variant"]) == {"noise=4.0"}
-    assert len(record.scores) == record.run["rows"].item() == 3
+    # both modalities by both probes
+    assert len(record.scores) == record.run["rows"].item() == 4 * 3
     assert np.isfinite(record.scores["score"]).all()
     file = Path(importlib.import_module("pebbles").__file__)
     assert file in provenance.closure(provenance.study_module("pebbles"))
@@ -124,7 +125,8 @@ def test_a_study_registered_by_a_module_is_swept_without_a_notebook_and_drawn(ou
     assert "8 runs recorded, 0 failed" in done.output
     scores = results.read("more", outside / "kept")
     assert set(scores["variant"]) == {"untrained noise=0.5", "untrained noise=2.0"}
-    quiet = scores[scores["variant"].str.endswith("noise=0.5")]
+    quiet = scores.query("variant == 'untrained noise=0.5' and probe == 'linear'")
+    quiet = quiet[quiet["modality"] == "image"]
     figure, ax = plt.subplots()
     plots.heatmap(ax, plots.over_seeds(quiet), ["s1", "s2", "s3"])
     assert ax.texts
@@ -147,7 +149,7 @@ def test_a_notebook_of_one_s_own_executes_a_sweep(outside):
     assert "2 runs recorded, 0 failed" in done.stdout
     scores = results.read("more", outside / "kept")
     assert set(scores["variant"]) == {"noise=2.0"}
-    assert len(scores) == 2 * 3
+    assert len(scores) == 2 * 4 * 3
     (executed,) = (outside / "executed" / "stones").iterdir()
     assert "import more" in executed.read_text()
 

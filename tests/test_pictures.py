@@ -16,7 +16,7 @@ import torch
 from pictured import paint
 from PIL import Image
 
-from misalign.images import _npz as npz
+from misalign.images import npz
 from misalign.images.base import split
 from misalign.images.cached import CachedImages
 from misalign.images.folder import ImageFolder

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from misalign.metrics import binary_mcc, r2
+from misalign.probes import base
 from misalign.probes import regression as probes
 from misalign.probes.regression import LinearProbe, MLPProbe
 from misalign.rng import generator_for
@@ -128,8 +129,6 @@ def test_probes_refuse_what_they_cannot_pair(complains, make):
         make().fit(torch.zeros(50), torch.zeros(50, 1))
     with complains("targets", "shape (50, number of targets)", "(40, 1)"):
         make().fit(torch.zeros(50, 2), torch.zeros(40, 1))
-    with complains("targets", "shape (50, number of targets)", "(50,)"):
-        make().fit(torch.zeros(50, 2), torch.zeros(50))
 
 
 def test_mlp_probe_needs_steps_and_samples(complains):
@@ -155,35 +154,8 @@ def test_mcc_of_a_constant_guess_is_0():
     assert binary_mcc(truth, torch.ones_like(truth)).item() == 0
 
 
-def test_class_probe_finds_a_boundary_that_is_no_line():
-    z, z_test = normal(6000, 2, "z"), normal(2000, 2, "z2")
-    labels = [(part.square().sum(1, keepdim=True) > 1.4).float() for part in (z, z_test)]
-    guess = mlp(600).fit(z, labels[0], labels=[0]).predict(z_test) > 0
-    assert binary_mcc(labels[1], guess).item() > 0.93
-    line = LinearProbe().fit(z, labels[0]).predict(z_test) > 0.5
-    assert binary_mcc(labels[1], line).item() < 0.3
-
-
-def test_class_probe_predicts_log_odds():
-    # P(1 | z) is known, so a calibrated probe has the log-odds themselves
-    z = normal(20_000, 1, "z")
-    odds = 1.5 * z + 0.7
-    coin = torch.rand(len(z), 1, generator=generator_for(0, "coin"))
-    guess = mlp(600).fit(z, (coin < odds.sigmoid()).float(), labels=[0]).predict(z)
-    inside = z.abs() < 2
-    assert (guess - odds)[inside].abs().mean() < 0.15
-
-
-def test_class_of_pure_chance_scores_about_0():
-    z, z_test = normal(8000, 4, "z"), normal(8000, 4, "z2")
-    coin, coin_test = ((normal(8000, 1, name) > 0).float() for name in ("c", "c2"))
-    guess = mlp(300).fit(z, coin, labels=[0]).predict(z_test) > 0
-    assert abs(binary_mcc(coin_test, guess).item()) < 0.05
-
-
 def test_gradients_by_hand_are_those_of_autograd(monkeypatch):
     z, y = normal(64, 3, "z"), normal(64, 2, "y")
-    y[:, 1] = (y[:, 1] > 0).float()
     seen = []
     by_hand = MLPProbe._differentiate
 
@@ -191,26 +163,79 @@ def test_gradients_by_hand_are_those_of_autograd(monkeypatch):
         by_hand(self, rows, truth)
         ours = [weight.grad.clone() for weight in self.weights]
         with torch.enable_grad():
-            loss = self._errors(rows, truth).sum()
+            loss = self._losses(rows, truth).mean(1).sum()
             theirs = torch.autograd.grad(loss, self.weights)
         seen.append(all(torch.allclose(a, b, atol=1e-6) for a, b in zip(ours, theirs, strict=True)))
 
     monkeypatch.setattr(MLPProbe, "_differentiate", compare)
-    monkeypatch.setattr(probes, "BATCH", 16)
-    mlp(8).fit(z, y, labels=[1])
+    monkeypatch.setattr(base, "BATCH", 16)
+    mlp(8).fit(z, y)
     assert seen == [True] * 8
 
 
-def test_representations_side_by_side_score_as_each_alone():
-    z = torch.stack([normal(1000, 3, name) for name in "ab"])
-    y = torch.stack([z[..., 0].abs(), z[..., 1] * z[..., 2]], -1)
-    streams = [generator_for(seed, "probe") for seed in (0, 1)]
-    together = MLPProbe(200, generator=streams).fit(z, y).predict(z)
-    for i in range(2):
-        alone = mlp(200, seed=i).fit(z[i], y[i]).predict(z[i])
-        torch.testing.assert_close(r2(y[i], together[i]), r2(y[i], alone), atol=1e-3, rtol=0)
+# ---- what comes from outside
 
 
-def test_every_representation_needs_its_generator(complains):
-    with complains("generator", "2, one each", "1"):
-        mlp().fit(torch.zeros(2, 50, 3), torch.zeros(2, 50, 1))
+@pytest.mark.parametrize("make", [LinearProbe, mlp])
+@pytest.mark.parametrize("kind", [np.float64, np.float16, np.int64])
+def test_arrays_of_any_type_and_targets_of_one_dimension_are_taken(make, kind):
+    z = (10 * normal(500, 2, "z")).numpy().astype(kind)
+    y = 2.0 * z[:, 0] - 3
+    prediction = make().fit(z, y).predict(z)
+    assert prediction.shape == (500, 1)
+    assert r2(torch.as_tensor(y)[:, None].double(), prediction.double()).item() > 0.99
+
+
+@pytest.mark.parametrize("make", [LinearProbe, mlp])
+def test_what_is_not_finite_is_refused(complains, make):
+    z, y = normal(50, 2, "z"), normal(50, 1, "y")
+    z[3, 1] = torch.nan
+    with complains("z", "finite numbers", "NaN or infinity in 1 of 50 rows"):
+        make().fit(z, y)
+    with complains("targets", "finite numbers", "1 of 50"):
+        make().fit(normal(50, 2, "z"), torch.where(torch.arange(50)[:, None] == 7, torch.inf, y))
+
+
+def test_sorted_samples_do_not_mislead_the_choice_of_weights():
+    """The held-out fifth is chosen at random, not the first of the samples."""
+    z = normal(4000, 3, "z")
+    z = z[z[:, 0].argsort()]
+    y = (z[:, :1] * 2).sin() + z[:, 1:2].abs() + 0.3 * normal(4000, 1, "e")
+    shuffled = torch.randperm(4000, generator=generator_for(0, "order"))
+    z_test = normal(2000, 3, "z2")
+    truth = (z_test[:, :1] * 2).sin() + z_test[:, 1:2].abs()
+    ordered, mixed = (
+        r2(truth, mlp(400).fit(z[rows], y[rows]).predict(z_test)).item()
+        for rows in (torch.arange(4000), shuffled)
+    )
+    assert ordered == pytest.approx(mixed, abs=0.01)
+    assert ordered > 0.95
+
+
+def test_few_samples_are_warned_of_and_ridge_bears_them():
+    z, y = normal(600, 256, "z"), normal(600, 1, "e")
+    y = z[:, :3].sum(1, keepdim=True) + y
+    with pytest.warns(UserWarning, match="300 samples of 256 dimensions; try ridge"):
+        plain = LinearProbe().fit(z[:300], y[:300])
+    ridge = LinearProbe(ridge=True).fit(z[:300], y[:300])
+    scores = [r2(y[300:], probe.predict(z[300:])).item() for probe in (plain, ridge)]
+    assert scores[0] < 0 < 0.2 < scores[1]
+
+
+def test_ridge_chooses_as_leave_one_out_does():
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    z, y = normal(80, 30, "z").double(), normal(80, 2, "e").double()
+    y[:, 0] += z[:, 0]
+    probe = LinearProbe(ridge=True).fit(z, y)
+    u, values, _ = torch.linalg.svd(z - z.mean(0), full_matrices=False)
+    for j in range(2):
+        grid = (probes.PENALTIES * values.square().mean()).numpy()
+        theirs = linear_model.RidgeCV(grid).fit(z.numpy(), y[:, j].numpy())
+        np.testing.assert_allclose(probe.weight[:, j], theirs.coef_, atol=1e-8)
+
+
+def test_ridge_is_least_squares_where_samples_are_many():
+    z = normal(5000, 4, "z")
+    y = z @ normal(4, 2, "w") + 0.1 * normal(5000, 2, "e")
+    plain, ridge = (LinearProbe(ridge).fit(z, y).predict(z) for ridge in (False, True))
+    torch.testing.assert_close(plain, ridge, atol=1e-3, rtol=0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from misalign.rendering import causal3dident, grids, mpi3d, vectors
+from misalign.rendering import atlas, causal3dident, grids, mpi3d, vectors
 from misalign.rendering.hues import rgb
 from misalign.rendering.invertibility import (
     jacobian,
@@ -86,7 +86,7 @@ def test_baked_capsule_is_its_distance():
 def test_baked_shapes_never_promise_more_than_the_distance(name):
     # sphere tracing would pass through a surface that is nearer than the grid says; edges may be
     # off by a cell
-    grid = grids.bake(name)
+    grid = atlas.bake(name)
     points = grids.points_of(grid.centre, grid.half)
     crossings = []
     for axis in range(3):
@@ -103,7 +103,7 @@ def test_baked_shapes_never_promise_more_than_the_distance(name):
 
 
 def test_interpolation_is_grid_samples_and_its_slopes():
-    packed = grids.Atlas.of([grids.bake("cow"), grids.bake("horse")]).to(torch.float64)
+    packed = atlas.Atlas.of([atlas.bake("cow"), atlas.bake("horse")]).to(torch.float64)
     box = torch.rand(3, 50, generator=generator_for(0, "box"), dtype=torch.float64) * 1.9 - 0.95
     shape = torch.arange(50) % 2
     values, slopes = interpolated(packed.volume.view(-1, 1), shape, box.requires_grad_())
@@ -118,7 +118,7 @@ def test_interpolation_is_grid_samples_and_its_slopes():
 
 def test_unknown_shapes_are_named(complains):
     with complains("shape", "a mesh's path", "'cat'"):
-        grids.bake("cat")
+        atlas.bake("cat")
 
 
 # ---- meshes
@@ -140,7 +140,7 @@ def ball(tmp_path_factory):
 
 @pytest.mark.parametrize("suffix", ["ply", "obj", "stl"])
 def test_mesh_bakes_its_signed_distance(ball, suffix):
-    grid = grids.bake(ball / f"ball.{suffix}", fit=False)
+    grid = atlas.bake(ball / f"ball.{suffix}", fit=False)
     points = grids.points_of(grid.centre, grid.half)
     outward = points - torch.tensor([1.0, 2, 3])
     error = grid.values - (outward.norm(dim=-1) - 3)
@@ -156,19 +156,19 @@ def test_mesh_takes_a_shapes_place(ball):
     factors["shape"] = torch.tensor([0])
     drawn = causal3dident.render(factors, size=32, shapes=shapes)
     assert not torch.equal(drawn, causal3dident.render(factors, size=32))
-    rotate = {**factors, "alpha": torch.tensor([0.9], dtype=torch.float64)}
+    turned = {**factors, "alpha": torch.tensor([0.9], dtype=torch.float64)}
     # a ball looks alike from all sides, up to its facets
-    other = causal3dident.render(rotate, size=32, shapes=shapes)
+    other = causal3dident.render(turned, size=32, shapes=shapes)
     assert (drawn.int() - other.int()).abs().double().mean() < 2
 
 
 def test_bad_meshes_are_named(ball, complains, monkeypatch):
     with complains("shape", "a watertight mesh", "open.ply"):
-        grids.bake(ball / "open.ply")
+        atlas.bake(ball / "open.ply")
     with complains("shape", ".ply, .obj, .stl", "ball.gltf"):
-        grids.bake(ball / "ball.gltf")
+        atlas.bake(ball / "ball.gltf")
     with complains("shape", "a file that is there", "none.ply"):
-        grids.bake(ball / "none.ply")
+        atlas.bake(ball / "none.ply")
     from misalign.rendering import meshes
 
     monkeypatch.setattr(meshes, "find_spec", lambda name: None)
@@ -181,7 +181,7 @@ def test_bad_meshes_are_named(ball, complains, monkeypatch):
 
 def test_rays_meet_spheres_where_they_are():
     sphere = grids.from_primitives((Primitive("ellipsoid", ((0.0, 0, 0, 1, 1, 1),)),))
-    packed = grids.Atlas.of([sphere])
+    packed = atlas.Atlas.of([sphere])
     position = torch.tensor([[0.0, 1.5], [5, 6], [0, 0]])[:, None]  # two bodies of one scene
     bodies = Bodies(
         shape=torch.zeros(1, 2, dtype=torch.long),

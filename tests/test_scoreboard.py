@@ -12,7 +12,7 @@ from misalign.reporting.claims import FAILS, HOLDS, IN_PART, Claim, Result, asse
 LISTED = claims()
 TESTED = [claim for claim in LISTED if claim.tested]
 PLAIN = {"name": "x", "claim": "It is so.", "source": "Section 1", "refuted": "it is not"}
-TESTS = {"chapter": "05_numerical", "sweeps": ["table_05"], "rows": "setting == 1"}
+TESTS = {"chapter": "06_numerical", "sweeps": ["table_05"], "rows": "setting == 1"}
 
 
 @pytest.mark.parametrize("claim", TESTED, ids=lambda claim: claim.name)

@@ -8,17 +8,17 @@ from misalign import records as results
 from misalign.experiment import Run
 from misalign.paths import NOTEBOOKS, ROOT
 
-TEMPLATES = ["05_numerical"]
+TEMPLATES = ["06_numerical"]
 OWN = {
-    "05_numerical": {},
-    "08_mpi3d": {"experiment": "mpi3d", "encoding_size": None},
-    "09_causal3dident": {
+    "06_numerical": {},
+    "09_mpi3d": {"experiment": "mpi3d", "encoding_size": None},
+    "10_causal3dident": {
         "experiment": "causal3dident",
         "latents": "graph",
         "encoding_size": None,
     },
-    "10_openclip": {"experiment": "concepts", "encoding_size": 8, "bias": "coverage"},
-    "11_practice": {"experiment": "concepts", "encoding_size": 8, "bias": "breadth"},
+    "11_openclip": {"experiment": "concepts", "encoding_size": 8, "bias": "coverage"},
+    "12_practice": {"experiment": "concepts", "encoding_size": 8, "bias": "breadth"},
 }
 
 # Jupyter's clients warn of their own deprecations

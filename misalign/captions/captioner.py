@@ -8,7 +8,7 @@ from torch import Tensor
 
 from misalign.captions.tables import compose, table
 from misalign.captions.templates import contents, sentences, setting_of, settings, units
-from misalign.captions.values import chosen, columns
+from misalign.captions.values import column, columns, whole_numbers
 from misalign.captions.vocabulary import Vocabulary, tokenize
 from misalign.captions.wording import Wording
 from misalign.errors import invalid
@@ -59,6 +59,7 @@ class Captioner:
 
     Examples
     --------
+    >>> import torch
     >>> captioner = Captioner.mpi3d(["color", "shape"])
     >>> values = {"color": torch.tensor([2]), "shape": torch.tensor([0])}
     >>> captioner.text(values, torch.tensor([0]))
@@ -128,9 +129,8 @@ class Captioner:
         ValueError
             If the factor is unknown or a value is out of range.
         """
-        known = ", ".join(self.wordings)
         if factor not in self.wordings:
-            raise invalid("factor", f"one of {known}", repr(factor))
+            raise invalid("factor", f"one of {', '.join(self.wordings)}", repr(factor))
         return self.wordings[factor].word_of(values)
 
     def text(self, values: dict[str, Tensor], template: Tensor) -> list[str]:
@@ -169,20 +169,8 @@ class Captioner:
     def tokens(self, values: dict[str, Tensor], template: Tensor) -> Tensor:
         """Write captions as token indices: what `vocabulary.encode` makes of their text, faster.
 
-        Parameters
-        ----------
-        values, template
-            As for `text`.
-
-        Returns
-        -------
-        Tensor
-            int64, shape (n, length): words, an end, then padding; on the template's device.
-
-        Raises
-        ------
-        ValueError
-            As for `text`.
+        Arguments and errors are those of `text`. The result is int64 of shape (n, length): words,
+        an end, then padding; on the template's device.
         """
         words, template = self._said(values, template)
         found = template.new_empty((len(template), self.length))
@@ -197,21 +185,8 @@ class Captioner:
     ) -> list[dict[str, tuple[int, int]]]:
         """Find the characters of each factor's words in the captions that `text` writes.
 
-        Parameters
-        ----------
-        values, template
-            As for `text`.
-
-        Returns
-        -------
-        list of dict
-            For every caption, start and stop by factor, in the order of the sentence. A factor
-            that a printed sentence leaves out is not there.
-
-        Raises
-        ------
-        ValueError
-            As for `text`.
+        Arguments and errors are those of `text`. For every caption it gives start and stop by
+        factor, in the order of the sentence; a factor that the sentence leaves out is not there.
         """
         words, template = self._said(values, template)
         found: list[dict[str, tuple[int, int]]] = [{} for _ in template]
@@ -228,7 +203,7 @@ class Captioner:
     def _by_template(
         self, words: dict[str, Tensor], template: Tensor
     ) -> Iterator[tuple[int, Tensor, list[Tensor]]]:
-        """Each sentence, the captions that have it, and for each unit the text that they have."""
+        """Each sentence, the captions that have it, and their string of each unit."""
         for number, parts in enumerate(self._units):
             rows = (template == number).nonzero()[:, 0]
             yield number, rows, [unit.place(words, rows) for unit in parts]
@@ -237,6 +212,7 @@ class Captioner:
         self, values: dict[str, Tensor], template: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Index of the word of each selected factor, (n,), and the sentence's, (n,)."""
-        template = chosen(template, len(self.templates))
+        last = len(self.templates) - 1
+        template = whole_numbers("template", column("template", template), last)
         said = columns(values, self.factors, len(template))
         return {factor: self.word_of(factor, one) for factor, one in said.items()}, template

@@ -43,11 +43,10 @@ def read_lines(path: Path | str) -> list[str]:
         raise ValueError(f"{path}: expected UTF-8, got {got}") from None
     if not text.strip():
         raise invalid(str(path), "one caption a line", "an empty file")
-    only_returns = "\r" in text and "\n" not in text
-    if only_returns:
+    if "\r" in text and "\n" not in text:
         raise invalid(str(path), r"lines that end with \n or \r\n", r"\r alone")
     lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-    empty = next((number for number, line in enumerate(lines, 1) if not line.strip()), None)
-    if empty is not None:
-        raise invalid(str(path), "one caption a line", f"an empty line {empty}")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            raise invalid(str(path), "one caption a line", f"an empty line {number}")
     return lines

@@ -14,40 +14,16 @@ HOLE = -1  # in a table: no token here, what follows moves up
 
 
 def table(texts: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Tensor:
-    """Indices of the tokens of each text of a part, filled up with holes.
-
-    Parameters
-    ----------
-    texts : sequence of sequence of str
-        Tokens of each text.
-    vocabulary : Vocabulary
-        Of all these tokens.
-
-    Returns
-    -------
-    Tensor
-        int64, shape (texts, longest text).
-    """
+    """Indices of the tokens of each text, filled up with holes, shape (texts, longest text)."""
     rows = [torch.tensor(vocabulary.indices(tokens)) for tokens in texts]
     return pad_sequence(rows, batch_first=True, padding_value=HOLE)
 
 
 def compose(parts: Sequence[Tensor], length: int, vocabulary: Vocabulary) -> Tensor:
-    """Put captions together from parts whose numbers of tokens vary.
+    """Put captions together from rows of tables: words, an end, then padding.
 
-    Parameters
-    ----------
-    parts : sequence of Tensor
-        Rows of tables, each of shape (n, width of the table).
-    length : int
-        Columns of the result: room for the longest caption and its end.
-    vocabulary : Vocabulary
-        Says what an end and padding are.
-
-    Returns
-    -------
-    Tensor
-        int64, shape (n, length): words, an end, then padding.
+    Rows are of shape (n, width of the table), the result is int64 of shape (n, length), which is
+    room for the longest caption and its end.
     """
     whole = torch.cat(list(parts), 1)
     there = whole != HOLE

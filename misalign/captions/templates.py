@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from numbers import Integral
 from string import Formatter
 
 import yaml
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from misalign.captions.wording import Wording
 from misalign.errors import check_int, invalid
-from misalign.paths import LIBRARY
+from misalign.paths import DATA_FILES
 
 TABLES = {"mpi3d": (7, 8), "causal3dident": (10, 11)}  # of the settings, and of the sentences
 SOUNDS_OPEN = re.compile("[aeiou]|xkcd", re.IGNORECASE)  # "an orange", "an xkcd-blue"
@@ -23,7 +24,7 @@ SOUNDS_OPEN = re.compile("[aeiou]|xkcd", re.IGNORECASE)  # "an orange", "an xkcd
 @cache
 def contents() -> dict:
     """What ``misalign/data/captions.yml`` holds, by world."""
-    return yaml.safe_load((LIBRARY / "data" / "captions.yml").read_text(encoding="utf-8"))
+    return yaml.safe_load((DATA_FILES / "captions.yml").read_text(encoding="utf-8"))
 
 
 def settings(world: str) -> tuple[tuple[str, ...], ...]:
@@ -50,38 +51,24 @@ def settings(world: str) -> tuple[tuple[str, ...], ...]:
 
 
 def setting_of(world: str, selected: int | Iterable[str] | None = None) -> int:
-    """Number of a selection setting.
+    """Number of the selection setting with these factors, in any order, by default all of them.
 
-    Parameters
-    ----------
-    world : {"mpi3d", "causal3dident"}
-        Which of the image worlds.
-    selected : int or iterable of str, optional
-        A setting, or the factors that captions name, in any order; by default all of them.
-
-    Returns
-    -------
-    int
-        1-based, as in the paper.
-
-    Raises
-    ------
-    ValueError
-        If no setting selects just these factors; the message lists those that there are.
+    It is 1-based, as in the paper, and a setting already is its own. Raises a ValueError that
+    lists all settings if none selects just these factors.
     """
     known = settings(world)
     if selected is None:
         return len(known)
-    if isinstance(selected, int):
-        check_int("selected", selected, 1, len(known), f"{world} (Table {TABLES[world][0]})")
-        return selected
+    place = f"Table {TABLES[world][0]}"
+    if isinstance(selected, Integral):
+        return check_int("selected", selected, 1, len(known), f"{world} ({place})")
     selected = (selected,) if isinstance(selected, str) else tuple(selected)
-    found = [number for number, one in enumerate(known, 1) if set(one) == set(selected)]
+    for number, one in enumerate(known, 1):
+        if set(one) == set(selected):
+            return number
     listed = "; ".join(f"{number}: {', '.join(one)}" for number, one in enumerate(known, 1))
-    expected = f"a set that has sentences (Table {TABLES[world][0]}: {listed})"
-    if not found:
-        raise invalid("selected", expected, ", ".join(map(str, selected)) or "none")
-    return found[0]
+    expected = f"a set that has sentences ({place}: {listed})"
+    raise invalid("selected", expected, ", ".join(map(str, selected)) or "none")
 
 
 def sentences(world: str, setting: int, printed: bool = False) -> tuple[str, ...]:
@@ -109,38 +96,17 @@ def sentences(world: str, setting: int, printed: bool = False) -> tuple[str, ...
 
 @dataclass(frozen=True)
 class Unit:
-    """A part of a sentence between two spaces: fixed text, or slots and what sticks to them.
+    """A part of a sentence between two spaces: fixed text, or slots and what sticks to them."""
 
-    Parameters
-    ----------
-    wordings : tuple of Wording
-        Of the factors in the slots, in their order.
-    strings : tuple of str
-        The text for every combination of words, those of the last slot changing fastest.
-    spans : tuple of dict
-        For every text, where in it each factor's words begin and end.
-    """
-
-    wordings: tuple[Wording, ...]
-    strings: tuple[str, ...]
-    spans: tuple[dict[str, tuple[int, int]], ...]
+    wordings: tuple[Wording, ...]  # of the factors in the slots, in their order
+    strings: tuple[str, ...]  # for every combination of words, the last slot's changing fastest
+    spans: tuple[dict[str, tuple[int, int]], ...]  # of each factor's words in each of the strings
 
     @classmethod
     def fill(cls, pattern: str, wordings: dict[str, Wording], article: str = "") -> Unit:
         """Fill a pattern such as ``{y_pos}-{x_pos},`` with all words that it may take.
 
-        Parameters
-        ----------
-        pattern : str
-            Text with slots.
-        wordings : dict of str to Wording
-            By factor.
-        article : {"", "a", "A"}, optional
-            Put before the text, with an n where the sound of the first word needs one.
-
-        Returns
-        -------
-        Unit
+        An article is put before the text, with an n where the sound of the first word needs one.
         """
         pieces = [(text, slot) for text, slot, _, _ in Formatter().parse(pattern)]
         slots = [slot for _, slot in pieces if slot]
@@ -161,20 +127,7 @@ class Unit:
         return cls(tuple(wordings[slot] for slot in slots), tuple(strings), tuple(spans))
 
     def place(self, words: dict[str, Tensor], rows: Tensor) -> Tensor:
-        """Which of the texts each caption has.
-
-        Parameters
-        ----------
-        words : dict of str to Tensor
-            By factor, each caption's index among the words, shape (n,).
-        rows : Tensor
-            The captions meant, shape (m,).
-
-        Returns
-        -------
-        Tensor
-            int64, shape (m,).
-        """
+        """Which of the strings the captions `rows` have, given the index of each one's words."""
         place = rows.new_zeros(len(rows))
         for one in self.wordings:
             place = place * len(one.words) + words[one.factor][rows]
@@ -184,19 +137,8 @@ class Unit:
 def units(sentence: str, wordings: dict[str, Wording], agree: bool) -> tuple[Unit, ...]:
     """Take a template apart at its spaces; text without slots stays in one piece.
 
-    Parameters
-    ----------
-    sentence : str
-        The template.
-    wordings : dict of str to Wording
-        By factor.
-    agree : bool
-        Whether an article right before a slot agrees with the word put there: "an armadillo".
-
-    Returns
-    -------
-    tuple of Unit
-        Joined by spaces, one text of each makes a caption.
+    Joined by spaces, one string of each unit makes a caption. If articles `agree`, one right
+    before a slot goes with the word put there: "an armadillo".
     """
     parts: list[tuple[str, str]] = []  # article and pattern
     article = ""

@@ -1,4 +1,4 @@
-"""What comes in to be said: columns of values, checked for their shapes."""
+"""What comes in to be said: columns of values, checked for their shapes and types."""
 
 from __future__ import annotations
 
@@ -12,48 +12,26 @@ from misalign.errors import invalid
 
 def column(name: str, values: Tensor) -> Tensor:
     """A vector, from shape (n,) or (n, 1); a ValueError for any other."""
-    flat = values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)
-    if not flat:
-        raise invalid(name, "shape (n,) or (n, 1)", tuple(values.shape))
-    return values.flatten()
+    if values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1):
+        return values.flatten()
+    raise invalid(name, "shape (n,) or (n, 1)", tuple(values.shape))
 
 
-def chosen(template: Tensor, count: int) -> Tensor:
-    """Indices of sentences, int64, shape (n,); a ValueError for one that there is not."""
-    template, expected = column("template", template), f"integers from 0 to {count - 1}"
-    whole = not (template.is_floating_point() or template.dtype == torch.bool)
-    if not whole:
-        raise invalid("template", expected, template.dtype)
-    stray = template[(template < 0) | (template >= count)]
+def whole_numbers(name: str, values: Tensor, last: int) -> Tensor:
+    """Values as int64; a ValueError unless they are integers from 0 to the last."""
+    if values.is_floating_point() or values.dtype == torch.bool:
+        raise invalid(name, f"integers from 0 to {last}", values.dtype)
+    stray = values[(values < 0) | (values > last)]
     if len(stray):
-        raise invalid("template", expected, stray[:3].tolist())
-    return template.long()
+        raise invalid(name, f"integers from 0 to {last}", stray[:3].tolist())
+    return values.long()
 
 
 def columns(values: dict[str, Tensor], factors: Sequence[str], n: int) -> dict[str, Tensor]:
-    """Values of the factors, each of shape (n,), and of no others.
-
-    Parameters
-    ----------
-    values : dict of str to Tensor
-        By factor, shape (n,) or (n, 1).
-    factors : sequence of str
-        Those that captions name.
-    n : int
-        Number of captions.
-
-    Returns
-    -------
-    dict of str to Tensor
-
-    Raises
-    ------
-    ValueError
-        If a factor is missing or has another shape.
-    """
+    """Values of the factors, each of shape (n,), and of no others; a ValueError if one lacks."""
     missing = [factor for factor in factors if factor not in values]
-    each = f"a tensor for each of {', '.join(factors)}"
     if missing:
+        each = f"a tensor for each of {', '.join(factors)}"
         raise invalid("values", each, f"none for {', '.join(missing)}")
     found = {factor: column(f"values of {factor}", values[factor]) for factor in factors}
     for factor, one in found.items():

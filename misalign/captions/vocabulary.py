@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -73,9 +74,7 @@ class Vocabulary:
         return [self._index.get(token, self.unknown) for token in tokens]
 
     def encode(self, captions: Sequence[str], length: int | None = None) -> Tensor:
-        """Indices of whole captions, each cut into tokens by NLTK.
-
-        A caption that occurs twice is cut once.
+        """Indices of whole captions, each distinct one cut into tokens by NLTK once.
 
         Parameters
         ----------
@@ -103,8 +102,8 @@ class Vocabulary:
         ids = [torch.tensor([*self.indices(tokenize(one)), self.end]) for one in place]
         longest = max(map(len, ids))
         length = longest if length is None else length
-        fits = f"at least {longest}, the tokens and the end of the longest caption"
-        if not longest <= length:
+        if length < longest:
+            fits = f"at least {longest}, the tokens and the end of the longest caption"
             raise invalid("length", fits, length)
         padded = pad_sequence(ids, batch_first=True, padding_value=self.pad)
         return torch.nn.functional.pad(padded, (0, length - longest), value=self.pad)[rows]
@@ -131,8 +130,5 @@ class Vocabulary:
         stray = tokens[(tokens < 0) | (tokens >= len(self))]
         if len(stray):
             raise invalid("tokens", f"indices from 0 to {len(self) - 1}", stray[:3].tolist())
-        return [" ".join(map(self.words.__getitem__, self._said(row))) for row in tokens.tolist()]
-
-    def _said(self, row: list[int]) -> list[int]:
-        stop = next((i for i, index in enumerate(row) if index in (self.pad, self.end)), len(row))
-        return row[:stop]
+        said = (takewhile(lambda i: i not in (self.pad, self.end), row) for row in tokens.tolist())
+        return [" ".join(map(self.words.__getitem__, row)) for row in said]

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
-from misalign.captions.palettes import named_hues
+from misalign.captions.values import whole_numbers
 from misalign.errors import invalid
+from misalign.paths import DATA_FILES
+
+
+@cache
+def named_hues(palette: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Names of the nearest colors of a palette on the circle of pure hues, hsv(h, 1, 1).
+
+    Parameters
+    ----------
+    palette : str
+        Name of a dict of `matplotlib.colors` (Table 9), such as ``"XKCD_COLORS"``. What the
+        nearest colors are stands in ``misalign/data/hues.json``, which
+        ``scripts/name_hues.py`` made.
+
+    Returns
+    -------
+    tuple of str
+        Name of the color in each interval of hues from 0 to 1, without a prefix such as "tab:".
+    tuple of float
+        The cuts between the intervals, one fewer.
+    """
+    table = json.loads((DATA_FILES / "hues.json").read_text(encoding="utf-8"))
+    starts, names = zip(*table[palette], strict=True)
+    return names, starts[1:]
 
 
 @dataclass(frozen=True)
@@ -38,18 +64,8 @@ class Wording:
     def read(cls, factor: str, entry: list | dict, distinct: bool = False) -> Wording:
         """Wording from an entry of ``misalign/data/captions.yml``.
 
-        Parameters
-        ----------
-        factor : str
-            Name of the factor.
-        entry : list or dict
-            A list of words, or a dict with `parts`, or with `palette` and `mark`.
-        distinct : bool, optional
-            Put the palette's mark before each word of a color's name.
-
-        Returns
-        -------
-        Wording
+        An entry is a list of words, or a dict with `parts`, or with `palette` and `mark`, which is
+        put before each word of a color's name if names shall be `distinct`.
         """
         if isinstance(entry, list):
             return cls(factor, tuple(entry))
@@ -70,38 +86,19 @@ class Wording:
         return bool(self.places)
 
     def word_of(self, values: Tensor) -> Tensor:
-        """Index in `words` of what captions say for each value.
+        """Index in `words` of what captions say for each value, int64, of the same shape.
 
-        Parameters
-        ----------
-        values : Tensor
-            Numbers in [0, 1] for a continuous factor, else integers from 0 to the number of words
-            less one; any shape.
-
-        Returns
-        -------
-        Tensor
-            int64, of the same shape.
-
-        Raises
-        ------
-        ValueError
-            If a value is out of range, or of the wrong type.
+        Values are numbers in [0, 1] for a continuous factor, else integers from 0 to the number of
+        words less one; a ValueError for others.
         """
-        name, last = f"values of {self.factor}", len(self.words) - 1
-        if self.continuous:
-            if not values.is_floating_point():
-                raise invalid(name, "floats in [0, 1]", values.dtype)
-            stray = values[~((values >= 0) & (values <= 1))]
-            if len(stray):
-                raise invalid(name, "numbers in [0, 1]", stray[:3].tolist())
-            cuts = torch.tensor(self.cuts, dtype=torch.float64, device=values.device)
-            interval = torch.bucketize(values.double(), cuts, right=True)
-            return torch.tensor(self.places, device=values.device)[interval]
-        whole = not (values.is_floating_point() or values.dtype == torch.bool)
-        if not whole:
-            raise invalid(name, f"integers from 0 to {last}", values.dtype)
-        stray = values[(values < 0) | (values > last)]
+        name = f"values of {self.factor}"
+        if not self.continuous:
+            return whole_numbers(name, values, len(self.words) - 1)
+        if not values.is_floating_point():
+            raise invalid(name, "floats in [0, 1]", values.dtype)
+        stray = values[~((values >= 0) & (values <= 1))]
         if len(stray):
-            raise invalid(name, f"integers from 0 to {last}", stray[:3].tolist())
-        return values.long()
+            raise invalid(name, "numbers in [0, 1]", stray[:3].tolist())
+        cuts = torch.tensor(self.cuts, dtype=torch.float64, device=values.device)
+        interval = torch.bucketize(values.double(), cuts, right=True)
+        return torch.tensor(self.places, device=values.device)[interval]

@@ -27,13 +27,13 @@ from misalign.cli.options import COUNT, FOLDER, expect_device
 )
 def render(world: str, n: int, out: Path, device: str, **options: Any) -> None:
     """Write a WORLD's pictures, factors and captions in the layout of the published files."""
-    from misalign.worlds import export as publish
+    from misalign.worlds.export import SETTINGS, export
 
     expect_device(device)
     if options["renderer"] == "blender" and device != "cpu":
         raise click.UsageError("--device does not go with --renderer blender: it uses the CPU")
     try:
-        publish.publish(out, n, device=device, **options)
+        export(out, n, device=device, **options)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{world}: {n:,} pictures and {len(publish.SETTINGS)} sets of captions in {out}")
+    click.echo(f"{world}: {n:,} pictures and {len(SETTINGS)} sets of captions in {out}")

@@ -71,13 +71,18 @@ def split(n: int, shares: Sequence[int], *, seed: int) -> dict[str, Tensor]:
     ------
     ValueError
         If a part would be empty.
+
+    Examples
+    --------
+    >>> {name: len(part) for name, part in split(1000, (8, 1, 1), seed=0).items()}
+    {'train': 800, 'evaluation': 100, 'test': 100}
     """
-    check_int("n", n, 1)
+    n = check_int("n", n, 1)
     if len(shares) != len(PARTS):
         raise invalid("shares", f"one each of {', '.join(PARTS)}", shares)
     sizes = [n * share // sum(shares) for share in shares]
     sizes[0] = n - sum(sizes[1:])
-    if not min(sizes) > 0:
+    if min(sizes) < 1:
         raise invalid("n", "enough pictures for three parts", f"{n}, so parts of {sizes}")
     order = torch.randperm(n, generator=generator_for(seed, "split"))
     parts = (part.sort().values for part in order.split(sizes))

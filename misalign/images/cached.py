@@ -21,16 +21,15 @@ class CachedImages:
 
     Parameters
     ----------
-    source : Pictures
+    source : Images
         Where they come from.
     batch : int, optional
         Pictures to ask for at a time in `fill`.
     """
 
     def __init__(self, source: Images, *, batch: int = 64) -> None:
-        check_int("batch", batch, 1)
         self.source = source
-        self.batch = batch
+        self.batch = check_int("batch", batch, 1)
         here = next(iter(source.factors.values())).device
         self._there = torch.zeros(len(source), dtype=torch.bool, device=here)
         self._kept: Tensor | None = None
@@ -44,18 +43,7 @@ class CachedImages:
         return len(self.source)
 
     def images(self, indices: Tensor) -> Tensor:
-        """Look pictures up, those that were never asked for in the source.
-
-        Parameters
-        ----------
-        indices : Tensor
-            Int64, shape (n,).
-
-        Returns
-        -------
-        Tensor
-            Uint8, shape (n, 3, H, W), on the factors' device.
-        """
+        """Look pictures up, those that were never asked for in the source; see `Images`."""
         indices = indices.to(self._there.device)
         self._keep(indices[~self._there[indices]].unique())
         return self._kept[indices]
@@ -93,9 +81,8 @@ class CachedImages:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(f"{path}: expected pictures (delete it), got {reason}") from None
         shape, n = bytes_.shape, len(self)
-        fits = bytes_.dtype == np.uint8 and bytes_.ndim == 4 and shape[:2] == (n, 3)
-        expected = f"bytes, {n} x 3 x H x W (delete it)"
-        if not fits:
+        if bytes_.dtype != np.uint8 or len(shape) != 4 or shape[:2] != (n, 3):
+            expected = f"bytes, {n} x 3 x H x W (delete it)"
             raise invalid(str(path), expected, f"{bytes_.dtype}, {' x '.join(map(str, shape))}")
         self._kept = torch.from_numpy(bytes_).to(self._there.device)
         self._there.fill_(True)

@@ -46,44 +46,29 @@ class ImageFolder:
         if not folder.is_dir():
             raise invalid(str(folder), "a folder of pictures", "none", FileNotFoundError)
         there = {file.name for file in folder.glob("[0-9]*.png")}
-        files = [picture_name(i, len(table)) for i in range(len(table))]
-        missing = sorted(set(files) - there)
-        got = f"{len(there)} pictures and no {missing[0]}" if missing else ""
-        expected = f"{len(table)} pictures, one a row of {LATENTS}"
+        self._files = [picture_name(i, len(table)) for i in range(len(table))]
+        missing = sorted(set(self._files) - there)
+        expected, got = f"{len(table)} pictures, one a row of {LATENTS}", f"{len(there)} pictures"
         if missing:
-            raise invalid(str(folder), expected, got, FileNotFoundError)
+            raise invalid(str(folder), expected, f"{got} and no {missing[0]}", FileNotFoundError)
         if len(there) != len(table):
-            raise invalid(str(folder), expected, f"{len(there)} pictures")
-        self._files = files
+            raise invalid(str(folder), expected, got)
 
     def __len__(self) -> int:
         return len(self._files)
 
     def images(self, indices: Tensor) -> Tensor:
-        """Read pictures from their files.
+        """Read pictures from their files, onto the CPU; see `misalign.images.base.Images`.
 
-        Parameters
-        ----------
-        indices : Tensor
-            Int64, shape (n,).
-
-        Returns
-        -------
-        Tensor
-            Uint8, shape (n, 3, H, W), on the CPU.
-
-        Raises
-        ------
-        ValueError
-            If a file is no picture, or of another size than those before it.
+        A ValueError names a file that is no picture, or of another size than those beside it.
         """
         wanted, places = indices.cpu().unique(return_inverse=True)
-        pictures = [read_picture(self.path / IMAGES / self._files[i]) for i in wanted.tolist()]
-        for i, picture in zip(wanted.tolist(), pictures, strict=True):
+        files = [self.path / IMAGES / self._files[i] for i in wanted.tolist()]
+        pictures = list(map(read_picture, files))
+        for file, picture in zip(files, pictures, strict=True):
             size, first = (f"{p.shape[1]} x {p.shape[0]} pixels" for p in (picture, pictures[0]))
-            name = str(self.path / IMAGES / self._files[i])
             if size != first:
-                raise invalid(name, f"{first}, as the pictures beside it", size)
+                raise invalid(str(file), f"{first}, as the pictures beside it", size)
         return torch.from_numpy(np.stack(pictures)).movedim(-1, 1)[places]
 
     def to(self, device: torch.device | str) -> ImageFolder:
@@ -104,27 +89,7 @@ def read_picture(path: Path) -> np.ndarray:
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read some columns of a CSV file.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its first line names the columns.
-    columns : tuple of str
-        Which ones; others may be there.
-
-    Returns
-    -------
-    DataFrame
-        In the order of `columns`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no table, is empty or lacks a column.
-    """
+    """Read some columns of a CSV file, in their order; a one-line error if it is no such table."""
     if not path.is_file():
         raise invalid(str(path), "a table", "nothing there", FileNotFoundError)
     try:
@@ -145,9 +110,8 @@ def as_factor(values: pd.Series, discrete: bool) -> Tensor:
     kind = np.int64 if discrete else np.float32
     numbers = pd.to_numeric(values, errors="coerce")
     # "0.0" is a whole number, too
-    right = numbers.notna() & (~pd.Series(discrete, values.index) | (numbers % 1 == 0))
-    what = "whole numbers" if discrete else "numbers"
-    stray = values[~right]
+    stray = values[numbers.isna() | ((numbers % 1 != 0) & discrete)]
     if len(stray):
-        raise invalid(str(values.name), what, f"{stray.iloc[0]!r}" if len(stray) else "")
+        what = "whole numbers" if discrete else "numbers"
+        raise invalid(str(values.name), what, repr(stray.iloc[0]))
     return torch.from_numpy(numbers.to_numpy(kind).copy())

@@ -37,17 +37,9 @@ def picture_name(i: int, n: int) -> str:
 def captions_paths(bias: str | None, setting: int | None) -> tuple[str, str]:
     """Files of a setting's captions and of what they say, within the folder.
 
-    Parameters
-    ----------
-    bias : {"selection", "perturbation"} or None
-        None for Multimodal3DIdent, which has one set of captions only.
-    setting : int or None
-        1-based, as in Table 10; the files count from 0.
-
-    Returns
-    -------
-    tuple of str
-        Such as ``text/selections_0/text_raw.txt`` and ``latents_text_selections_0.csv``.
+    Such as ``text/selections_0/text_raw.txt`` and ``latents_text_selections_0.csv``: settings are
+    1-based as in Table 10, files count from 0. No bias stands for Multimodal3DIdent, which has one
+    set of captions only.
     """
     if bias is None:
         return f"text/{TEXT_RAW}", "latents_text.csv"

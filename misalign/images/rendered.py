@@ -27,34 +27,22 @@ class RenderedImages:
 
     See Also
     --------
-    misalign.images.CachedImages : renders each picture once.
+    misalign.images.cached.CachedImages : renders each picture once.
     """
 
     def __init__(self, render: Render, factors: Mapping[str, Tensor], *, batch: int = 64) -> None:
         sizes = {name: len(values) for name, values in factors.items()}
         if len(set(sizes.values())) != 1:
             raise invalid("factors", "as many values of each", sizes or "none")
-        check_int("batch", batch, 1)
         self.render = render
         self.factors = dict(factors)
-        self.batch = batch
+        self.batch = check_int("batch", batch, 1)
 
     def __len__(self) -> int:
         return len(next(iter(self.factors.values())))
 
     def images(self, indices: Tensor) -> Tensor:
-        """Render pictures, each distinct one once.
-
-        Parameters
-        ----------
-        indices : Tensor
-            Int64, shape (n,).
-
-        Returns
-        -------
-        Tensor
-            Uint8, shape (n, 3, H, W), on the factors' device.
-        """
+        """Render pictures, each distinct one once; see `misalign.images.base.Images`."""
         here = next(iter(self.factors.values())).device
         wanted, places = indices.to(here).unique(return_inverse=True)
         parts = [

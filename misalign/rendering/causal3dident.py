@@ -13,8 +13,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from misalign.rendering.atlas import atlas
 from misalign.rendering.columns import Column, expect_sizes, in_chunks, listed, read
-from misalign.rendering.grids import atlas
 from misalign.rendering.hues import rgb
 from misalign.rendering.scene import Backdrop, Camera, Scene, Spotlight, draw
 from misalign.rendering.trace import Bodies
@@ -46,34 +46,9 @@ def picture(
     authors_hues: bool = False,
     shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
-    """Render scenes, differentiably.
+    """Pictures in [0, 1] of the numbers' type, all scenes at once; otherwise as `render`.
 
-    Parameters
-    ----------
-    factors : dict of Tensor
-        Table 9: integers shape (0 to 6), x_pos and y_pos (0 to 2), and numbers in [0, 1]: s_pos,
-        color, s_color, b_color, alpha, beta, gamma; each of shape (n,) or (n, 1), all on one
-        device and the numbers of one type.
-    size : int, optional
-        Side of a picture in pixels.
-    supersample : int, optional
-        Rays along either side of a pixel.
-    authors_hues : bool, optional
-        Light and ground in the authors' hue (h - 1/2) / 2 in place of h, which captions name.
-    shapes : sequence of str, optional
-        Names in the table of shapes or paths of watertight meshes (looking to +x, up is +z), in
-        the order of the factor's values.
-
-    Returns
-    -------
-    Tensor
-        In [0, 1], shape (n, 3, size, size), of the numbers' type. It has derivatives by them all,
-        away from silhouettes and the edges of shadows.
-
-    Raises
-    ------
-    ValueError
-        For a factor that is missing, or of another shape, type or range.
+    They have derivatives by all numbers, away from silhouettes and the edges of shadows.
     """
     expect_sizes(size, supersample)
     values = read(COLUMNS, factors)
@@ -90,12 +65,18 @@ def render(
     authors_hues: bool = False,
     shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
-    """Render scenes to bytes, a few at a time: `picture` rounded.
+    """Render scenes, a few at a time: `picture` rounded to bytes.
 
     Parameters
     ----------
-    factors, size, supersample, authors_hues, shapes
-        As for `picture`.
+    factors : dict of Tensor
+        Table 9: integers shape (0 to 6), x_pos and y_pos (0 to 2), and numbers in [0, 1]: s_pos,
+        color, s_color, b_color, alpha, beta, gamma; each of shape (n,) or (n, 1), all on one
+        device and the numbers of one type.
+    size, supersample, shapes
+        As for `misalign.rendering.mpi3d.render`.
+    authors_hues : bool, optional
+        Light and ground in the authors' hue (h - 1/2) / 2 in place of h, which captions name.
 
     Returns
     -------
@@ -104,30 +85,16 @@ def render(
 
     Raises
     ------
-    ValueError
-        As `picture`.
+    ModuleNotFoundError, ValueError
+        As `misalign.rendering.mpi3d.render`.
     """
-    expect_sizes(size, supersample)
-    how = {"size": size, "supersample": supersample, "authors_hues": authors_hues}
-    draw_rows = partial(picture, **how, shapes=shapes)
+    how = {"size": size, "supersample": supersample, "shapes": shapes}
+    draw_rows = partial(picture, **how, authors_hues=authors_hues)
     return in_chunks(draw_rows, read(COLUMNS, factors), ROWS)
 
 
 def assembled(values: dict[str, Tensor], authors_hues: bool) -> Scene:
-    """Put scenes together, for any renderer.
-
-    Parameters
-    ----------
-    values : dict of Tensor
-        Of `COLUMNS`, as `misalign.rendering.columns.read` gives them.
-    authors_hues : bool
-        As for `picture`.
-
-    Returns
-    -------
-    Scene
-        Shapes' numbers are places in `SHAPES`.
-    """
+    """Put scenes of checked factors together, for any renderer; shapes are places in `SHAPES`."""
     like, n = values["color"], len(values["color"])
     fixed = (like.new_tensor(v)[:, None].expand(3, n) for v in (EYE, TARGET))
     hues = {name: values[name] for name in ("s_color", "b_color")}

@@ -14,89 +14,47 @@ from misalign.rendering.vectors import detach
 
 @dataclass(frozen=True)
 class Column:
-    """A factor of a picture.
+    """A factor of a picture."""
 
-    Parameters
-    ----------
-    name : str
-        As in the paper's table.
-    values : int or None
-        Number of its values, 0 to values - 1; None for a number in [0, 1].
-    """
-
-    name: str
-    values: int | None = None
+    name: str  # as in the paper's table
+    values: int | None = None  # how many, 0 to values - 1; None for a number in [0, 1]
 
     def read(self, factors: dict[str, Tensor], n: int) -> Tensor:
         """Check and flatten: long, or floating for a number in [0, 1]; shape (n,)."""
         name, value = self.name, factors[self.name]
-        shape = tuple(value.shape)
-        if shape not in ((n,), (n, 1)):
-            raise invalid(name, f"shape ({n},) or ({n}, 1)", shape)
+        if value.shape not in ((n,), (n, 1)):
+            raise invalid(name, f"shape ({n},) or ({n}, 1)", tuple(value.shape))
         value = value.reshape(n)
         if self.values is None:
             if not value.is_floating_point():
                 raise invalid(name, "floating numbers", value.dtype)
             most, among = 1, "numbers from 0 to 1"
         else:
-            whole = not (value.is_floating_point() or value.is_complex())
-            if not whole:
+            if value.is_floating_point() or value.is_complex():
                 raise invalid(name, "integers", value.dtype)
             most, among = self.values - 1, f"integers from 0 to {self.values - 1}"
             value = value.long()
-        outside = detach(value)[~((detach(value) >= 0) & (detach(value) <= most))]
-        if len(outside) != 0:
+        plain = detach(value)
+        outside = plain[~((plain >= 0) & (plain <= most))]
+        if len(outside):
             raise invalid(name, among, outside[:1].tolist())
         return value
 
 
 def read(columns: tuple[Column, ...], factors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Check factors against their table.
-
-    Parameters
-    ----------
-    columns : tuple of Column
-        What there must be.
-    factors : dict of Tensor
-        By name, each of shape (n,) or (n, 1); others are ignored.
-
-    Returns
-    -------
-    dict of Tensor
-        The columns', each of shape (n,).
-
-    Raises
-    ------
-    ValueError
-        For a factor that is missing, or of another shape, type or range.
-    """
-    missing = [column.name for column in columns if column.name not in factors]
-    names = ", ".join(column.name for column in columns)
+    """Check factors against their table; gives its columns, each of shape (n,), and no others."""
+    names = [column.name for column in columns]
+    missing = [name for name in names if name not in factors]
     if missing:
-        raise invalid("factors", names, f"none of {', '.join(missing)}")
-    n = len(factors[columns[0].name])
+        raise invalid("factors", ", ".join(names), f"none of {', '.join(missing)}")
+    n = len(factors[names[0]])
     return {column.name: column.read(factors, n) for column in columns}
 
 
 def in_chunks(
     picture: Callable[[dict[str, Tensor]], Tensor], factors: dict[str, Tensor], rows: int
 ) -> Tensor:
-    """Render a few scenes at a time, to bytes, so that memory does not grow with their number.
-
-    Parameters
-    ----------
-    picture : callable
-        From factors of m scenes to numbers in [0, 1], shape (m, 3, size, size).
-    factors : dict of Tensor
-        Of n scenes, by name.
-    rows : int
-        Scenes at once.
-
-    Returns
-    -------
-    Tensor
-        uint8, shape (n, 3, size, size).
-    """
+    """Render a few scenes at a time, to bytes, so that memory does not grow with their number."""
     n = len(next(iter(factors.values())))
     with torch.no_grad():
         parts = [

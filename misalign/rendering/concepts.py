@@ -41,7 +41,20 @@ AT_ONCE = 64  # scenes
 
 
 def picture(factors: dict[str, Tensor], *, size: int = 64) -> Tensor:
-    """Render scenes, without rounding.
+    """Pictures in [0, 1], all scenes at once; otherwise as `render`."""
+    expect_sizes(size, 1)
+    values = read(COLUMNS, factors)
+    x, y = _grid(size, values["across"])
+    canvas = _of(BACKDROPS, values["background"], values)[..., None, None].expand(-1, -1, *x.shape)
+    n = len(values["pattern"])
+    dark = flat.of_kind(flat.PATTERNS, values["pattern"], *(t.expand(n, -1, -1) for t in (x, y)))
+    canvas = canvas * (1 - 0.3 * dark[:, None])
+    canvas = _lit(_with_thing(canvas, values, x, y), values, x, y)
+    return _weathered(_with_lanterns(canvas, values, x, y), values, x, y).clamp(0, 1)
+
+
+def render(factors: dict[str, Tensor], *, size: int = 64) -> Tensor:
+    """Render scenes, a few at a time: `picture` rounded to bytes.
 
     Parameters
     ----------
@@ -55,43 +68,20 @@ def picture(factors: dict[str, Tensor], *, size: int = 64) -> Tensor:
     Returns
     -------
     Tensor
-        In [0, 1], shape (n, 3, size, size).
-
-    Raises
-    ------
-    ValueError
-        For a factor that is missing, or of another shape, type or range.
-    """
-    expect_sizes(size, 1)
-    values = read(COLUMNS, factors)
-    x, y = _grid(size, values["across"])
-    canvas = _of(BACKDROPS, values["background"], values)[..., None, None].expand(-1, -1, *x.shape)
-    n = len(values["pattern"])
-    dark = flat.of_kind(flat.PATTERNS, values["pattern"], *(t.expand(n, -1, -1) for t in (x, y)))
-    canvas = canvas * (1 - 0.3 * dark[:, None])
-    canvas = _lit(_with_thing(canvas, values, x, y), values, x, y)
-    return _weathered(_with_lanterns(canvas, values, x, y), values, x, y).clamp(0, 1)
-
-
-def render(factors: dict[str, Tensor], *, size: int = 64) -> Tensor:
-    """Render scenes to bytes, a few at a time: `picture` rounded.
-
-    Parameters
-    ----------
-    factors, size
-        As for `picture`.
-
-    Returns
-    -------
-    Tensor
         uint8, shape (n, 3, size, size).
 
     Raises
     ------
     ValueError
-        As `picture`.
+        For a factor that is missing, or of another shape, type or range.
+
+    Examples
+    --------
+    >>> factors = {name: torch.tensor([0, 3]) for name in NAMES}
+    >>> factors |= {name: torch.tensor([0.5, 0.5]) for name in SPECIFIC}
+    >>> tuple(render(factors, size=16).shape)
+    (2, 3, 16, 16)
     """
-    expect_sizes(size, 1)
     return in_chunks(partial(picture, size=size), read(COLUMNS, factors), AT_ONCE)
 
 

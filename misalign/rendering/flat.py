@@ -55,22 +55,7 @@ PATTERNS = (plain, striped, dotted, checked)
 
 
 def of_kind(kinds: tuple, kind: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Each scene's own of a few functions of a plane.
-
-    Parameters
-    ----------
-    kinds : tuple of callable
-        Functions of two tensors.
-    kind : Tensor
-        Which of them, shape (n,).
-    x, y : Tensor
-        Coordinates, shape (n, ...).
-
-    Returns
-    -------
-    Tensor
-        Like the coordinates.
-    """
+    """Each scene's own of a few functions of a plane; `kind` of shape (n,), x and y (n, ...)."""
     found = torch.empty_like(x)
     for number, function in enumerate(kinds):
         rows = (kind == number).nonzero()[:, 0]

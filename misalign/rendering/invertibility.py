@@ -38,13 +38,11 @@ def jacobian(
     """
     columns = []
     for name in names:
-        real = name in factors and factors[name].is_floating_point()
-        if not real:
+        if name not in factors or not factors[name].is_floating_point():
             raise invalid("names", "floating factors", repr(name))
         with forward_ad.dual_level():
-            dual = _dual(factors[name])
-            tangent = forward_ad.unpack_dual(picture({**factors, name: dual})).tangent
-            columns.append(tangent.flatten(1))
+            drawn = picture({**factors, name: _dual(factors[name])})
+            columns.append(forward_ad.unpack_dual(drawn).tangent.flatten(1))
     return torch.stack(columns, -1)
 
 
@@ -77,6 +75,11 @@ def secants(
     -------
     Tensor
         Changes per unit, shape (n, pixels, k).
+
+    Raises
+    ------
+    ValueError
+        For another step.
     """
     if not 0 < step <= 0.5:
         raise invalid("step", "a number in (0, 1/2]", step)
@@ -100,6 +103,11 @@ def smallest_singular_value(slopes: Tensor) -> Tensor:
     -------
     Tensor
         Shape (n,); above 0 where the map is locally injective.
+
+    Examples
+    --------
+    >>> smallest_singular_value(torch.eye(3)[None, :, :2] * 2).tolist()
+    [2.0]
     """
     return torch.linalg.svdvals(slopes.double())[:, -1]
 
@@ -122,7 +130,7 @@ def nearest_pair(pictures: Tensor) -> tuple[Tensor, Tensor]:
     ValueError
         For fewer than two pictures.
     """
-    if not len(pictures) >= 2:
+    if len(pictures) < 2:
         raise invalid("pictures", "at least 2", len(pictures))
     whole = 255.0 if pictures.dtype == torch.uint8 else 1.0
     flat = pictures.flatten(1).double() / whole

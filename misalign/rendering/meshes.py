@@ -20,38 +20,19 @@ ASIDE = 1e-5, 1.7e-5  # of a cell: columns miss the edges of triangles, which wo
 
 
 def from_mesh(path: Path) -> Grid:
-    """Bake the signed distance of a mesh.
-
-    Parameters
-    ----------
-    path : Path
-        A watertight mesh, .ply, .obj or .stl.
-
-    Returns
-    -------
-    Grid
-        In the mesh's own unit.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        Without trimesh.
-    ValueError
-        For another suffix, a file that is not there, or a mesh that is not watertight.
-    """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    """Bake the signed distance of a watertight mesh, in its own unit."""
+    if path.suffix.lower() not in SUFFIXES:
         raise invalid("shape", f"a mesh of suffix {', '.join(SUFFIXES)}", str(path))
     if not path.is_file():
         raise invalid("shape", "a file that is there", str(path))
-    install = "the package trimesh (pip install 'misalign[meshes]') to read a mesh"
     if not find_spec("trimesh"):
+        install = "the package trimesh (pip install 'misalign[meshes]') to read a mesh"
         raise invalid("shape", install, str(path), ModuleNotFoundError)
     import trimesh
 
     mesh = trimesh.load_mesh(path)
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
-    if not (len(mesh.faces) and mesh.is_watertight):
+    if not len(mesh.faces) or not mesh.is_watertight:
         raise invalid("shape", "a watertight mesh", str(path))
     corners = np.asarray(mesh.triangles, dtype=np.float64)
     low, high = corners.min((0, 1)), corners.max((0, 1))

@@ -13,8 +13,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from misalign.rendering.atlas import atlas
 from misalign.rendering.columns import Column, expect_sizes, in_chunks, listed, read
-from misalign.rendering.grids import atlas
 from misalign.rendering.scene import Backdrop, Camera, Scene, Spotlight, draw
 from misalign.rendering.trace import Bodies
 from misalign.rendering.vectors import about, composed
@@ -53,33 +53,7 @@ def picture(
     shapes: Sequence[str] = SHAPES,
     dtype: torch.dtype = DTYPE,
 ) -> Tensor:
-    """Render scenes, without rounding.
-
-    Parameters
-    ----------
-    factors : dict of Tensor
-        Table 6, integers from 0: color (4 values), shape (4), size (2), cam (3), back (3), hori
-        (40) and vert (40); each of shape (n,) or (n, 1), all on one device.
-    size : int, optional
-        Side of a picture in pixels.
-    supersample : int, optional
-        Rays along either side of a pixel.
-    shapes : sequence of str, optional
-        Names in the table of shapes or paths of watertight meshes (looking to +x, up is +z), in
-        the order of the factor's values.
-    dtype : torch.dtype, optional
-        Type of the numbers to compute with.
-
-    Returns
-    -------
-    Tensor
-        In [0, 1], shape (n, 3, size, size).
-
-    Raises
-    ------
-    ValueError
-        For a factor that is missing, or of another shape, type or range.
-    """
+    """Pictures in [0, 1], all scenes at once, in numbers of a type; otherwise as `render`."""
     expect_sizes(size, supersample)
     values = read(COLUMNS, factors)
     packed = atlas(listed(shapes, COLUMNS[1]), ROBOT, values["shape"].device, dtype)
@@ -93,12 +67,20 @@ def render(
     supersample: int = 1,
     shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
-    """Render scenes to bytes, a few at a time: `picture` rounded.
+    """Render scenes, a few at a time: `picture` rounded to bytes.
 
     Parameters
     ----------
-    factors, size, supersample, shapes
-        As for `picture`.
+    factors : dict of Tensor
+        Table 6, integers from 0: color (4 values), shape (4), size (2), cam (3), back (3), hori
+        (40) and vert (40); each of shape (n,) or (n, 1), all on one device.
+    size : int, optional
+        Side of a picture in pixels.
+    supersample : int, optional
+        Rays along either side of a pixel.
+    shapes : sequence of str, optional
+        Names in the table of shapes or paths of watertight meshes (looking to +x, up is +z), in
+        the order of the factor's values.
 
     Returns
     -------
@@ -107,10 +89,12 @@ def render(
 
     Raises
     ------
+    ModuleNotFoundError
+        For a mesh without the package trimesh.
     ValueError
-        As `picture`.
+        For a factor that is missing, or of another shape, type or range; or a shape that is not
+        there.
     """
-    expect_sizes(size, supersample)
     how = {"size": size, "supersample": supersample, "shapes": shapes}
     return in_chunks(partial(picture, **how), read(COLUMNS, factors), ROWS)
 
@@ -152,13 +136,13 @@ def _bodies(
     pitch = about(0, -(low + values["vert"].to(like.dtype) / 39 * (high - low)))
     arm = composed(pitch, yaw)
     held = shoulder - arm[:, 1] * (REACH + 0.8 * radius)
-    detach = about(2, torch.zeros_like(like))
+    upright = about(2, torch.zeros_like(like))
     one = torch.ones_like(like)
     shape = values["shape"]
     robot = len(SHAPES) + torch.arange(2, device=shape.device)
     return Bodies(
         shape=torch.cat([shape[:, None], robot.expand(len(shape), 2)], 1),
-        rotation=torch.stack([yaw, arm, detach], -1),
+        rotation=torch.stack([yaw, arm, upright], -1),
         position=torch.stack([held, shoulder, shoulder], -1),
         scale=torch.stack([radius, ARM * one, one], -1),
         colour=torch.stack([of(COLOURS, "color"), same(METAL), same(METAL)], -1),

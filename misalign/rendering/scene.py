@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from misalign.rendering.grids import Atlas
+from misalign.rendering.atlas import Atlas
 from misalign.rendering.surface import surface
 from misalign.rendering.trace import Bodies, cast
 from misalign.rendering.vectors import cross, detach, dot, unit
@@ -19,19 +19,11 @@ GLOSS = 0.25  # strength of the highlight
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A pinhole a scene, upright.
+    """A pinhole a scene, upright."""
 
-    Parameters
-    ----------
-    eye, target : Tensor
-        Where it is and what is in the middle of its picture, shape (3, n).
-    view : float
-        Half of the picture's side at distance 1.
-    """
-
-    eye: Tensor
-    target: Tensor
-    view: float
+    eye: Tensor  # where it is, (3, n)
+    target: Tensor  # what is in the middle of its picture, (3, n)
+    view: float  # half of the picture's side at distance 1
 
     def rays(self, size: int) -> Tensor:
         """Unit directions of the pixels, row by row from the top left, shape (3, n, size^2)."""
@@ -49,27 +41,14 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Spotlight:
-    """A spotlight a scene, and the light that comes from everywhere.
+    """A spotlight a scene, and the light that comes from everywhere."""
 
-    Parameters
-    ----------
-    position, target : Tensor
-        Shape (3, n).
-    colour : Tensor
-        RGB, shape (3, n).
-    full, none : float
-        Cosines of the angles to the axis within which it is at full strength and beyond which
-        there is nothing.
-    ambient : tuple of float
-        Light from all sides, and how much more from above.
-    """
-
-    position: Tensor
-    target: Tensor
-    colour: Tensor
-    full: float
-    none: float
-    ambient: tuple[float, float]
+    position: Tensor  # (3, n)
+    target: Tensor  # (3, n)
+    colour: Tensor  # RGB, (3, n)
+    full: float  # cosine of the angle to the axis within which it is at full strength
+    none: float  # and of that beyond which there is nothing
+    ambient: tuple[float, float]  # light from all sides, and how much more from above
 
     def toward(self, points: Tensor) -> Tensor:
         """Unit vectors to the light, shape (3, n, r) like the points."""
@@ -85,25 +64,13 @@ class Spotlight:
 
 @dataclass(frozen=True, eq=False)
 class Backdrop:
-    """The ground, and on request a wall with a coloured strip.
+    """The ground, and on request a wall with a coloured strip."""
 
-    Parameters
-    ----------
-    ground : Tensor
-        RGB of the plane z = 0, shape (3, n).
-    strip, rest : Tensor, optional
-        RGB of the wall within and outside the strip, shape (3, n); None for no wall.
-    wall : float, optional
-        The wall is the plane y = wall.
-    band : tuple of float, optional
-        Heights between which the strip is.
-    """
-
-    ground: Tensor
-    strip: Tensor | None = None
-    rest: Tensor | None = None
-    wall: float = 0.0
-    band: tuple[float, float] = (0.0, 0.0)
+    ground: Tensor  # RGB of the plane z = 0, (3, n)
+    strip: Tensor | None = None  # RGB of the wall within the strip, (3, n); None for no wall
+    rest: Tensor | None = None  # and outside it
+    wall: float = 0.0  # the wall is the plane y = wall
+    band: tuple[float, float] = (0.0, 0.0)  # heights between which the strip is
 
     def met(self, origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Distance, points, normals and colours of the rays, shapes (n, r) and (3, n, r)."""
@@ -137,24 +104,10 @@ class Scene:
 
 
 def draw(scene: Scene, atlas: Atlas, size: int, supersample: int = 1) -> Tensor:
-    """Render scenes.
+    """Render n scenes, shape (n, 3, size, size) in [0, 1], with the atlas of their bodies' shapes.
 
-    Parameters
-    ----------
-    scene : Scene
-        The n scenes.
-    atlas : Atlas
-        Shapes of their bodies, on the same device and of the same type.
-    size : int
-        Side of a picture in pixels.
-    supersample : int, optional
-        Rays along either side of a pixel.
-
-    Returns
-    -------
-    Tensor
-        In [0, 1], shape (n, 3, size, size). It has the derivatives of colours, light, poses and
-        points seen; not those of moving silhouettes and shadow edges.
+    A picture has the derivatives of colours, light, poses and points seen; not those of moving
+    silhouettes and shadow edges.
     """
     fine = size * supersample
     origin, direction = scene.camera.eye[:, :, None], scene.camera.rays(fine)

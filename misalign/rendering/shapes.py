@@ -27,10 +27,8 @@ class Primitive:
         radius).
     blend : float, optional
         Over what length it melts into what came before it.
-    mirror : bool, optional
-        Whether there is a second one at the other side of the plane y = 0.
-    cut : bool, optional
-        Whether it is taken away from what came before it.
+    mirror, cut : bool, optional
+        Whether there is a second one beyond the plane y = 0, and whether it is taken away.
     """
 
     kind: str
@@ -50,8 +48,7 @@ class Primitive:
         rows = options.pop(kind)
         rows = [rows] if kind == "ellipsoid" else rows
         width = WIDTHS[kind]
-        right = all(len(row) == width for row in rows)
-        if not right:
+        if any(len(row) != width for row in rows):
             raise invalid(name, f"{width} numbers a row of {kind}", rows)
         return cls(kind, tuple(tuple(map(float, row)) for row in rows), **options)
 
@@ -89,19 +86,10 @@ def _capsule(points: Tensor, start: Tensor, end: Tensor) -> Tensor:
 
 
 def field(primitives: tuple[Primitive, ...], points: Tensor) -> Tensor:
-    """Level function of a shape: negative inside, 0 on its surface.
+    """Level function of a shape at points of shape (..., 3): negative inside, 0 on its surface.
 
-    Parameters
-    ----------
-    primitives : tuple of Primitive
-        Joined or cut in order, by the quadratic smooth minimum.
-    points : Tensor
-        Shape (..., 3).
-
-    Returns
-    -------
-    Tensor
-        Shape (...); near the surface about a distance.
+    Its parts are joined or cut in order, by the quadratic smooth minimum. Near the surface it is
+    about a distance.
     """
     level = torch.full(points.shape[:-1], 1e3, dtype=points.dtype, device=points.device)
     for part in primitives:

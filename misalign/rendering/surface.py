@@ -7,7 +7,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from misalign.rendering.grids import SIDE, Atlas
+from misalign.rendering.atlas import Atlas
+from misalign.rendering.grids import SIDE
 from misalign.rendering.trace import Bodies, Hits
 from misalign.rendering.vectors import detach, dot, rotate, unit
 
@@ -17,25 +18,11 @@ STEEPEST = -0.1  # slope along a ray: at a silhouette Newton's step has no bound
 def surface(
     atlas: Atlas, bodies: Bodies, hits: Hits, origin: Tensor, direction: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Points and unit normals where rays meet bodies.
+    """Points and unit normals where rays meet bodies, in the world, shape (3, m) each.
 
     The traced distance carries no derivatives. A Newton step along the ray puts the point on the
     surface; a second one gives it the derivatives of the implicit function: its level depends on
-    the factors, its slope is held still.
-
-    Parameters
-    ----------
-    atlas, bodies : Atlas, Bodies
-        The shapes, and where they are.
-    hits : Hits
-        The m meetings.
-    origin, direction : Tensor
-        Rays, shapes (3, n, 1) and (3, n, r).
-
-    Returns
-    -------
-    Tensor, Tensor
-        Shape (3, m) each, in the world.
+    the factors, its slope is held fixed. Rays have shapes (3, n, 1) and (3, n, r).
     """
     pair, scale = hits.pair, bodies.scale.flatten().index_select(0, hits.pair)
     shape = bodies.shape.flatten().index_select(0, pair)
@@ -63,19 +50,9 @@ def _newton(atlas: Atlas, shape: Tensor, t: Tensor, start: Tensor, step: Tensor)
 def interpolated(cells: Tensor, shape: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
     """Trilinear interpolation and its slopes, differentiable in either mode.
 
-    Parameters
-    ----------
-    cells : Tensor
-        c numbers a grid point, shape (shapes * 64^3, c).
-    shape : Tensor
-        Which shape, shape (m,).
-    box : Tensor
-        Points in box coordinates, from -1 to 1, shape (3, m).
-
-    Returns
-    -------
-    Tensor, Tensor
-        Values of shape (m, c), and derivatives by box coordinates of shape (3, m, c).
+    Of c numbers a grid point, shape (shapes * 64^3, c), at m points of shapes `shape` in box
+    coordinates, from -1 to 1, shape (3, m): values of shape (m, c), and their derivatives by box
+    coordinates, shape (3, m, c).
     """
     place = (box + 1) * ((SIDE - 1) / 2)
     corner = detach(place).floor().clamp(0, SIDE - 2)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from misalign.rendering.grids import SIDE, Atlas
+from misalign.rendering.atlas import Atlas
+from misalign.rendering.grids import SIDE
 from misalign.rendering.vectors import detach, dot, rotate
 
 STEPS = 40  # after which a ray has missed
@@ -20,27 +21,13 @@ SPLIT = 4096  # rays from which threads share a lookup
 
 @dataclass(frozen=True, eq=False)
 class Bodies:
-    """The k bodies of each of n scenes: shapes of an atlas, turned, scaled and moved.
+    """The k bodies of each of n scenes: shapes of an atlas, rotated, scaled and moved."""
 
-    Parameters
-    ----------
-    shape : Tensor
-        Numbers in the atlas, shape (n, k).
-    rotation : Tensor
-        From the shape's axes to the world's, shape (3, 3, n, k).
-    position : Tensor
-        Where the shape's origin is, shape (3, n, k).
-    scale : Tensor
-        World units of the shape's unit, shape (n, k).
-    colour : Tensor
-        RGB in [0, 1], shape (3, n, k).
-    """
-
-    shape: Tensor
-    rotation: Tensor
-    position: Tensor
-    scale: Tensor
-    colour: Tensor
+    shape: Tensor  # numbers in the atlas, (n, k)
+    rotation: Tensor  # from the shape's axes to the world's, (3, 3, n, k)
+    position: Tensor  # where the shape's origin is, (3, n, k)
+    scale: Tensor  # world units of the shape's unit, (n, k)
+    colour: Tensor  # RGB in [0, 1], (3, n, k)
 
     def detach(self) -> Bodies:
         """Drop derivatives."""
@@ -51,27 +38,17 @@ class Bodies:
         position, scale = self.position.flatten(1), self.scale.flatten()
         offset = points if free else points - position.index_select(1, pair)
         back = self.rotation.transpose(0, 1).flatten(2)
-        turned_back = rotate(torch.stack([row.index_select(1, pair) for row in back]), offset)
-        return turned_back if free else turned_back / scale.index_select(0, pair)
+        local = rotate(torch.stack([row.index_select(1, pair) for row in back]), offset)
+        return local if free else local / scale.index_select(0, pair)
 
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Where rays met bodies, and how far along the ray.
+    """Where rays met bodies, and how far along the ray."""
 
-    Parameters
-    ----------
-    pair : Tensor
-        Number of the body: scene * k + body, shape (m,).
-    ray : Tensor
-        Number of the ray: scene * r + ray, shape (m,).
-    distance : Tensor
-        In world units, without derivatives, shape (m,).
-    """
-
-    pair: Tensor
-    ray: Tensor
-    distance: Tensor
+    pair: Tensor  # number of the body: scene * k + body, (m,)
+    ray: Tensor  # number of the ray: scene * r + ray, (m,)
+    distance: Tensor  # in world units, without derivatives, (m,)
 
     def where(self, keep: Tensor) -> Hits:
         """Some of them, by a mask of shape (m,)."""
@@ -88,25 +65,11 @@ class Hits:
 def cast(
     atlas: Atlas, bodies: Bodies, origin: Tensor, direction: Tensor, wanted: Tensor | None = None
 ) -> Hits:
-    """Trace rays through the bodies of their scene.
+    """Trace rays through the k bodies of their scene: all meetings, up to k a ray.
 
-    Only rays that meet a body's box are traced, each through that box alone.
-
-    Parameters
-    ----------
-    atlas : Atlas
-        The shapes.
-    bodies : Bodies
-        The k bodies of n scenes, without derivatives.
-    origin, direction : Tensor
-        r rays a scene: shape (3, n, r), or (3, n, 1) for a shared origin; unit directions.
-    wanted : Tensor, optional
-        Which rays to trace, shape (n, r).
-
-    Returns
-    -------
-    Hits
-        All meetings, up to k a ray.
+    There are r rays a scene, of shape (3, n, r), or (3, n, 1) for a shared origin; `wanted`, of
+    shape (n, r), leaves some out. Directions are of unit length, and nothing has derivatives. Only
+    rays that meet a body's box are traced, each through that box alone.
     """
     pair, ray = _candidates(atlas, bodies, origin, direction, wanted)
     shape, scale = (value.flatten().index_select(0, pair) for value in (bodies.shape, bodies.scale))
@@ -157,23 +120,10 @@ def _box(start: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
 def march(
     atlas: Atlas, shape: Tensor, start: Tensor, step: Tensor, enter: Tensor, leave: Tensor
 ) -> Tensor:
-    """Walk along rays from where they enter a box to a surface.
+    """Walk along m rays to a surface: distances in the shape's unit, infinite for a miss.
 
-    Parameters
-    ----------
-    atlas : Atlas
-        The shapes.
-    shape : Tensor
-        Which of them, shape (m,).
-    start, step : Tensor
-        Rays in a box's coordinates, from -1 to 1, a step for each unit of the shape; (3, m).
-    enter, leave : Tensor
-        Distances between which the ray is in the box, shape (m,).
-
-    Returns
-    -------
-    Tensor
-        Distances in the shape's unit, infinite for a miss, shape (m,).
+    Rays are in box coordinates, from -1 to 1, a step for each unit of the shape, shape (3, m); they
+    are in the box from distance `enter` to `leave`.
     """
     found = torch.full_like(enter, torch.inf)
     start, step = _packed(atlas, start, shape, 1.0), _packed(atlas, step, shape, 0.0)

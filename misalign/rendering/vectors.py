@@ -32,21 +32,8 @@ def rotate(rotation: Tensor, a: Tensor) -> Tensor:
 
 
 def about(axis: int, angle: Tensor) -> Tensor:
-    """Rotation about a coordinate axis.
-
-    Parameters
-    ----------
-    axis : int
-        0, 1 or 2.
-    angle : Tensor
-        In radians, shape (n,).
-
-    Returns
-    -------
-    Tensor
-        Shape (3, 3, n); computed in float64, which hides how a batch's size moves the last bits
-        of sine and cosine.
-    """
+    """Rotations about coordinate axis 0, 1 or 2 by angles in radians, shape (3, 3, n)."""
+    # float64 hides how a batch's size moves the last bits of sine and cosine
     wide = angle.double()
     c, s = wide.cos().to(angle.dtype), wide.sin().to(angle.dtype)
     one, zero = torch.ones_like(c), torch.zeros_like(c)
@@ -57,8 +44,7 @@ def about(axis: int, angle: Tensor) -> Tensor:
 
 def composed(first: Tensor, then: Tensor) -> Tensor:
     """Matrix product then @ first, shapes (3, 3, n)."""
-    columns = [rotate(then, first[:, j]) for j in range(3)]
-    return torch.stack(columns, 1)
+    return torch.stack([rotate(then, first[:, j]) for j in range(3)], 1)
 
 
 def detach(a: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ class Causal3dident(ImageStudy):
             raise invalid(str(path), expected, "nothing there", FileNotFoundError)
         return causal3dident.folder(path)
 
-    def oracle(self, run: Run) -> dict[tuple[str, str], float]:
+    def predicted(self, run: Run) -> dict[tuple[str, str], float]:
         """Scores of the best prediction from the words of unbiased factors.
 
         What captions say of a perturbed factor has nothing to do with them. Nothing is predicted

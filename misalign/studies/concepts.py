@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from misalign.bias import Bias
 from misalign.errors import check_int, invalid
-from misalign.evaluation import row, table
 from misalign.images.cached import CachedImages
-from misalign.metrics import confusion, corrected, expected_chance, macro_f1, multiclass_mcc
-from misalign.probes.classification import Classifier
-from misalign.rng import generator_for
-from misalign.run import Read, TrainedModel
-from misalign.studies.images import POOL, ROWS, ImageScale, ImageStudy, laptop, live, smoke
+from misalign.metrics import confusion, corrected, expected_chance, macro_f1
+from misalign.studies.images import POOL, ImageScale, ImageStudy, laptop, live, smoke
+from misalign.studies.scores import Representations, row
 from misalign.worlds import concepts
 from misalign.worlds.concepts import GROUPS, ConceptCaptions
 
 if TYPE_CHECKING:
-    from misalign.run import Run
+    from misalign.run import Key, Run, TrainedModel
 
 # a group's share of captions, from the most to the least often named: 50 % to 0.1 %
 LEVELS = tuple(np.logspace(np.log10(0.5), -3, len(GROUPS)).round(5).tolist())
@@ -111,98 +108,51 @@ class Concepts(ImageStudy):
         """Pictures of scenes drawn at random."""
         return concepts.rendered(n, seed=POOL, size=side)
 
-    @torch.no_grad()
-    def represent(
-        self, run: Run, fitted: TrainedModel, purpose: str, device: torch.device | str
-    ) -> Read:
-        """Represent pictures that no encoder was trained on, each once; targets are the groups."""
-        world = self._world(run, "test" if purpose == "probe test" else "evaluation", device)
-        generator = generator_for(run.seed, purpose, device=device)
-        batches = [world.pairs(rows, generator=generator) for rows in world.part.split(ROWS)]
-        z = {
-            name: torch.cat([fitted.encoders[name](getattr(one, name)).float() for one in batches])
-            for name in ("image", "text")
-        }
-        targets = {
-            ("image", name): torch.cat([one.factors[name] for one in batches]) for name in GROUPS
-        }
-        return z, targets
+    def predicted(self, run: Run) -> dict[Key, float]:
+        """Nothing: the theorem speaks of captions that always name a group, or never."""
+        return {}
 
-    def score(self, run: Run, fitted: TrainedModel, device: torch.device | str) -> pd.DataFrame:
-        """Zero-shot macro-F1 and a linear classifier's MCC of every group, from pictures.
+    def reads(self, modality: str, probe: str, split: str, key: Key) -> bool:
+        """Groups, from images, by a linear classifier."""
+        return modality == "image" and probe == "linear" and key[1] in GROUPS
 
-        Beside them, as metrics of their own: chance, the macro-F1 that the same predictions have
-        on average against permuted labels; the score corrected for it; and the group's coverage.
+    def extra_scores(
+        self, run: Run, model: TrainedModel, samples: Mapping[str, Representations]
+    ) -> list[dict[str, object]]:
+        """Zero-shot macro-F1 of every group, from images.
+
+        Beside it, as metrics of their own: chance, the macro-F1 that the same predictions have on
+        average against permuted labels; the score corrected for it; and the group's coverage.
         """
-        fit, test = (
-            self.represent(run, fitted, f"probe {name}", device) for name in ("fit", "test")
-        )
-        generator = generator_for(run.seed, "probes", device=device)
-        keys = [("image", name) for name in GROUPS]
-        classes = torch.cat([fit[1][key] for key in keys], 1)
-        sizes = [factor.size for factor in self.semantic]
-        probe = Classifier(run.scale_config.probe_steps, hidden=0, generator=generator)
-        guesses = probe.fit(fit[0]["image"], classes, sizes).predict(test[0]["image"])
-        shares = fitted.world.captions.coverage
-        rows = []
-
-        def add(key: tuple[str, str], probe: str, **scores: float) -> None:
-            for metric, value in scores.items():
-                one = row(run, "image", "test", probe, key, value, None)
-                rows.append(one | {"metric": metric})
-
-        for place, key in enumerate(keys):
-            truth = test[1][key][:, 0]
-            add(key, "linear", mcc=multiclass_mcc(truth, guesses[:, place]))
-            prompts = prompted(fitted, key[1], device)
-            told = confusion(truth.cpu(), nearest(test[0]["image"], prompts).cpu(), sizes[place])
-            f1, luck = macro_f1(told), expected_chance(told)
+        test, rows = samples["test"], []
+        z, shares = test.z["image"], model.world.captions.coverage
+        for factor, share in zip(self.semantic, shares, strict=True):
+            key = ("image", factor.name)
+            guess = nearest(z, prompted(model, factor.name, z.device)).cpu()
+            counts = confusion(test.targets[key][:, 0].cpu(), guess, factor.size)
+            f1, luck = macro_f1(counts), expected_chance(counts)
             scores = {"f1": f1, "f1_chance": luck, "f1_corrected": corrected(f1, luck)}
-            add(key, "zero-shot", **scores, coverage=shares[place])
-        return table(rows)
+            for metric, value in (scores | {"coverage": share}).items():
+                rows.append(row(run, "image", "test", "zero-shot", key, metric, value))
+        return rows
 
 
 @torch.no_grad()
-def prompted(fitted: TrainedModel, group: str, device: torch.device | str = "cpu") -> Tensor:
+def prompted(model: TrainedModel, group: str, device: torch.device | str = "cpu") -> Tensor:
     """Encode a group's concepts as captions that name nothing else, such as "a picture red".
 
-    Parameters
-    ----------
-    fitted : Fitted
-        A world of `ConceptCaptions` captions, and its encoders.
-    group : str
-        One of `misalign.worlds.concepts.GROUPS`.
-    device : torch.device or str, optional
-        Where the encoders are.
-
-    Returns
-    -------
-    Tensor
-        One representation a concept, the mean over the openings, shape (concepts, size).
+    One representation a concept, the mean over the openings: shape (concepts, size).
     """
-    captions = fitted.world.captions
+    captions = model.world.captions
     count, openings = len(concepts.WORDS[group]), captions.templates
     template = torch.arange(openings, device=device).repeat_interleave(count)
     values = {group: torch.arange(count, device=device).repeat(openings)}
     named = torch.zeros(len(template), len(GROUPS), dtype=torch.bool, device=device)
     named[:, GROUPS.index(group)] = True
-    z = fitted.encoders["text"](captions.tokens(values, named, template)).float()
+    z = model.encoders["text"](captions.tokens(values, named, template)).float()
     return z.view(openings, count, -1).mean(0)
 
 
 def nearest(z: Tensor, prompts: Tensor) -> Tensor:
-    """Which prompt's representation is nearest to each picture's, as Eq. (1) measures it.
-
-    Parameters
-    ----------
-    z : Tensor
-        Shape (n, size).
-    prompts : Tensor
-        Shape (concepts, size).
-
-    Returns
-    -------
-    Tensor
-        int64, shape (n,).
-    """
+    """Which prompt is nearest to each image's z, (n, size), as Eq. (1) measures it: shape (n,)."""
     return torch.cdist(z, prompts).argmin(1)

@@ -61,7 +61,7 @@ def tasks(s: Tensor) -> Tensor:
 
 
 def predicted(
-    covariance: Tensor, block: tuple[int, ...], *, generator: torch.Generator
+    covariance: Tensor, block: tuple[int, ...], *, draws: int = 200_000, generator: torch.Generator
 ) -> dict[str, float]:
     """What the theorem says each task must score, in distribution.
 
@@ -71,6 +71,8 @@ def predicted(
         Sigma_s, shape (n_s, n_s).
     block : tuple of int
         1-based indices of the unbiased factors.
+    draws : int, optional
+        Samples that the shares are computed from; fewer for `BINARY`.
     generator : torch.Generator
         Source of fresh latents, on the CPU.
 
@@ -79,7 +81,7 @@ def predicted(
     dict of str to float
         R2 of y1 to y4, MCC of `BINARY`: of the best prediction from the block.
     """
-    shares = explained_functions(tasks, covariance, block, generator=generator)
-    size = BLOCKS[SPLIT]
-    guess = best_mcc(lambda s: f_y(s[:, :size]), covariance, block, generator=generator)
+    shares = explained_functions(tasks, covariance, block, draws=draws, generator=generator)
+    size, few = BLOCKS[SPLIT], min(8192, draws // 16)
+    guess = best_mcc(lambda s: f_y(s[:, :size]), covariance, block, draws=few, generator=generator)
     return {**dict(zip(BLOCKS, shares.tolist(), strict=True)), BINARY: guess}

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from misalign import paths
 from misalign.bias import Bias
 from misalign.encoders.published import resnet, token_cnn
 from misalign.encoders.small import CaptionEncoder, ImageEncoder, PixelEncoder
 from misalign.errors import invalid
-from misalign.evaluation import row, table
 from misalign.images.base import Images, split
 from misalign.images.cached import CachedImages
-from misalign.metrics import multiclass_mcc, r2
-from misalign.paths import DATA
-from misalign.probes.classification import Classifier
-from misalign.probes.regression import LinearProbe, MLPProbe
+from misalign.images.layout import HUES
 from misalign.provenance import modules_hash
 from misalign.rng import generator_for
-from misalign.run import Key, Read, TrainedModel
+from misalign.run import Key, TrainedModel
+from misalign.studies.scores import Representations
 from misalign.training.loop import Recipe
 from misalign.worlds.base import Factor
-from misalign.worlds.captions import TemplateCaptions, is_hue
+from misalign.worlds.captions import TemplateCaptions
 from misalign.worlds.images import ImageWorld
 
 if TYPE_CHECKING:
@@ -37,7 +33,6 @@ if TYPE_CHECKING:
 POOL = 0  # seed of the pictures: there is one set of them, as of the published ones
 ROWS = 512  # pictures to encode at a time
 PIXELS = "pixels"  # variant whose picture encoder is a perceptron
-CIRCLE = "r2_circle"  # metric: mean R2 of a hue's cosine and sine
 OBJECTIVES = ("mmcl", "sym_align_max_ent", "nt_xent")
 
 
@@ -52,7 +47,7 @@ class ImageScale:
     pictures : int
         How many there are.
     shares : tuple of int
-        Of training, evaluation (where probes are fitted) and test, see `misalign.images.split`.
+        Of training, evaluation (where probes are fitted) and test, see `misalign.images.base.split`.
     trunk : tuple of (int, int, int)
         Convolutions of the picture encoder; none stands for the published encoders.
     hidden, width : int
@@ -143,6 +138,7 @@ class ImageStudy:
     semantic: tuple[Factor, ...]
     factors: tuple[Factor, ...]
     scales: Mapping[str, ImageScale]
+    circular = tuple(HUES)
 
     def __init__(self, objective: str = "mmcl") -> None:
         known = ", ".join(OBJECTIVES)
@@ -171,9 +167,13 @@ class ImageStudy:
         """The published pictures, or a FileNotFoundError that says where to get them."""
         raise NotImplementedError
 
-    def oracle(self, run: Run) -> dict[str, float]:
-        """Predicted score of the picture's factors, as far as the theorem says."""
+    def predicted(self, run: Run) -> dict[Key, float]:
+        """Score of each target as far as the theorem says."""
         raise NotImplementedError
+
+    def oracle(self, run: Run, model: TrainedModel) -> dict[Key, float]:
+        """Predict what encoders score that were trained."""
+        return self.predicted(run) if run.trains else {}
 
     def initial(self, run: Run, device: torch.device | str) -> TrainedModel:
         """Draw a run's encoders before training; its world draws from the training pictures."""
@@ -208,8 +208,8 @@ class ImageStudy:
 
     @torch.no_grad()
     def represent(
-        self, run: Run, fitted: TrainedModel, purpose: str, device: torch.device | str
-    ) -> Read:
+        self, run: Run, model: TrainedModel, purpose: str, device: torch.device | str
+    ) -> Representations:
         """Represent pictures that no encoder was trained on, each once, with a caption each.
 
         Targets are every factor of the picture, the template of the caption, ``phrase``, and what
@@ -217,44 +217,23 @@ class ImageStudy:
         """
         world = self._world(run, "test" if purpose == "probe test" else "evaluation", device)
         generator = generator_for(run.seed, purpose, device=device)
+        kinds = {factor.name: factor for factor in world.factors}
         z: dict[str, list[Tensor]] = {"image": [], "text": []}
         targets: dict[Key, list[Tensor]] = {}
         for rows in world.part.split(ROWS):
-            values = {f.name: world.pictures.factors[f.name][rows] for f in self.factors}
-            s_tilde, template = world.captions.sample_content(values, generator=generator)
-            tokens = world.captions.encode(s_tilde, template, generator=generator)
-            images = world.pictures.images(rows).to(device).float().div_(255)
-            for name, x in (("image", images), ("text", tokens)):
-                z[name].append(fitted.encoders[name](x).float())
-            found = {("image", name): column for name, column in values.items()}
-            found["text", "phrase"] = template
-            found |= {("text", f.name): s_tilde[f.name] for f in world.captions.perturbed}
-            for key, column in found.items():
-                targets.setdefault(key, []).append(column[:, None])
-        whole = {name: torch.cat(parts) for name, parts in z.items()}
-        return whole, {key: torch.cat(parts) for key, parts in targets.items()}
-
-    def score(self, run: Run, fitted: TrainedModel, device: torch.device | str) -> pd.DataFrame:
-        """Read every target from both modalities by both probes.
-
-        Discrete factors score MCC, continuous ones R2. Hues wrap, so they also score the mean R2
-        of cosine and sine.
-        """
-        samples = [self.represent(run, fitted, f"probe {name}", device) for name in ("fit", "test")]
-        known = {} if run.variant == "untrained" else self.oracle(run)
-        rows = []
-        for modality in ("image", "text"):
-            for probe in ("linear", "nonlinear"):
-                generator = generator_for(run.seed, "probes", modality, probe, device=device)
-                found = _read(self._kinds(fitted.world), modality, probe, run, samples, generator)
-                for (key, metric), value in found.items():
-                    oracle = known.get(key) if metric != CIRCLE else None
-                    one = row(run, modality, "test", probe, key, value, oracle)
-                    rows.append(one | {"metric": metric})
-        return table(rows)
-
-    def _kinds(self, world: ImageWorld) -> dict[str, Factor]:
-        return {factor.name: factor for factor in world.factors}
+            batch = world.pairs(rows, generator=generator)
+            for name, x in (("image", batch.image), ("text", batch.text)):
+                z[name].append(model.encoders[name](x).float())
+            said = {("text", name): column for name, column in batch.content.items()}
+            for name, column in batch.factors.items():
+                said["text" if kinds[name].side == "text" else "image", name] = column
+            for key, column in said.items():
+                targets.setdefault(key, []).append(column)
+        return Representations(
+            {name: torch.cat(parts) for name, parts in z.items()},
+            {key: torch.cat(parts) for key, parts in targets.items()},
+            {key: kinds[key[1]] for key in targets},
+        )
 
     def _world(self, run: Run, part: str, device: torch.device | str) -> ImageWorld:
         scale = run.scale_config
@@ -273,43 +252,5 @@ def pool(study: ImageStudy, n: int, side: int, device: str) -> CachedImages:
     pictures = study.rendered(n, side).to(device)
     code = modules_hash(f"misalign.worlds.{study.world}")
     name = f"{study.world}-{n}-{side}-{POOL}-{code}.npy"
-    pictures.keep(DATA / "pictures" / name)
+    pictures.keep(paths.DATA / "pictures" / name)
     return pictures
-
-
-def _read(
-    kinds: Mapping[str, Factor],
-    modality: str,
-    probe: str,
-    run: Run,
-    samples: list[Read],
-    generator: torch.Generator,
-) -> dict[tuple[Key, str], float]:
-    """Scores of one kind of probe by target and metric."""
-    (z, targets), (z_test, truth) = ((read[0][modality], read[1]) for read in samples)
-    deep = probe == "nonlinear"
-    steps = run.scale_config.probe_steps
-    classes = [key for key in targets if kinds[key[1]].kind == "discrete"]
-    numbers = [key for key in targets if key not in classes]
-    found = {}
-    options = {} if deep else {"hidden": 0}
-    classifier = Classifier(steps, **options, generator=generator)
-    labels = torch.cat([targets[key] for key in classes], 1)
-    classifier.fit(z, labels, [kinds[key[1]].size for key in classes])
-    for key, guess in zip(classes, classifier.predict(z_test).mT, strict=True):
-        found[key, "mcc"] = multiclass_mcc(truth[key][:, 0], guess)
-    if not numbers:
-        return found
-    fitted = MLPProbe(steps, generator=generator) if deep else LinearProbe()
-    hues = [key for key in numbers if is_hue(kinds[key[1]])]
-
-    def columns(values: Mapping[Key, Tensor]) -> Tensor:
-        turns = [2 * math.pi * values[key] for key in hues]
-        circles = [part for turn in turns for part in (turn.cos(), turn.sin())]
-        return torch.cat([*(values[key] for key in numbers), *circles], 1)
-
-    fitted.fit(z, columns(targets))
-    scores = r2(columns(truth), fitted.predict(z_test))
-    straight, round_ = scores[: len(numbers)], scores[len(numbers) :].view(-1, 2).mean(1)
-    found |= {(key, "r2"): one for key, one in zip(numbers, straight.tolist(), strict=True)}
-    return found | {(key, CIRCLE): one for key, one in zip(hues, round_.tolist(), strict=True)}

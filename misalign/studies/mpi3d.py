@@ -104,7 +104,7 @@ class Mpi3d(ImageStudy):
         """Photographs of the published file, in ``data/``."""
         return mpi3d.stored(DATA / FILE)
 
-    def oracle(self, run: Run) -> dict[tuple[str, str], float]:
+    def predicted(self, run: Run) -> dict[tuple[str, str], float]:
         """Score 1 for what captions always say as it is, 0 for what they never tell.
 
         Factors are independent, so nothing in between; nothing is predicted of a factor that is

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 from torch import nn
 
 from misalign.bias import Bias
-from misalign.evaluation import probed, row, table
-from misalign.probes.regression import LinearProbe, MLPProbe
 from misalign.rng import generator_for
-from misalign.run import Key, Read, TrainedModel
+from misalign.run import Key, TrainedModel
 from misalign.studies.downstream import BINARY, BLOCKS, SPLIT, predicted, tasks
-from misalign.studies.vectors import Scale, mlp_pair
+from misalign.studies.scores import Representations, represent_samples
+from misalign.studies.vectors import SMOKE, Scale, fast_recipe, mlp_pair
 from misalign.theory.oracle import oracle
 from misalign.training.loop import Recipe
+from misalign.worlds.base import Factor
 from misalign.worlds.numerical import LATENTS, NumericalWorld, heavy_tails
 
 if TYPE_CHECKING:
@@ -27,29 +26,12 @@ TASKS = (*BLOCKS, BINARY)
 UNSHIFTED = ("m_x", "m_t", "noise")  # nothing to see there out of distribution
 
 SCALES = {
-    # seconds; proves the wiring and claims nothing
-    "smoke": Scale(
-        layers=1,
-        hidden=(16, 16),
-        relative=False,
-        whiten=True,
-        standardize=True,
-        recipe=Recipe(
-            steps=20, batch_size=64, learning_rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True
-        ),
-        probe_samples=256,
-        probe_steps=20,
-    ),
+    "smoke": SMOKE,
     # the claim visible on two cores: two mixing layers for three, small nets, few steps
     "laptop": Scale(
         layers=2,
         hidden=(128, 128),
-        relative=False,
-        whiten=True,
-        standardize=True,
-        recipe=Recipe(
-            steps=600, batch_size=512, learning_rate=2e-2, muon_rate=0.1, warmup=0.1, decay=True
-        ),
+        recipe=fast_recipe(600, 512),
         probe_samples=16_384,
         probe_steps=1_200,
     ),
@@ -57,12 +39,7 @@ SCALES = {
     "gpu": Scale(
         layers=3,
         hidden=(256, 256, 256),
-        relative=False,
-        whiten=True,
-        standardize=True,
-        recipe=Recipe(
-            steps=8_000, batch_size=1024, learning_rate=1e-2, muon_rate=0.1, warmup=0.05, decay=True
-        ),
+        recipe=fast_recipe(8_000, 1024, 1e-2, warmup=0.05),
         probe_samples=20_480,
         probe_steps=2_000,
     ),
@@ -111,77 +88,60 @@ class Numerical:
 
     @torch.no_grad()
     def represent(
-        self, run: Run, fitted: TrainedModel, purpose: str, device: torch.device | str
-    ) -> Read:
+        self, run: Run, model: TrainedModel, purpose: str, device: torch.device | str
+    ) -> Representations:
         """Represent fresh samples, and give the targets that probes predict from them.
 
         Targets are every true factor, what captions say of the perturbed ones, ``noise``, which
         nothing predicts, and the downstream tasks y1 to y4.
         """
-        samples = run.scale_config.probe_samples
         generator = generator_for(run.seed, purpose, device=device)
-        world = fitted.world
-        batch = world.sample(samples, generator=generator, device=device)
-        representations = {
-            "image": fitted.encoders["image"](batch.image),
-            "text": fitted.encoders["text"](batch.text),
-        }
-        targets = {("image", name): values for name, values in batch.factors.items()}
-        for i in world.bias.perturbed:
-            targets["text", f"s{i}"] = batch.text_factors[f"s{i}"]
-        targets["image", "noise"] = torch.randn(samples, 1, generator=generator, device=device)
-        s = torch.cat([batch.factors[f"s{i + 1}"] for i in range(world.bias.n)], 1)
-        for name, y in zip(BLOCKS, tasks(s).mT, strict=True):
-            targets["image", name] = y[:, None]
-        return representations, targets
+        samples = run.scale_config.probe_samples
+        found = represent_samples(model, samples, generator)
+        noise = torch.randn(samples, 1, generator=generator, device=device)
+        names = [f"s{i}" for i in range(1, model.world.bias.n + 1)]
+        s = torch.cat([found.targets["image", name] for name in names], 1)
+        columns = dict(zip(("noise", *BLOCKS), (noise, *tasks(s).mT), strict=True))
+        for name, y in columns.items():
+            found.targets["image", name] = y.view(-1, 1)
+            found.factors["image", name] = Factor(name)
+        return found
 
-    def score(self, run: Run, fitted: TrainedModel, device: torch.device | str) -> pd.DataFrame:
-        """Probe a run's representations.
+    def samples(
+        self, run: Run, model: TrainedModel, device: torch.device | str
+    ) -> dict[str, Representations]:
+        """Represent samples to fit probes on and to test them, also under `heavy_tails`.
 
-        Every factor is read from both modalities by both probes. The downstream tasks are read
-        from the image's representation by the nonlinear probe (App. C.1). Those probes, as they
-        are, also meet images under `heavy_tails`: the split ``"ood"``.
+        Out of distribution, split ``"ood"``, there are only images, and of the factors those that
+        anything happens to. y2 is also posed as a yes or no, at the median of the first samples.
         """
-        shifted = replace(fitted, world=replace(fitted.world, environment=heavy_tails))
-        samples = {
-            "fit": self.represent(run, fitted, "probe fit", device),
-            "test": self.represent(run, fitted, "probe test", device),
+        shifted = replace(model, world=replace(model.world, environment=heavy_tails))
+        found = {
+            "fit": self.represent(run, model, "probe fit", device),
+            "test": self.represent(run, model, "probe test", device),
             "ood": self.represent(run, shifted, "probe shift", device),
         }
-        median = samples["fit"][1]["image", SPLIT].median()
-        for _, targets in samples.values():
-            targets["image", BINARY] = (targets["image", SPLIT] > median).float()
-        useful = [("image", name) for name in TASKS]
-        factors = [key for key in samples["fit"][1] if key not in useful]
-        moved = [key for key in factors if key[0] == "image" and key[1] not in UNSHIFTED]
-        oracles = _predicted(run, fitted.world)
-        rows = []
-        for modality in ("image", "text"):
-            generator = generator_for(run.seed, "probes", modality, device=device)
-            deep = MLPProbe(run.scale_config.probe_steps, generator=generator)
-            # the keys that are read in distribution, and those of them that are read out of it
-            shallow = ("linear", LinearProbe(), factors, [])
-            plans = {
-                "image": [shallow, ("nonlinear", deep, factors + useful, moved + useful)],
-                "text": [shallow, ("nonlinear", deep, factors, [])],
-            }
-            for name, probe, inside, outside in plans[modality]:
-                found = probed(probe, modality, inside, samples, BINARY)
-                for split, keys in (("test", inside), ("ood", outside)):
-                    for key in keys:
-                        known = oracles.get(key) if split == "test" else None
-                        one = row(run, modality, split, name, key, found[split][key], known)
-                        rows.append(one | ({"metric": "mcc"} if key[1] == BINARY else {}))
-        return table(rows)
+        median = found["fit"].targets["image", SPLIT].median()
+        for one in found.values():
+            one.targets["image", BINARY] = (one.targets["image", SPLIT] > median).long()
+            one.factors["image", BINARY] = Factor(BINARY, "discrete", 2)
+        return found
 
+    def reads(self, modality: str, probe: str, split: str, key: Key) -> bool:
+        """Downstream tasks, and whatever is out of distribution, by perceptrons from images."""
+        if key[1] in TASKS or split == "ood":
+            moved = split != "ood" or (key[0] == "image" and key[1] not in UNSHIFTED)
+            return modality == "image" and probe == "nonlinear" and moved
+        return True
 
-def _predicted(run: Run, world: NumericalWorld) -> dict[Key, float]:
-    """Oracle of every target; empty where the theorem says nothing (controls, other widths)."""
-    noise = {("image", "noise"): 0.0}
-    known = None if run.variant else oracle(world, run.encoding_size)
-    if known is None:
-        return noise
-    block = world.bias.unbiased
-    useful = predicted(world.sigma_s, block, generator=generator_for(run.seed, "oracle", *block))
-    known |= {("image", name): value for name, value in useful.items()}
-    return noise | {key: round(value, 6) for key, value in known.items()}
+    def oracle(self, run: Run, model: TrainedModel) -> dict[Key, float]:
+        """Predict every target; nothing where the theorem is silent (controls, other widths)."""
+        noise = {("image", "noise"): 0.0}
+        world, bias = model.world, model.world.bias
+        known = None if run.variant else oracle(world, run.encoding_size)
+        if known is None:
+            return noise
+        generator = generator_for(run.seed, "oracle", *bias.unbiased)
+        draws = run.scale_config.oracle_draws
+        useful = predicted(world.sigma_s, bias.unbiased, draws=draws, generator=generator)
+        return noise | known | {("image", name): value for name, value in useful.items()}

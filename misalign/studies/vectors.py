@@ -26,49 +26,54 @@ class Scale:
         Mixing layers of g_x and g_t, where they are networks.
     hidden : tuple of int
         Widths of the encoders' hidden layers, in units of the input size if `relative`.
-    relative : bool
-        See above.
-    whiten, standardize : bool
-        Fixed scales at the encoders' two ends, see `misalign.encoders.mlp.numerical_encoder`.
     recipe : Recipe
         Training.
     probe_samples : int
         Samples to fit probes on, and again as many to score them on.
     probe_steps : int
         Longest training of a nonlinear probe.
+    oracle_draws : int, optional
+        Samples that predictions without a closed form are computed from.
+    relative : bool, optional
+        See `hidden`.
+    whiten, standardize : bool, optional
+        Fixed scales at the encoders' two ends, see `misalign.encoders.mlp.numerical_encoder`.
     """
 
     layers: int
     hidden: tuple[int, ...]
-    relative: bool
-    whiten: bool
-    standardize: bool
     recipe: Recipe
     probe_samples: int
     probe_steps: int
+    oracle_draws: int = 200_000
+    relative: bool = False
+    whiten: bool = True
+    standardize: bool = True
 
     def widths(self, size_in: int) -> tuple[int, ...]:
         """Hidden widths for an input size."""
         return tuple(width * size_in if self.relative else width for width in self.hidden)
 
 
+def fast_recipe(steps: int, batch_size: int, learning_rate: float = 2e-2, **options) -> Recipe:
+    """Muon between hidden layers, Adam for the rest, a warm-up, then a fall to 0."""
+    rates = {"learning_rate": learning_rate, "muon_rate": 0.1, "warmup": 0.1, "decay": True}
+    return Recipe(steps=steps, batch_size=batch_size, **rates | options)
+
+
+# seconds; proves the wiring and claims nothing
+SMOKE = Scale(
+    layers=1,
+    hidden=(16, 16),
+    recipe=fast_recipe(20, 64),
+    probe_samples=256,
+    probe_steps=20,
+    oracle_draws=4_000,
+)
+
+
 def mlp_pair(run: Run, scale: Scale, sample: Batch) -> nn.ModuleDict:
-    """Draw a run's encoders of observations that are vectors, before training.
-
-    Parameters
-    ----------
-    run : Run
-        Decides the initial weights and the width.
-    scale : Scale
-        Decides the hidden layers and the fixed scales at both ends.
-    sample : Batch
-        Pairs to measure the scales on.
-
-    Returns
-    -------
-    ModuleDict
-        ``"image"`` and ``"text"``, on the sample's device, in evaluation mode.
-    """
+    """Draw a run's encoders of vectors before training, their scales measured on a sample."""
     observed = {"image": sample.image, "text": sample.text}
     pair = {
         modality: numerical_encoder(

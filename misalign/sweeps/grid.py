@@ -3,7 +3,7 @@
 A sweep file names a notebook, by its path or as one of the project's own, and blocks of its
 parameters; a list makes an axis::
 
-    notebook: 05_numerical
+    notebook: 06_numerical
     runs:
       - latents: [independent, dependent]
         setting: [1, 2, 3]

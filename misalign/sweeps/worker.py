@@ -24,6 +24,8 @@ RECORDED = "recorded"
 # what Dask sets for its workers, so that they give memory back at once: a kernel that inherits it
 # asks for that memory again at every step, and takes more than twice as long
 TRIM = "MALLOC_TRIM_THRESHOLD_"
+# two threads of a kernel that spin for each other stall where another process has their CPU
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # how an execution fails that raises nothing
 UNRECORDED = "it ended without a record by the present code"
 
@@ -148,6 +150,7 @@ def _execute_notebook(job: Job) -> None:
         notebook.cells.insert(0, nbformat.v4.new_code_cell(job.preamble))
     job.partial.parent.mkdir(parents=True, exist_ok=True)
     os.environ.pop(TRIM, None)
+    os.environ.update(ONE_THREAD)  # a kernel inherits it
     papermill.execute_notebook(
         notebook,
         str(job.partial),

@@ -42,7 +42,7 @@ TABLE = (
 )
 
 
-def publish(
+def export(
     folder: Path,
     n: int,
     *,
@@ -52,7 +52,7 @@ def publish(
     device: torch.device | str = "cpu",
     renderer: str = "torch",
 ) -> None:
-    """Write pictures, factors, and captions of all 14 settings of Table 10.
+    """Write Causal3DIdent's pictures, factors, and captions of all 14 settings of Table 10.
 
     A folder that an earlier call left unfinished is completed: what is there stays, and the end is
     the same byte for byte, given the same kind of device. Bars show progress on a terminal.
@@ -81,8 +81,8 @@ def publish(
     ValueError
         If the folder holds something else, or the renderer is unknown.
     """
-    for name, value in {"n": n, "size": size, "batch": batch}.items():
-        check_int(name, value, 1)
+    named = {"n": n, "size": size, "batch": batch}
+    n, size, batch = (check_int(name, value, 1) for name, value in named.items())
     render = _renderer(renderer)
     made_of = {"world": "causal3dident", "n": n, "seed": seed, "size": size}
     made_of["device"] = torch.device(device).type
@@ -117,14 +117,14 @@ def _claim(folder: Path, made_of: dict[str, object]) -> None:
             there = json.loads(note.read_text(encoding="utf-8"))
         except ValueError:
             there = "something unreadable"
-        expected = f"an empty folder or one made of {_said(made_of)}"
         if there != made_of:
+            expected = f"an empty folder or one made of {_said(made_of)}"
             raise invalid(str(folder), expected, f"one made of {_said(there)}")
     else:
-        there = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
-        there = [name for name in there if not PARTIAL.fullmatch(name)]
-        got = f"one with {', '.join(there[:3])}{', ...' if len(there) > 3 else ''}"
+        files = folder.iterdir() if folder.is_dir() else ()
+        there = sorted(file.name for file in files if not PARTIAL.fullmatch(file.name))
         if there:
+            got = f"one with {', '.join(there[:3])}{', ...' if len(there) > 3 else ''}"
             raise invalid(str(folder), f"an empty folder, or one with {MADE_OF}", got)
         with replacing(note) as partial:
             partial.write_text(json.dumps(made_of, indent=2) + "\n", encoding="utf-8")

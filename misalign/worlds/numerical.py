@@ -106,7 +106,7 @@ class NumericalWorld:
     sigma_m_x, sigma_m_t : Tensor
         Covariances of the modality-specific variables, shape (5, 5) in the paper.
     g_x, g_t : Mixing
-        Invertible maps of widths n_s + 5 and |I_theta| + 5.
+        Invertible maps of widths n_s + 5 and ``|I_theta|`` + 5.
     environment : callable, optional
         What happens to the semantic variables before anyone sees them, such as `heavy_tails`: takes
         s, (n, n_s), and a `generator`; by default nothing.
@@ -238,7 +238,7 @@ class NumericalWorld:
         Returns
         -------
         Batch
-            `image` of shape (n, n_s + 5), `text` of shape (n, |I_theta| + 5).
+            `image` of shape (n, n_s + 5), `text` of shape (n, ``|I_theta|`` + 5).
         """
         if self.sigma_s.device.type != torch.device(device).type:
             raise invalid(

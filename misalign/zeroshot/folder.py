@@ -104,7 +104,7 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
             raise invalid("group", f"one of {names}", name)
     chosen = {key: place for key, place in found.items() if not wanted or key in wanted}
     harmful = ", ".join(chosen[key][1] for key in chosen if key in SENSITIVE)
-    why = "scoring people's pictures on such labels does harm; see the book's 11_practice"
+    why = "scoring people's pictures on such labels does harm; see the book's 12_practice"
     expected = f"only groups that are not sensitive, or --sensitive ({why})"
     if not (sensitive or not harmful):
         raise invalid("FOLDER", expected, harmful)

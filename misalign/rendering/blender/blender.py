@@ -27,7 +27,6 @@ from misalign.rendering.causal3dident import COLUMNS, SHAPES, assembled
 from misalign.rendering.columns import expect_sizes, read
 
 SAMPLES = 16  # paths a pixel, before denoising
-INSTALL = "the package bpy (pip install --no-deps bpy==5.0.1, on Python 3.11) to render by Blender"
 
 
 def render(
@@ -44,14 +43,10 @@ def render(
 
     Parameters
     ----------
-    factors : dict of Tensor
-        As for `misalign.rendering.causal3dident.picture`.
-    size : int, optional
-        Side of a picture in pixels.
+    factors, size, authors_hues
+        As for `misalign.rendering.causal3dident.render`.
     samples : int, optional
         Paths a pixel, whose mean is denoised.
-    authors_hues : bool, optional
-        As for `misalign.rendering.causal3dident.picture`.
 
     Returns
     -------
@@ -90,7 +85,9 @@ def render(
 def expect_installed() -> None:
     """Raise a one-line ModuleNotFoundError without bpy or scikit-image."""
     if not find_spec("bpy"):
-        raise invalid("renderer", INSTALL, "none", ModuleNotFoundError)
+        install = "pip install 'misalign[blender]' in an environment of its own, of Python 3.11"
+        package = f"the package bpy ({install}) to render by Blender"
+        raise invalid("renderer", package, "none", ModuleNotFoundError)
     polygons.expect_installed()
 
 

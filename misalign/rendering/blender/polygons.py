@@ -10,7 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from misalign.errors import invalid
-from misalign.rendering.grids import bake, points_of
+from misalign.rendering.atlas import bake
+from misalign.rendering.grids import points_of
 from misalign.rendering.shapes import SHAPES, Primitive, field
 
 FINE = 96  # grid points an axis
@@ -18,25 +19,7 @@ FINE = 96  # grid points an axis
 
 @cache
 def polygons(shape: str) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles of a shape of the table, fitted into the unit sphere as `bake` fits it.
-
-    Parameters
-    ----------
-    shape : str
-        A name in `misalign.rendering.shapes.SHAPES`.
-
-    Returns
-    -------
-    ndarray, ndarray
-        As `zero_level`; kept for the next call.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        Without scikit-image.
-    ValueError
-        For a shape that is not in the table.
-    """
+    """Triangles of a shape of the table, fitted into the unit sphere as `bake` fits it; kept."""
     if shape not in SHAPES:
         raise invalid("shape", f"one of {', '.join(SHAPES)}", repr(shape))
     expect_installed()
@@ -47,8 +30,8 @@ def polygons(shape: str) -> tuple[np.ndarray, np.ndarray]:
 
 def expect_installed() -> None:
     """Raise a one-line ModuleNotFoundError without scikit-image."""
-    install = "the package scikit-image (pip install scikit-image) to make triangles"
     if not find_spec("skimage"):
+        install = "the package scikit-image (pip install 'misalign[blender]') to make triangles"
         raise invalid("renderer", install, "none", ModuleNotFoundError)
 
 
@@ -57,20 +40,8 @@ def zero_level(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a box into cells and find the surface in each: marching cubes.
 
-    Parameters
-    ----------
-    primitives : sequence of Primitive
-        The shape.
-    centre, half : Tensor
-        The box: its centre and half of its sides, shape (3,).
-    side : int, optional
-        Grid points an axis.
-
-    Returns
-    -------
-    ndarray, ndarray
-        Vertices, float32 of shape (v, 3), and which three make a triangle, counterclockwise as
-        seen from outside, int32 of shape (f, 3).
+    Gives vertices, float32 of shape (v, 3), and which three make a triangle, counterclockwise as
+    seen from outside, int32 of shape (f, 3).
     """
     from skimage.measure import marching_cubes  # needs an extra
 

@@ -37,28 +37,14 @@ WATTS = 4 * math.pi**2
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """What Blender keeps of scenes that differ in their factors alone.
+    """What Blender keeps of scenes that differ in their factors alone."""
 
-    Parameters
-    ----------
-    scene : Scene
-        The n scenes.
-    blender : bpy.types.Scene
-        What Blender renders.
-    body, lamp : bpy.types.Object
-        The object, and the spotlight.
-    meshes : dict of int to bpy.types.Mesh
-        By a shape's number.
-    paints : dict of str to bpy.types.NodeSocket
-        Where the colours of ``body``, ``ground`` and ``lamp`` go.
-    """
-
-    scene: Scene
-    blender: bpy.types.Scene
+    scene: Scene  # the n scenes
+    blender: bpy.types.Scene  # what Blender renders
     body: bpy.types.Object
     lamp: bpy.types.Object
-    meshes: dict[int, bpy.types.Mesh]
-    paints: dict[str, bpy.types.NodeSocket]
+    meshes: dict[int, bpy.types.Mesh]  # by a shape's number
+    paints: dict[str, bpy.types.NodeSocket]  # where the colours of body, ground and lamp go
 
     def shoot(self, i: int, file: Path) -> None:
         """Render scene number i to a file of suffix .png."""
@@ -82,20 +68,8 @@ def stage(
 ) -> Iterator[Stage]:
     """Set a stage, in a scene of its own beside what else Blender holds, and clear it away.
 
-    Parameters
-    ----------
-    scene : Scene
-        n scenes of one camera and one body over the ground.
-    meshes : mapping of int to (ndarray, ndarray)
-        Vertices and triangles of the shapes, by a shape's number.
-    size : int
-        Side of a picture in pixels.
-    samples : int
-        Paths a pixel.
-
-    Yields
-    ------
-    Stage
+    All scenes have one camera and one body over the ground, of vertices and triangles by its
+    shape's number.
     """
     import bpy
 

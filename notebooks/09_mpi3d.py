@@ -21,7 +21,7 @@
 # that captions state correctly (the text says 0.8), and at most 0.04 for every factor that they omit
 # or perturb. All factors are discrete, which {prf:ref}`thm-identifiability` does not allow.
 #
-# This page repeats the study on the pictures of {doc}`07_pictures`, at a scale that a laptop can
+# This page repeats the study on the pictures of {doc}`08_pictures`, at a scale that a laptop can
 # carry, and then asks what the paper leaves open: what happens if captions omit a factor only now
 # and then, and when a representation is linear.
 
@@ -35,9 +35,9 @@ from myst_nb import glue
 from misalign import Run, execute_all
 from misalign.reporting import plots
 from misalign.style import COLORS, SERIES, use_style
-from misalign import records as results
-from misalign.reporting import image_plots as drawn
-from misalign.reporting import summaries as summary
+from misalign import records
+from misalign.reporting import image_plots
+from misalign.reporting import summaries
 from misalign.metrics import multiclass_mcc
 from misalign.experiment import fit, represent
 from misalign.images.base import split
@@ -117,10 +117,10 @@ if live:
     z, targets = represent(run, fitted, "probe test")
     pictures = fitted.world.pictures
     test = split(len(pictures), run.scale_config.shares, seed=run.seed)["test"]
-    rows = drawn.nearest(z["image"], range(5), 5)
+    rows = image_plots.nearest(z["image"], range(5), 5)
     rows = torch.cat([torch.arange(5)[:, None], rows], 1)
     images = pictures.images(test[rows.flatten()])
-    drawn.rows_of_pictures(images, torch.arange(30).view(5, 6))
+    image_plots.rows_of_pictures(images, torch.arange(30).view(5, 6))
     plt.show()
 
 # %% [markdown]
@@ -129,7 +129,7 @@ if live:
 
 # %%
 if live:
-    close = drawn.nearest(z["image"], range(len(z["image"])), 5)
+    close = image_plots.nearest(z["image"], range(len(z["image"])), 5)
     for name in ("color", "shape", "size", "cam", "back"):
         value = targets["image", name][:, 0]
         shared = (value[close] == value[:, None]).float().mean()
@@ -144,7 +144,7 @@ if live:
 # unbiased factors, but at least 3. Perturbed words are drawn anew nine times in ten.
 
 # %% tags=["recorded"]
-recorded = summary.of_study("mpi3d", Sweep.named("figure_06").scores())
+recorded = summaries.of_study("mpi3d", Sweep.named("figure_06").scores())
 truths = recorded.query("target == 'image'")
 nonlinear = truths.query("probe == 'nonlinear'")
 scale_config = study("mpi3d").scales["laptop"]
@@ -162,11 +162,11 @@ print(recorded["run"].nunique(), "runs,", recorded["seed"].nunique(), "seeds")
 # ### Figure 6
 #
 # {numref}`fig-mpi3d` has the paper's four panels. Read them by columns: under selection bias the
-# bright nested_settings should go down to the factor last named, under perturbation bias it should
+# bright staircase should go down to the factor last named, under perturbation bias it should
 # shrink again.
 
-# %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Laptop scale: rendered pictures, small encoders, a short training.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright nested_settings that grows by a factor a setting, under perturbation bias one that shrinks. Below the nested_settings the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["recorded"]
-drawn.panels(nonlinear, FACTORS)
+# %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Laptop scale: rendered pictures, small encoders, a short training. 30 runs of sweep figure_06.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright staircase that grows by a factor a setting, under perturbation bias one that shrinks. Below the staircase the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["recorded"]
+image_plots.panels(nonlinear, FACTORS)
 plt.show()
 print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
@@ -176,7 +176,7 @@ print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
 # %% tags=["recorded"]
 over = over_seeds(nonlinear.drop(columns="status"))
-over = summary.of_study("mpi3d", over)
+over = summaries.of_study("mpi3d", over)
 seen = over[over["modality"] == "image"]
 kept = seen[seen["status"] == "unbiased"].groupby("factor")["mean"].min()
 for name, value in kept.items():
@@ -194,15 +194,15 @@ assert kept[["shape", "size"]].min() >= 0.60
 # {numref}`fig-mpi3d-linear` shows the linear classifiers of the paper's Figure 13.
 # {numref}`fig-mpi3d-paper` puts all recorded means of both figures against the printed ones.
 
-# %% mystnb={"figure": {"caption": "MPI3D-Complex, linear classifiers (the paper's Figure 13): as the figure before.", "name": "fig-mpi3d-linear"}, "image": {"alt": "Four heatmaps. Color, camera and background stay bright where they are named, shape and size fade; the other cells are dark."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "MPI3D-Complex, linear classifiers (the paper's Figure 13): as the figure before. 30 runs of sweep figure_06.", "name": "fig-mpi3d-linear"}, "image": {"alt": "Four heatmaps. Color, camera and background stay bright where they are named, shape and size fade; the other cells are dark."}} tags=["recorded"]
 linear = truths.query("probe == 'linear'")
-drawn.panels(linear, FACTORS)
+image_plots.panels(linear, FACTORS)
 plt.show()
 print(linear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
-# %% mystnb={"figure": {"caption": "Recorded against printed: every cell of Figures 6 and 13, mean over three seeds, at laptop scale. The line is equality.", "name": "fig-mpi3d-paper"}, "image": {"alt": "Two scatter plots of our MCC against the paper's. Nonlinear: points cluster at both ends of the diagonal, some misaligned ones above 0. Linear: unbiased points scatter widely."}} tags=["recorded"]
-table = drawn.beside_paper(truths)
-drawn.against_paper(table)
+# %% mystnb={"figure": {"caption": "Recorded against printed: every cell of Figures 6 and 13, mean over three seeds, at laptop scale. The line is equality. 30 runs of sweep figure_06.", "name": "fig-mpi3d-paper"}, "image": {"alt": "Two scatter plots of our MCC against the paper's. Nonlinear: points cluster at both ends of the diagonal, some misaligned ones above 0. Linear: unbiased points scatter widely."}} tags=["recorded"]
+table = image_plots.beside_paper(truths)
+image_plots.against_paper(table)
 plt.show()
 gap = (table["ours"] - table["paper"]).groupby(
     [table["probe"], table["status"]]
@@ -273,15 +273,15 @@ if live:
 # (mpi3d-returns)=
 # ## What is perturbed at times comes back
 #
-# {doc}`04b_assumptions` found in miniature that a discrete factor, said wrong nine times in
+# {doc}`05_assumptions` found in miniature that a discrete factor, said wrong nine times in
 # ten, comes back if the representation has room. Do pictures do the same? In setting 5 only color
 # is sound; its words always tell the truth. The other four are drawn anew in nine captions of ten,
-# which leaves next to nothing ({doc}`04b_assumptions` has the bits). If a factor is back, pictures tell it, and texts tell what the
+# which leaves next to nothing ({doc}`05_assumptions` has the bits). If a factor is back, pictures tell it, and texts tell what the
 # caption says of it, right or wrong. {numref}`fig-mpi3d-returns` follows both over steps and widths.
 
-# %% mystnb={"figure": {"caption": "Factors that captions perturb nine times in ten: the picture's, read from pictures (left), and the caption's, read from texts (right). Mean MCC of shape, size, camera and background by steps of training; lines are widths of the representation, bands standard deviations over three seeds and the four factors. Laptop scale.", "name": "fig-mpi3d-returns"}, "image": {"alt": "Two panels with two lines each over 100, 320 and 960 steps. At width 1 lines stay low; at width 3 they rise, with wide bands, to about one half, on both sides."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Factors that captions perturb nine times in ten: the picture's, read from pictures (left), and the caption's, read from texts (right). Mean MCC of shape, size, camera and background by steps of training; lines are widths of the representation, bands standard deviations over three seeds and the four factors. Laptop scale. 18 runs of sweep mpi3d_returns.", "name": "fig-mpi3d-returns"}, "image": {"alt": "Two panels with two lines each over 100, 320 and 960 steps. At width 1 lines stay low; at width 3 they rise, with wide bands, to about one half, on both sides."}} tags=["recorded"]
 again = Sweep.named("mpi3d_returns").scores()
-again = summary.of_study("mpi3d", again)
+again = summaries.of_study("mpi3d", again)
 again = again.query("probe == 'nonlinear' and status == 'perturbed'")
 again = again[again["target"] == again["modality"]]
 steps = {name: s.recipe.steps for name, s in study("mpi3d").scales.items()}
@@ -290,7 +290,7 @@ widths = {width: f"width {width}" for width in (1, 3)}
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
 for ax, side in zip(axes, ("image", "text"), strict=True):
     part = again[again["modality"] == side]
-    drawn.curves(ax, part, "steps", "encoding_size", widths)
+    image_plots.curves(ax, part, "steps", "encoding_size", widths)
     ax.set(xlabel="steps", ylim=(-0.05, 1), title=plots.label(side))
 axes[0].set_ylabel("mean MCC of perturbed factors")
 axes[1].legend()
@@ -320,8 +320,8 @@ assert (back["cam"] > 0.8).all()
 # And if captions never tell the truth, not even by chance? {numref}`fig-mpi3d-always` has the same
 # settings with every perturbed word drawn anew, at the theorem's widths.
 
-# %% mystnb={"figure": {"caption": "Perturbation without exception: nonlinear classifiers, mean MCC over three seeds, by setting of Table 7, with representations as wide as the number of unbiased factors. Laptop scale.", "name": "fig-mpi3d-always"}, "image": {"alt": "Two heatmaps of MCC by factor and setting, for pictures and texts: unbiased factors near 1, others dark in the text panel and mostly dark in the picture panel."}} tags=["recorded"]
-always = summary.of_study("mpi3d", Sweep.named("mpi3d_always").scores())
+# %% mystnb={"figure": {"caption": "Perturbation without exception: nonlinear classifiers, mean MCC over three seeds, by setting of Table 7, with representations as wide as the number of unbiased factors. Laptop scale. 12 runs of sweep mpi3d_always.", "name": "fig-mpi3d-always"}, "image": {"alt": "Two heatmaps of MCC by factor and setting, for pictures and texts: unbiased factors near 1, others dark in the text panel and mostly dark in the picture panel."}} tags=["recorded"]
+always = summaries.of_study("mpi3d", Sweep.named("mpi3d_always").scores())
 always = always.query("probe == 'nonlinear' and target == 'image'")
 figure, axes = plt.subplots(1, 2, figsize=(8, 4.4), sharey=True)
 means_ = over_seeds(always.drop(columns="status"))
@@ -347,7 +347,7 @@ print(top.round(2))
 # says that a width of 1 trains badly, and more is stable. {numref}`fig-mpi3d-width` is ours, with the
 # text's own factor, the choice of phrase, beside it.
 
-# %% mystnb={"figure": {"caption": "Captions that name the color alone, by width of the representation (the paper's Figure 14): mean MCC of nonlinear classifiers; bands are standard deviations over three seeds. Left: color. Right: the largest omitted factor of the picture, and the phrase, which is the text's own. Laptop scale.", "name": "fig-mpi3d-width"}, "image": {"alt": "Two panels over widths 1 to 4. Left: color read from pictures and texts, two lines near 1. Right: camera height read from pictures, and the phrase read from texts."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Captions that name the color alone, by width of the representation (the paper's Figure 14): mean MCC of nonlinear classifiers; bands are standard deviations over three seeds. Left: color. Right: the largest omitted factor of the picture, and the phrase, which is the text's own. Laptop scale. 12 runs of sweep figure_14.", "name": "fig-mpi3d-width"}, "image": {"alt": "Two panels over widths 1 to 4. Left: color read from pictures and texts, two lines near 1. Right: camera height read from pictures, and the phrase read from texts."}} tags=["recorded"]
 width = Sweep.named("figure_14").scores().query("probe == 'nonlinear'")
 color = width.query("factor == 'color'")
 rest = width.query(
@@ -356,9 +356,9 @@ rest = width.query(
 )
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
 sides = {side: plots.label(side) for side in ("image", "text")}
-drawn.curves(axes[0], color, "encoding_size", "modality", sides)
+image_plots.curves(axes[0], color, "encoding_size", "modality", sides)
 own = {"cam": "camera, from pictures", "phrase": "phrase, from texts"}
-drawn.curves(axes[1], rest, "encoding_size", "factor", own)
+image_plots.curves(axes[1], rest, "encoding_size", "factor", own)
 for ax in axes:
     ax.set(xlabel="width", xticks=[1, 2, 3, 4], ylim=(-0.05, 1.05))
     ax.legend()
@@ -418,14 +418,14 @@ for kind, pattern in mpi3d.MISSING.items():
 # {numref}`fig-mpi3d-omission` shows what becomes of the camera if the representation has a dimension
 # to spare for it.
 
-# %% mystnb={"figure": {"caption": "The camera's height by the probability that captions leave it out: at random (left), or unless it is the bottom (right). Mean MCC of nonlinear classifiers on pictures and texts, bands for the standard deviation over three seeds; dashes are the best guess from a caption. Width 4, laptop scale.", "name": "fig-mpi3d-omission"}, "image": {"alt": "Two panels over the probability of omission, 0.3 to 1. Lines for pictures and for texts and a dashed line for the best guess from the caption. At random the dashed line falls to 0 at probability 1; not at random it stays well above 0."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "The camera's height by the probability that captions leave it out: at random (left), or unless it is the bottom (right). Mean MCC of nonlinear classifiers on pictures and texts, bands for the standard deviation over three seeds; dashes are the best guess from a caption. Width 4, laptop scale. 24 runs of sweep mpi3d_omission.", "name": "fig-mpi3d-omission"}, "image": {"alt": "Two panels over the probability of omission, 0.3 to 1. Lines for pictures and for texts and a dashed line for the best guess from the caption. At random the dashed line falls to 0 at probability 1; not at random it stays well above 0."}} tags=["recorded"]
 missing = Sweep.named("mpi3d_omission").scores()
 missing = missing.query("factor == 'cam' and probe == 'nonlinear'")
 titles = {"omission": "at random", "silence": "not at random"}
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
 for ax, (kind, title) in zip(axes, titles.items(), strict=True):
     rows = missing[missing["bias"] == kind]
-    drawn.curves(ax, rows, "setting", "modality", sides, mpi3d.CHANCES)
+    image_plots.curves(ax, rows, "setting", "modality", sides, mpi3d.CHANCES)
     best = [told(p * np.array(mpi3d.MISSING[kind]))[1] for p in mpi3d.CHANCES]
     ax.plot(
         mpi3d.CHANCES,
@@ -465,7 +465,7 @@ whats = {
     ("mpi3d", "untrained"): "untrained",
 }
 named = {run.id: run for run in Sweep.named("mpi3d_linear").runs}
-tables = [results.read(name) for name in {one for one, _ in whats}]
+tables = [records.read(name) for name in {one for one, _ in whats}]
 both = pd.concat(tables)
 both = both[both["run"].isin(list(named))]
 kinds = [named[name] for name in both["run"]]
@@ -474,7 +474,7 @@ both = both.query("modality == 'image' and target == 'image'")
 both = both[both["factor"].isin(FACTORS[:5])]
 print(both.groupby("what")["run"].nunique().reindex(list(whats.values())))
 
-# %% mystnb={"figure": {"caption": "Nonlinear and linear classifiers on pictures, by objective and encoder, captions that name everything (setting 5): mean MCC over three seeds and the five named factors; whiskers are standard deviations over seeds. Laptop scale.", "name": "fig-mpi3d-objectives"}, "image": {"alt": "Five pairs of horizontal bars, nonlinear above linear: Eq. (1), Eq. (2), NT-Xent, a perceptron on pixels, an untrained network."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Nonlinear and linear classifiers on pictures, by objective and encoder, captions that name everything (setting 5): mean MCC over three seeds and the five named factors; whiskers are standard deviations over seeds. Laptop scale. 15 runs of sweep mpi3d_linear.", "name": "fig-mpi3d-objectives"}, "image": {"alt": "Five pairs of horizontal bars, nonlinear above linear: Eq. (1), Eq. (2), NT-Xent, a perceptron on pixels, an untrained network."}} tags=["recorded"]
 by_seed = both.groupby(["what", "probe", "seed"])["score"].mean()
 bars = by_seed.groupby(["what", "probe"]).agg(["mean", "std"]).unstack()
 bars = bars.reindex(list(whats.values())[::-1])
@@ -549,5 +549,5 @@ print(
 #
 # ## Where to go next
 #
-# Here factors are independent. In {doc}`09_causal3dident` they depend on each other, and captions say
+# Here factors are independent. In {doc}`10_causal3dident` they depend on each other, and captions say
 # continuous ones in words. The {doc}`scoreboard` keeps count.

@@ -32,7 +32,7 @@
 # The theorem behind it is {prf:ref}`thm-identifiability`. It says more than the middle line does:
 # how *much* of a lost factor is predictable is a number, known before anything is trained. This page
 # computes that number for every factor, and holds the models to it. Pictures, captions and the graph
-# of causes are those of {doc}`07_pictures`; {doc}`08_mpi3d` is the same study in the other world,
+# of causes are those of {doc}`08_pictures`; {doc}`09_mpi3d` is the same study in the other world,
 # where nothing causes anything.
 
 # %%
@@ -42,11 +42,11 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from misalign import Run, execute_all
-from misalign.reporting import image_plots as pictured_plots
+from misalign.reporting import image_plots
 from misalign.reporting import plots
 from misalign.style import COLORS, use_style
-from misalign import records as results
-from misalign.reporting import summaries as summary
+from misalign import records
+from misalign.reporting import summaries
 from misalign.captions.captioner import Captioner
 from misalign.metrics import multiclass_mcc
 from misalign.reporting.graphs import causal_graph
@@ -55,7 +55,7 @@ from misalign.images.base import split
 from misalign.provenance import code_hash
 from misalign.rng import generator_for
 from misalign.sweeps.grid import Sweep
-from misalign.theory import caption_oracle as wording
+from misalign.theory.caption_oracle import GROUPS, caption_oracle
 from misalign.worlds import causal3dident
 
 use_style()
@@ -184,9 +184,9 @@ if live:
 # %% mystnb={"figure": {"caption": "Nearest neighbours in the representation of the live run. Each row: a picture, framed, and the seven whose representations are closest to its own, all held out. Captions named shape, x_pos and y_pos. Live scale: pictures of 64 x 64 pixels, a light encoder.", "name": "fig-causal-nearest"}, "image": {"alt": "Five rows of eight pictures. Within a row objects stand at the same place, and their hues are close to each other; some have the same shape. Lamp, ground and the turn of the object differ freely."}} tags=["hide-input"]
 if live:
     queries = [0, 1, 2, 3, 4]
-    near = pictured_plots.nearest(z, queries, 7)
+    near = image_plots.nearest(z, queries, 7)
     first = torch.tensor(queries)[:, None]
-    pictured_plots.rows_of_pictures(images, torch.cat([first, near], 1))
+    image_plots.rows_of_pictures(images, torch.cat([first, near], 1))
     plt.show()
     print("rows and columns:", len(near), near.shape[1] + 1)
 
@@ -198,7 +198,7 @@ if live:
 
 # %%
 if live:
-    (near,) = pictured_plots.nearest(z, range(len(z)), 1).T
+    (near,) = image_plots.nearest(z, range(len(z)), 1).T
     shares = {
         name: (truth[name][near] == truth[name])
         for name in causal3dident.DISCRETE
@@ -256,7 +256,7 @@ print(*(f"{name}: {value}" for name, value in sizes.items()), sep=", ")
 # code at hand? If not, the book says so here.
 
 # %% tags=["recorded", "nbval-ignore-output"]
-ours = results.runs().query("experiment == 'causal3dident'")
+ours = records.runs().query("experiment == 'causal3dident'")
 stale = int((ours["code"] != code_hash("causal3dident")).sum())
 print("runs recorded by other code:", stale)
 
@@ -265,13 +265,13 @@ print("runs recorded by other code:", stale)
 # setting $k$ names the first $k$ rows; on the right it spoils the last $k - 1$ of the seven. The three
 # bottom rows are the angles.
 
-# %% mystnb={"figure": {"caption": "Nonlinear probes: pictures above (the paper's Figure 8), captions below (its Figure 17). MCC for shape, x_pos and y_pos, $R^2$ for the others, always of the picture's own factors. Mean over 3 seeds and, small, the standard deviation where it is 0.005 or more. Laptop scale: small pictures of our renderer, small encoders, a short training.", "name": "fig-causal-nonlinear"}, "image": {"alt": "Four heatmaps of scores by factor and setting, pictures above, captions below. Stairs of values near 1 rise from left to right under selection and fall under perturbation. Colors below the stairs take values between 0 and 1. The row of shape starts bright and fades where much is named. Angles are dark."}} tags=["recorded"]
-rows = summary.of_study("causal3dident", figure_8)
+# %% mystnb={"figure": {"caption": "Nonlinear probes: pictures above (the paper's Figure 8), captions below (its Figure 17). MCC for shape, x_pos and y_pos, $R^2$ for the others, always of the picture's own factors. Mean over 3 seeds and, small, the standard deviation where it is 0.005 or more. Laptop scale: small pictures of our renderer, small encoders, a short training. 42 runs of sweep figure_08.", "name": "fig-causal-nonlinear"}, "image": {"alt": "Four heatmaps of scores by factor and setting, pictures above, captions below. Stairs of values near 1 rise from left to right under selection and fall under perturbation. Colors below the stairs take values between 0 and 1. The row of shape starts bright and fades where much is named. Angles are dark."}} tags=["recorded"]
+rows = summaries.of_study("causal3dident", figure_8)
 rows = rows.query("metric != 'r2_circle'")
 of_picture = rows.query("target == 'image'")
 deep = of_picture.query("probe == 'nonlinear'")
 order = [factor.name for factor in causal3dident.FACTORS]
-pictured_plots.panels(deep, order, "score")
+image_plots.panels(deep, order, "score")
 plt.show()
 by_status = deep.groupby(["modality", "status"])["score"]
 print(by_status.agg(["size", "mean"]).round(2).to_string())
@@ -281,7 +281,7 @@ print(by_status.agg(["size", "mean"]).round(2).to_string())
 # Below the stairs colors are not dark: that is the graph at work. The row of *shape* fades from left to
 # right under selection, though captions name it everywhere: a later section asks why. And where little
 # else than the shape is said correctly, pictures keep a trace of positions that nobody told them:
-# {doc}`08_mpi3d` has met such traces, where a representation has dimensions to spare.
+# {doc}`09_mpi3d` has met such traces, where a representation has dimensions to spare.
 
 # %% [markdown]
 # ### Hues go around
@@ -291,7 +291,7 @@ print(by_status.agg(["size", "mean"]).round(2).to_string())
 # sine, which have no seam. {numref}`tab-causal-circle` compares them where captions name the color correctly.
 
 # %% tags=["recorded"]
-all_rows = summary.of_study("causal3dident", figure_8)
+all_rows = summaries.of_study("causal3dident", figure_8)
 hues = ["color", "s_color", "b_color"]
 round_ = all_rows.query("probe == 'nonlinear' and status == 'unbiased'")
 round_ = round_.query("target == 'image'")
@@ -322,7 +322,7 @@ print(circle.loc[hues].round(2).to_string())
 # right, the third one, the last none.
 
 # %% tags=["recorded"]
-asked = summary.of_study("causal3dident", figure_8).query(
+asked = summaries.of_study("causal3dident", figure_8).query(
     "probe == 'nonlinear' and factor == 'color' and metric != 'r2_circle'"
 )
 asked = asked.query("bias == 'perturbation' and status == 'perturbed'")
@@ -359,7 +359,7 @@ print(whose.to_string())
 
 # %% tags=["recorded"]
 expected = {
-    number: wording.caption_oracle(
+    number: caption_oracle(
         causal3dident.setting("selection", number),
         generator=generator_for(0, "table"),
     )
@@ -385,7 +385,7 @@ print(expected.round(2).add(0.0).to_string())
 #
 # {numref}`fig-causal-oracle` puts every measured score beside its oracle.
 
-# %% mystnb={"figure": {"caption": "Measured against predicted: every factor of the picture in every recorded run, both modalities, nonlinear probe; $R^2$, or MCC for discrete factors. The line is equality. Laptop scale.", "name": "fig-causal-oracle"}, "image": {"alt": "A scatter plot of measured against predicted scores. Points lie along the diagonal, at 0, near 0.4, 0.5, 0.6, 0.8 and 1, except for a column of blue points below predicted 1, which reaches down to 0."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Measured against predicted: every factor of the picture in every recorded run, both modalities, nonlinear probe; $R^2$, or MCC for discrete factors. The line is equality. Laptop scale. 42 runs of sweep figure_08.", "name": "fig-causal-oracle"}, "image": {"alt": "A scatter plot of measured against predicted scores. Points lie along the diagonal, at 0, near 0.4, 0.5, 0.6, 0.8 and 1, except for a column of blue points below predicted 1, which reaches down to 0."}} tags=["recorded"]
 figure = plots.against_theory(deep, metric="score")
 figure.axes[0].legend(loc="upper left", markerscale=2)
 plt.show()
@@ -460,7 +460,7 @@ def together(factors):
 def bits(factors):
     """Entropy of the words, a sum over groups that do not depend on each other."""
     total = 0.0
-    for group in wording.GROUPS:
+    for group in GROUPS:
         cells = together([name for name in group if name in factors])
         share = torch.bincount(cells).double() / len(cells)
         total += torch.special.entr(share).sum().item()
@@ -488,7 +488,7 @@ for count in range(1, 8):
     asked[count] = (bits(all_of), *least, least[1] - least[0])
 columns = ["bits", "least loss", "without shape", "worth of shape"]
 asked = pd.DataFrame(asked, index=columns).T
-losses = results.runs().set_index("run")["loss"].astype(float)
+losses = records.runs().set_index("run")["loss"].astype(float)
 of_run = figure_8.groupby("run")[["bias", "setting"]].first()
 of_run["told"] = of_run["setting"].where(
     of_run["bias"] == "selection", 8 - of_run["setting"]
@@ -512,11 +512,11 @@ labels = {
 means = shape.groupby(["line", "told"])["score"].mean().unstack()
 print(means.loc[list(labels)].round(2).to_string())
 
-# %% mystnb={"figure": {"caption": "Left: how well shape is told, by the bits in the words of all unbiased factors; the dotted line is what a batch can ask for, the log of its size. Right: the loss reached in training, and the least loss with all words and without the one for shape. Left: means over 3 seeds, bands are standard deviations. Right: dots are means over seeds and over both kinds of bias. Laptop scale.", "name": "fig-causal-bits"}, "image": {"alt": "Left: four falling lines of the MCC of shape over 3 to 18 bits; those of captions stay near 1 up to 8 bits and fall to 0 beyond, those of pictures start at 0.65 to 0.77 and fall from 6 bits on. Right: two falling curves of the least loss, far apart at first, which meet beyond 13 bits. Dots lie between the curves up to 10 bits, and above both beyond."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "Left: how well shape is told, by the bits in the words of all unbiased factors; the dotted line is what a batch can ask for, the log of its size. Right: the loss reached in training, and the least loss with all words and without the one for shape. Left: means over 3 seeds, bands are standard deviations. Right: dots are means over seeds and over both kinds of bias. Laptop scale. 42 runs of sweep figure_08.", "name": "fig-causal-bits"}, "image": {"alt": "Left: four falling lines of the MCC of shape over 3 to 18 bits; those of captions stay near 1 up to 8 bits and fall to 0 beyond, those of pictures start at 0.65 to 0.77 and fall from 6 bits on. Right: two falling curves of the least loss, far apart at first, which meet beyond 13 bits. Dots lie between the curves up to 10 bits, and above both beyond."}} tags=["recorded", "hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained")
 at = list(asked["bits"])
 drawn_at = {"xs": at}
-pictured_plots.curves(axes[0], shape, "told", "line", labels, **drawn_at)
+image_plots.curves(axes[0], shape, "told", "line", labels, **drawn_at)
 limit = torch.tensor(small.recipe.batch_size).log2()
 axes[0].axvline(limit, color=COLORS["theory"], lw=0.8, ls=":")
 axes[0].set(ylabel="MCC of shape", ylim=(-0.05, 1.05))
@@ -556,9 +556,9 @@ print("settings drawn:", len(at))
 # {numref}`fig-causal-linear` has the linear probes of Figures 18 and 19. The paper observes that positions
 # are linear in some settings, and color is not.
 
-# %% mystnb={"figure": {"caption": "Linear probes: pictures above (the paper's Figure 18), captions below (its Figure 19), drawn as {numref}`fig-causal-nonlinear`.", "name": "fig-causal-linear"}, "image": {"alt": "Four heatmaps as before, paler: positions stay bright where little else is named, colors and shape fade."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Linear probes: pictures above (the paper's Figure 18), captions below (its Figure 19), drawn as {numref}`fig-causal-nonlinear`. 42 runs of sweep figure_08.", "name": "fig-causal-linear"}, "image": {"alt": "Four heatmaps as before, paler: positions stay bright where little else is named, colors and shape fade."}} tags=["recorded"]
 flat = of_picture.query("probe == 'linear'")
-pictured_plots.panels(flat, order, "score")
+image_plots.panels(flat, order, "score")
 plt.show()
 print(
     flat.groupby(["modality", "status"])["score"].mean().round(2).to_string()
@@ -603,7 +603,7 @@ which = [names_[key] for key in pairs]
 worded = worded.assign(captions=which)
 print(worded.groupby("captions", sort=False)["run"].nunique().to_string())
 
-# %% mystnb={"figure": {"caption": "Captions that name all factors, by wording: whole sentences (selection, setting 7), Table 11 as printed, distinct words for every palette, untrained encoders; whole sentences again (perturbation, setting 1) and the slip. Mean score of nonlinear probes over 3 seeds and the standard deviation. Laptop scale.", "name": "fig-causal-words"}, "image": {"alt": "Two heatmaps, pictures and captions, of scores by factor and wording. Columns are much alike, with four exceptions: positions are dimmer as printed, and b_color is with the slip; the untrained encoders are dim throughout, but for b_color and s_pos from pictures; shape is dark nearly everywhere."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "Captions that name all factors, by wording: whole sentences (selection, setting 7), Table 11 as printed, distinct words for every palette, untrained encoders; whole sentences again (perturbation, setting 1) and the slip. Mean score of nonlinear probes over 3 seeds and the standard deviation. Laptop scale. 18 of 54 runs of sweeps figure_08 and causal3dident_words.", "name": "fig-causal-words"}, "image": {"alt": "Two heatmaps, pictures and captions, of scores by factor and wording. Columns are much alike, with four exceptions: positions are dimmer as printed, and b_color is with the slip; the untrained encoders are dim throughout, but for b_color and s_pos from pictures; shape is dark nearly everywhere."}} tags=["recorded", "hide-input"]
 over = plots.over_seeds(worded)
 pairs = zip(over["variant"], over["bias"], strict=True)
 which = [names_[key] for key in pairs]
@@ -650,7 +650,7 @@ for name, value in best.items():
 # %% [markdown]
 # A sentence names the position with probability {glue:text}`causal-heard`, and positions are told less well, from
 # pictures and from texts. Neither reaches what could be told from a caption, let alone the whole position, which
-# every picture shows. In {doc}`08_mpi3d` a factor that was missing as often stayed whole in pictures. There
+# every picture shows. In {doc}`09_mpi3d` a factor that was missing as often stayed whole in pictures. There
 # the representation had a dimension to spare and little else to say; here seven factors share seven
 # dimensions. Perhaps what all sentences name comes first. The object's color, which hangs on the position,
 # is told less well, too, and the lamp's a little better.
@@ -761,7 +761,7 @@ print(table.round(2).add(0.0).to_string())
 #
 # for i, name in enumerate(names, 1):
 #     one = Bias(7, (i,), kind="uniform")
-#     found = wording.caption_oracle(one, generator=generator_for(0, "one"))
+#     found = caption_oracle(one, generator=generator_for(0, "one"))
 #     print(name, round(sum(found[name] for name in names), 2))
 # ```
 #
@@ -805,4 +805,4 @@ print(table.round(2).add(0.0).to_string())
 # ## Where to go next
 #
 # {doc}`scoreboard` has what became of the paper's claims about these pictures, and {doc}`errata` the slips
-# of its tables. {doc}`08_mpi3d` has the world without causes.
+# of its tables. {doc}`09_mpi3d` has the world without causes.

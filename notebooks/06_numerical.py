@@ -37,8 +37,8 @@ from myst_nb import glue
 from misalign import Bias, NumericalWorld, Run, execute_all
 from misalign.reporting import plots
 from misalign.style import COLORS, use_style
-from misalign import records as results
-from misalign.reporting import summaries as summary
+from misalign import records
+from misalign.reporting import summaries
 from misalign.provenance import code_hash
 from misalign.sweeps.grid import Sweep
 from misalign.theory.oracle import oracle
@@ -81,7 +81,7 @@ live = runs == [Run(setting=3)]
 
 # %%
 scores = pd.concat([one.scores for one in execute_all(runs, record=record)])
-nonlinear = summary.latents(scores)
+nonlinear = summaries.latents(scores)
 
 # %% [markdown]
 # Which factors did the representations keep? We call a factor kept if the nonlinear probe explains
@@ -191,7 +191,7 @@ for name, table in (("selection", figure_3), ("perturbation", figure_9)):
 # that decide numbers sets it, even one of an error message.
 
 # %% tags=["recorded", "nbval-ignore-output"]
-ours = results.runs().query("experiment == 'numerical'")
+ours = records.runs().query("experiment == 'numerical'")
 print(
     "runs recorded by other code:",
     int((ours["code"] != code_hash("numerical")).sum()),
@@ -205,31 +205,32 @@ print(
 # factors, so its column should be bright down to row $k$ and dark below; the two bottom rows,
 # the specific variables $\mathbf{m}_x$ and $\mathbf{m}_t$, should be dark throughout.
 
-# %% mystnb={"figure": {"caption": "Selection bias, nonlinear probes (the paper's Figure 3): mean $R^2$ over seeds and, small, its standard deviation where that is 0.005 or more. Columns are the settings of Table 2, rows the latents. Laptop scale: two mixing layers for the paper's three, small encoders, a short training.", "name": "fig-selection"}, "image": {"alt": "Four heatmaps of R squared by factor and setting. With independent semantics a bright nested_settings of values near 1 over values at 0; with dependent semantics the same nested_settings over intermediate values. The specific variables are at 0 everywhere."}} tags=["recorded"]
-selection = summary.latents(figure_3)
+# %% mystnb={"figure": {"caption": "Selection bias, nonlinear probes (the paper's Figure 3): mean $R^2$ over seeds and, small, its standard deviation where that is 0.005 or more. Columns are the settings of Table 2, rows the latents. Laptop scale: two mixing layers for the paper's three, small encoders, a short training. 100 runs of sweep figure_03.", "name": "fig-selection"}, "image": {"alt": "Four heatmaps of R squared by factor and setting. With independent semantics a bright staircase of values near 1 over values at 0; with dependent semantics the same staircase over intermediate values. The specific variables are at 0 everywhere."}} tags=["recorded"]
+selection = summaries.latents(figure_3)
 plots.heatmaps(selection)
 plt.show()
 print(selection.groupby("latents")["score"].agg(["size", "mean"]).round(2))
 
 # %% [markdown]
-# With independent semantics the nested_settings is clean.
+# With independent semantics the staircase is clean.
 #
 # ### Perturbation bias
 #
 # Now captions mention all ten factors, but three times in four they get the perturbed ones wrong:
 # setting $k$ perturbs $s_1, \dots, s_{k-1}$ by Gaussian noise. {numref}`fig-perturbation` is the
-# paper's Figure 9. The nested_settings turns around, since here it is the *last* factors that stay
+# paper's Figure 9. The staircase turns around, since here it is the *last* factors that stay
 # unbiased.
 
-# %% mystnb={"figure": {"caption": "Perturbation bias, nonlinear probes (the paper's Figure 9): as the figure before, with the settings of Table 3 as columns. Setting 1 perturbs nothing, setting 10 all factors but the last.", "name": "fig-perturbation"}, "image": {"alt": "Four heatmaps. With independent semantics values are near 1 on and below the diagonal and 0 above it; with dependent semantics the upper triangle takes intermediate values. The specific variables are at 0."}} tags=["recorded"]
-perturbation = summary.latents(figure_9)
+# %% mystnb={"figure": {"caption": "Perturbation bias, nonlinear probes (the paper's Figure 9): as the figure before, with the settings of Table 3 as columns. Setting 1 perturbs nothing, setting 10 all factors but the last. 100 runs of sweep figure_09.", "name": "fig-perturbation"}, "image": {"alt": "Four heatmaps. With independent semantics values are near 1 on and below the diagonal and 0 above it; with dependent semantics the upper triangle takes intermediate values. The specific variables are at 0."}} tags=["recorded"]
+perturbation = summaries.latents(figure_9)
 plots.heatmaps(perturbation)
 plt.show()
 print(perturbation.groupby("latents")["score"].agg(["size", "mean"]).round(2))
 
 # %% [markdown]
 # Setting 1 perturbs nothing, so it is setting 10 of selection bias under another name. The two were
-# trained in different company, which makes their difference a check that company does not matter.
+# trained beside different runs, which makes their difference a check that a run's neighbours do not
+# matter.
 
 # %% tags=["recorded"]
 twins = [selection.query("setting == 10"), perturbation.query("setting == 1")]
@@ -248,8 +249,8 @@ print("the same runs, twice: scores within 0.02:", len(one))
 
 # %% tags=["recorded"]
 rows = pd.concat([selection, perturbation])
-stuck = summary.unconverged_runs(rows)
-loss = results.runs().set_index("run")["loss"].astype(float)
+stuck = summaries.unconverged_runs(rows)
+loss = records.runs().set_index("run")["loss"].astype(float)
 alike = rows.query("bias == 'perturbation' and setting == 10 and latents == 'independent'")
 losses = alike.groupby("seed")["run"].first().map(loss)
 glue("stuck", len(stuck), display=False)
@@ -265,7 +266,7 @@ assert set(stuck) <= set(alike["run"]) and len(stuck) <= 1
 # over both kinds of bias, all settings and both modalities.
 
 # %% tags=["recorded"]
-worst = summary.worst_by_status(rows[~rows["run"].isin(stuck)])
+worst = summaries.worst_by_status(rows[~rows["run"].isin(stuck)])
 assert worst["unbiased"] >= 0.90 and worst["perturbed"] <= 0.10
 assert worst[["omitted", "specific"]].max() <= 0.05
 for name, value in worst.items():
@@ -284,7 +285,7 @@ print(worst.round(3).to_string())
 # modality, its position the score that {eq}`eq-oracle` predicts and the score that the probe measured.
 # If the theorem is right, the points lie on the diagonal, whatever depends on what.
 
-# %% mystnb={"figure": {"caption": "Measured against predicted: every latent of every recorded run under selection or perturbation bias, both modalities, nonlinear probe. The line is equality.", "name": "fig-oracle"}, "image": {"alt": "Two scatter plots of measured against predicted R squared. With independent semantics all points sit at (0, 0) and (1, 1); with dependent semantics they follow the diagonal from 0 to 1, some of them below it and a few above."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Measured against predicted: every latent of every recorded run under selection or perturbation bias, both modalities, nonlinear probe. The line is equality. 200 runs of sweeps figure_03 and figure_09.", "name": "fig-oracle"}, "image": {"alt": "Two scatter plots of measured against predicted R squared. With independent semantics all points sit at (0, 0) and (1, 1); with dependent semantics they follow the diagonal from 0 to 1, some of them below it and a few above."}} tags=["recorded"]
 plots.against_theory(rows)
 plt.show()
 print(len(rows), "points")
@@ -293,7 +294,7 @@ print(len(rows), "points")
 # How close do they come? We measure the distance from the diagonal.
 
 # %% tags=["recorded"]
-miss = summary.oracle_error(rows)
+miss = summaries.oracle_error(rows)
 assert miss.loc["dependent", "mean"] <= 0.10
 for name, row in miss.iterrows():
     glue(f"miss-{name}", f"{row['mean']:.3f}", display=False)
@@ -349,8 +350,8 @@ for name, part in (("traded", lowest[traded]), ("others", lowest[~traded])):
 # do almost as well, in its Figures 10 and 11. {numref}`fig-linear-selection` and
 # {numref}`fig-linear-perturbation` are ours.
 
-# %% mystnb={"figure": {"caption": "Selection bias, linear probes (the paper's Figure 10), drawn as the figures before.", "name": "fig-linear-selection"}, "image": {"alt": "Four heatmaps like those of the nonlinear probes under selection bias. With dependent semantics the kept factors of the wide settings are less bright."}} tags=["recorded"]
-linear = summary.latents(pd.concat([figure_3, figure_9]), probe="linear")
+# %% mystnb={"figure": {"caption": "Selection bias, linear probes (the paper's Figure 10), drawn as the figures before. 100 runs of sweep figure_03.", "name": "fig-linear-selection"}, "image": {"alt": "Four heatmaps like those of the nonlinear probes under selection bias. With dependent semantics the kept factors of the wide settings are less bright."}} tags=["recorded"]
+linear = summaries.latents(pd.concat([figure_3, figure_9]), probe="linear")
 plots.heatmaps(linear.query("bias == 'selection'"))
 plt.show()
 print(linear.query("bias == 'selection'")["score"].mean().round(2))
@@ -358,7 +359,7 @@ print(linear.query("bias == 'selection'")["score"].mean().round(2))
 # %% [markdown]
 # Perturbation bias looks the same.
 
-# %% mystnb={"figure": {"caption": "Perturbation bias, linear probes (the paper's Figure 11), drawn as the figures before.", "name": "fig-linear-perturbation"}, "image": {"alt": "Four heatmaps like those of the nonlinear probes under perturbation bias. With dependent semantics the kept factors of the wide settings are less bright."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Perturbation bias, linear probes (the paper's Figure 11), drawn as the figures before. 100 runs of sweep figure_09.", "name": "fig-linear-perturbation"}, "image": {"alt": "Four heatmaps like those of the nonlinear probes under perturbation bias. With dependent semantics the kept factors of the wide settings are less bright."}} tags=["recorded"]
 plots.heatmaps(linear.query("bias == 'perturbation'"))
 plt.show()
 print(linear.query("bias == 'perturbation'")["score"].mean().round(2))
@@ -392,9 +393,9 @@ print(table.round(2).to_string())
 
 # %% tags=["recorded"]
 table_4 = Sweep.named("table_04").scores()
-wide = summary.compare_with_paper(table_4, "Table 4")
+wide = summaries.compare_with_paper(table_4, "Table 4")
 glue("tab-wide-values", wide.round(2).add(0.0), display=False)
-spare = summary.latents(table_4).query("latents == 'independent'")
+spare = summaries.latents(table_4).query("latents == 'independent'")
 lost = spare.query("status != 'unbiased'")
 leak = lost.groupby(["modality", "factor"])["score"].mean().abs().max()
 told = wide.loc["dependent"].groupby(["probe", "R2"], observed=True)[["s1", "s2", "s3"]]
@@ -429,12 +430,12 @@ print(told[["ours", "paper"]].round(2))
 
 # %% tags=["recorded"]
 table_5 = Sweep.named("table_05").scores()
-joint = summary.compare_with_paper(table_5, "Table 5")
+joint = summaries.compare_with_paper(table_5, "Table 5")
 glue("tab-joint-values", joint.round(2).add(0.0), display=False)
-rows_5 = summary.latents(table_5)
-worst = summary.worst_by_status(rows_5)
+rows_5 = summaries.latents(table_5)
+worst = summaries.worst_by_status(rows_5)
 assert worst["unbiased"] >= 0.90 and worst.drop("unbiased").max() <= 0.10
-off = summary.oracle_error(rows_5).loc["dependent", "mean"]
+off = summaries.oracle_error(rows_5).loc["dependent", "mean"]
 glue("miss-joint", f"{off:.3f}", display=False)
 print(worst.round(3).to_string())
 print("mean miss of the oracle, dependent:", off.round(3))
@@ -462,7 +463,7 @@ print("mean miss of the oracle, dependent:", off.round(3))
 side = pd.concat([figure_3, Sweep.named("controls").scores()])
 side = side.query("setting == 3 and latents == 'independent' and split == 'test'")
 side = side.query("modality == 'image' and probe == 'nonlinear'")
-side = side[side["factor"].isin([*summary.LATENTS, "noise"])]
+side = side[side["factor"].isin([*summaries.LATENTS, "noise"])]
 names = {"": "trained", "untrained": "untrained", "raw": "raw observation"}
 
 
@@ -476,7 +477,7 @@ by_seed = side["score"].groupby(groups).mean().unstack(1)
 # %% [markdown]
 # Each bar is a mean over factors, then over seeds.
 
-# %% mystnb={"figure": {"caption": "Controls, setting 3, independent semantics, image side: mean $R^2$ of the nonlinear probe over kept factors, omitted factors, $\\mathbf{m}_x$ and a noise target; error bars are standard deviations over seeds.", "name": "fig-controls"}, "image": {"alt": "Grouped bars. Raw observations predict every latent. An untrained encoder predicts a bit of everything. The trained encoder predicts the kept factors fully and nothing else. Nothing predicts noise."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Controls, setting 3, independent semantics, image side: mean $R^2$ of the nonlinear probe over kept factors, omitted factors, $\\mathbf{m}_x$ and a noise target; error bars are standard deviations over seeds. 15 of 140 runs of sweeps figure_03 and controls.", "name": "fig-controls"}, "image": {"alt": "Grouped bars. Raw observations predict every latent. An untrained encoder predicts a bit of everything. The trained encoder predicts the kept factors fully and nothing else. Nothing predicts noise."}} tags=["recorded"]
 order = ["kept", "omitted", "m_x", "noise"]
 table = by_seed[order].rename(columns=plots.label).groupby(level=0)
 palette = [COLORS[name] for name in ("unbiased", "omitted", "specific", "theory")]
@@ -515,7 +516,7 @@ print(table.mean().round(2).add(0.0).to_string())
 #
 # Perturbation bias, setting 4: captions mention everything but perturb $s_1, s_2, s_3$. Which
 # factors will the representation keep, and how wide must it be? Write your answer down, then run
-# `papermill notebooks/05_numerical.ipynb out.ipynb -p bias perturbation -p setting 4`.
+# `papermill notebooks/06_numerical.ipynb out.ipynb -p bias perturbation -p setting 4`.
 # ```
 #
 # ```{solution} numerical-perturbation
@@ -555,7 +556,8 @@ print(table.mean().round(2).add(0.0).to_string())
 #
 # ```python
 # from misalign.experiment import fit, represent
-# from misalign.probes.regression import MLPProbe, r2
+# from misalign.metrics import r2
+# from misalign.probes.regression import MLPProbe
 # from misalign.rng import generator_for
 #
 # run = Run(latents="dependent", setting=10, seed=2)
@@ -569,8 +571,8 @@ print(table.mean().round(2).add(0.0).to_string())
 # ```
 #
 # Neither. The wider probe gains a little, so most of it is not the probe's fault. Longer training
-# (change `steps` in `misalign/studies/_scales.py`) makes it worse: the loss falls further, but so do the
-# scores, the linear one most. What the objective gains there it gains by bending, until
+# (change `steps` in `misalign/studies/numerical.py`) makes it worse: the loss falls further, but so do
+# the scores, the linear one most. What the objective gains there it gains by bending, until
 # some places of the factors' space lie so close to others that no probe tells them apart.
 # {doc}`03_objective` has the reason to suspect: at $\tau = 1$ the loss is not the entropy of
 # Eq. (2), and prefers clumps.
@@ -586,8 +588,8 @@ print(table.mean().round(2).add(0.0).to_string())
 # ```{solution} numerical-stuck
 # :class: dropdown
 #
-# Double `steps` of the laptop recipe in `misalign/studies/_scales.py` and call `execute` on the run. Its loss
-# stays near 0 for a long time and then falls, and $s_{10}$ is found like in the other seeds. A
+# Double `steps` of the laptop recipe in `misalign/studies/numerical.py` and call `execute` on the run.
+# Its loss stays near 0 for a long time and then falls, and $s_{10}$ is found like in the other seeds. A
 # contrastive loss is flat where image and caption tell nothing of each other, so that a hard pairing
 # may start late.
 # ```
@@ -608,5 +610,5 @@ print(table.mean().round(2).add(0.0).to_string())
 #
 # ## Where to go next
 #
-# Is it bad to lose a factor? {doc}`06_downstream` asks what representations are good for, and
+# Is it bad to lose a factor? {doc}`07_downstream` asks what representations are good for, and
 # finds a case for forgetting. {doc}`compute` says what these figures cost.

@@ -36,8 +36,8 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from misalign import Run, execute_all
-from misalign.reporting import concept_tables as case_study
-from misalign.reporting import images as galleries
+from misalign.reporting import concept_tables
+from misalign.reporting.images import image_grid
 from misalign.style import use_style
 from misalign.coverage.taxonomy import Taxonomy
 from misalign.coverage.count import count
@@ -61,7 +61,7 @@ experiment = "concepts"
 scale = "live"  # or smoke, laptop
 variant = ""  # or untrained
 latents = "independent"
-bias = "coverage"  # or breadth, omission: see 11_practice
+bias = "coverage"  # or breadth, omission: see 12_practice
 setting = 7  # which group gets which coverage; a list runs several
 seed = 0  # decides split, encoders, batches and probes; a list runs several
 encoding_size = 32  # width of the representations
@@ -96,7 +96,7 @@ if live:
     captions = world.captions.text(batch.text)
     large = (batch.image * 255).byte().repeat_interleave(4, 2)
     words = [" ".join(one.split()[2:]) or "(nothing)" for one in captions]
-    galleries.image_grid(large.repeat_interleave(4, 3), 4, labels=words)
+    image_grid(large.repeat_interleave(4, 3), 4, labels=words)
     plt.show()
     print(*captions, sep="\n")
 
@@ -149,7 +149,7 @@ if live:
     scores = run.study.score(run, fitted, "cpu")
 else:
     scores = pd.concat([r.scores for r in execute_all(runs, record=record)])
-told = case_study.scores_by_group(scores).sort_values("coverage", ascending=False)
+told = concept_tables.scores_by_group(scores).sort_values("coverage", ascending=False)
 if live:
     good = told[told["f1_corrected"] > 0.5]["factor"]
     print("told well:", ", ".join(sorted(good)))
@@ -188,9 +188,9 @@ plt.show()
 
 # %% tags=["recorded"]
 recorded = Sweep.named("concepts_coverage").scores()
-trained = case_study.scores_by_group(recorded[recorded["variant"] == ""])
-means = case_study.over_seeds(trained)
-cells = case_study.grid(means)
+trained = concept_tables.scores_by_group(recorded[recorded["variant"] == ""])
+means = concept_tables.over_seeds(trained)
+cells = concept_tables.grid(means)
 scale_config = study("concepts").scales["laptop"]
 glue("oc-pictures", f"{scale_config.pictures:,}", display=False)
 glue("oc-steps", scale_config.recipe.steps, display=False)
@@ -203,12 +203,12 @@ print(trained["run"].nunique(), "runs,", trained["seed"].nunique(), "seeds")
 # into each column. If a score came from how hard a group is, rows would differ. If it comes from how rare
 # it is, columns do.
 
-# %% mystnb={"figure": {"caption": "Rare or hard: zero-shot score by group and coverage, mean over three seeds. Every run fills one cell of each row and each column.", "name": "fig-openclip-grid"}, "image": {"alt": "A heatmap of ten groups by ten coverages. All rows are bright at the left, where captions name the group often, and dark at the right. Rows of color, shape, size and material turn dark earlier than the others."}} tags=["recorded"]
-case_study.rare_or_hard(cells)
+# %% mystnb={"figure": {"caption": "Rare or hard: zero-shot score by group and coverage, mean over three seeds. Every run fills one cell of each row and each column. 30 of 33 runs of sweep concepts_coverage.", "name": "fig-openclip-grid"}, "image": {"alt": "A heatmap of ten groups by ten coverages. All rows are bright at the left, where captions name the group often, and dark at the right. Rows of color, shape, size and material turn dark earlier than the others."}} tags=["recorded"]
+concept_tables.rare_or_hard(cells)
 plt.show()
 by_coverage = cells.mean()
 print("falls with coverage:", bool(by_coverage.is_monotonic_decreasing))
-shares = case_study.explained(cells)
+shares = concept_tables.explained(cells)
 print(
     f"due to coverage more than group: {shares['coverage'] > shares['group']}"
 )
@@ -226,18 +226,18 @@ for name, value in shares.items():
 # of a single setting, which is all that one model of the web can give.
 
 # %% tags=["recorded"]
-overall = case_study.rank_correlation(
+overall = concept_tables.rank_correlation(
     by_coverage.rename("f1_corrected").reset_index()
 )
 of_group = means.groupby("factor")[list(means)].apply(
-    case_study.rank_correlation
+    concept_tables.rank_correlation
 )
 of_setting = means.groupby("setting")[list(means)].apply(
-    case_study.rank_correlation
+    concept_tables.rank_correlation
 )
 for name, value in {
     "rho-mean": overall,
-    "rho-all": case_study.rank_correlation(means),
+    "rho-all": concept_tables.rank_correlation(means),
     "rho-group-least": of_group.min(),
     "rho-group-mean": of_group.mean(),
     "rho-setting-least": of_setting.min(),
@@ -266,11 +266,11 @@ assert overall >= 0.8
 # Score grew with the *logarithm* of frequency: each equal step up takes ten times the data. {numref}`fig-openclip-trend`
 # fits a straight line in the logarithm, cut off at 0 and 1, to our hundred cells.
 
-# %% mystnb={"figure": {"caption": "Score against coverage, all settings: one point a group and setting, mean over three seeds. The line is log-linear, cut off at 0 and 1; the band should hold 95 % of new points.", "name": "fig-openclip-trend"}, "image": {"alt": "Scores rise from near 0 at 0.1 % coverage to near 1 at 50 %, scattered most in the middle; the mean of groups is flat up to about 0.5 % and rises along the line after that."}} tags=["recorded"]
-trend = case_study.trend_of(means, trained["run"].nunique())
-case_study.against_coverage(means, trend)
+# %% mystnb={"figure": {"caption": "Score against coverage, all settings: one point a group and setting, mean over three seeds. The line is log-linear, cut off at 0 and 1; the band should hold 95 % of new points. 30 of 33 runs of sweep concepts_coverage.", "name": "fig-openclip-trend"}, "image": {"alt": "Scores rise from near 0 at 0.1 % coverage to near 1 at 50 %, scattered most in the middle; the mean of groups is flat up to about 0.5 % and rises along the line after that."}} tags=["recorded"]
+trend = concept_tables.trend_of(means, trained["run"].nunique())
+concept_tables.against_coverage(means, trend)
 plt.show()
-fits = case_study.fits(means, trend)
+fits = concept_tables.fits(means, trend)
 print("log-linear fits better than linear:", fits["log"] > fits["linear"])
 for name, value in fits.items():
     glue(f"oc-r2-{name}", f"{value:.2f}", display=False)
@@ -296,11 +296,11 @@ for name, value in zip(("low", "foot", "high"), ends, strict=True):
 # what was not learned. A linear classifier on the representation tells. {numref}`fig-openclip-probe`
 # has both.
 
-# %% mystnb={"figure": {"caption": "What names reach and what the representation holds: means over all groups and seeds. Dashed: a linear classifier on an encoder that was not trained.", "name": "fig-openclip-probe"}, "image": {"alt": "Two curves that rise with coverage. From six per cent on they lie on each other; below, the linear classifier falls to about 0.2, under the dashed line, and the zero-shot score to 0."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "What names reach and what the representation holds: means over all groups and seeds. Dashed: a linear classifier on an encoder that was not trained. 33 runs of sweep concepts_coverage.", "name": "fig-openclip-probe"}, "image": {"alt": "Two curves that rise with coverage. From six per cent on they lie on each other; below, the linear classifier falls to about 0.2, under the dashed line, and the zero-shot score to 0."}} tags=["recorded"]
 untrained = recorded.query("variant == 'untrained' and metric == 'mcc'")
 floor = untrained["score"].mean()
 curves = means.groupby("coverage")[["f1_corrected", "mcc"]].mean()
-case_study.named_and_held(curves, floor)
+concept_tables.named_and_held(curves, floor)
 plt.show()
 gap = (curves["mcc"] - curves["f1_corrected"]).round(2)
 print("named is held:", bool((gap[gap.index > 0.1].abs() < 0.05).all()))
@@ -349,7 +349,7 @@ for name, value in {
 # most of them short, such as hat, red, car, cat, tea and tie, do the damage. Groups differ
 # in how many of them they have ({numref}`fig-openclip-inflation`).
 
-# %% mystnb={"figure": {"caption": "How many times as often substrings find a group's concepts as whole words do, in everyday English.", "name": "fig-openclip-inflation"}, "image": {"alt": "Horizontal bars on a logarithmic scale. Clothing leads with about 36, then texture, food and postprocessing; scenes, roles and points of view are near 1."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "How many times as often substrings find a group's concepts as whole words do, in everyday English. Drawn from results/inflation.csv.", "name": "fig-openclip-inflation"}, "image": {"alt": "Horizontal bars on a logarithmic scale. Clothing leads with about 36, then texture, food and postprocessing; scenes, roles and points of view are near 1."}} tags=["recorded"]
 groups = found.groupby("group")[["words", "substring"]].sum()
 times = (groups["substring"] / groups["words"]).sort_values()
 figure, ax = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
@@ -404,7 +404,7 @@ print("well within an hour:", 400e6 / rate < 3600)
 #
 # It writes macro-F1, chance and the score of this page for every group, with tables of confusion, and
 # names pictures that it cannot read. Groups of people's traits are refused unless they are asked for;
-# {doc}`11_practice` says why they should not be.
+# {doc}`12_practice` says why they should not be.
 #
 # **And your own captions.** `misalign audit captions.csv --html report.html` counts them, and predicts by
 # the line of {numref}`fig-openclip-trend` what a model trained on them will not know.
@@ -456,4 +456,4 @@ print("well within an hour:", 400e6 / rate < 3600)
 # here.
 # ```
 #
-# Next, {doc}`11_practice` turns this round: if captions decide what is learned, decide what they say.
+# Next, {doc}`12_practice` turns this round: if captions decide what is learned, decide what they say.

@@ -163,7 +163,7 @@ print("of the theorem's width:", at_one["run"].nunique())
 # {numref}`fig-bits` puts what is left in the captions beside what encoders of the theorem's width made
 # of it.
 
-# %% mystnb={"figure": {"caption": "Discrete factors. Left: information that a caption holds about a perturbed factor of two or four values. Right: $R^2$ of that factor from the image representation at the theorem's width, 1. Means over 3 seeds at laptop scale, bands are standard deviations. Solid: a fresh draw; dashed: another value.", "name": "fig-bits"}, "image": {"alt": "Left: curves that fall from one and two bits to nearly none as the probability grows; the dashed ones rise again. Right: the binary factor stays at 1 until a probability of 0.7 and is lost at 0.9; with another value it is lost at 0.5 only. The four-valued factor and the continuous one are lost almost everywhere."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "Discrete factors. Left: information that a caption holds about a perturbed factor of two or four values. Right: $R^2$ of that factor from the image representation at the theorem's width, 1. Means over 3 seeds at laptop scale, bands are standard deviations. Solid: a fresh draw; dashed: another value. 90 of 360 runs of sweep assumptions.", "name": "fig-bits"}, "image": {"alt": "Left: curves that fall from one and two bits to nearly none as the probability grows; the dashed ones rise again. Right: the binary factor stays at 1 until a probability of 0.7 and is lost at 0.9; with another value it is lost at 0.5 only. The four-valued factor and the continuous one are lost almost everywhere."}} tags=["recorded", "hide-input"]
 kinds = {"perturbation": ("uniform", "-"), "alternative": ("other", "--")}
 colors = dict(zip(assumptions.VALUES, SERIES, strict=False))
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.2))
@@ -219,7 +219,7 @@ assert drawn[4] > 0.9 and drawn[5] < 0.1
 # the encoder. Aligned on the unbiased block it has nothing left to win there, and looks for
 # anything else that both sides share. {numref}`fig-phase` is the map of what it finds.
 
-# %% mystnb={"figure": {"caption": "$R^2$ of the perturbed factor from the image representation, by the probability that captions get it wrong and the width of the representation. The theorem speaks of the lowest width, and of the first panel alone. Mean and standard deviation over 3 seeds, laptop scale.", "name": "fig-phase"}, "image": {"alt": "Five heatmaps of width against probability. In the bottom row, the lowest width, most scores are 0, except for binary factors. Above it continuous factors score high where captions are seldom wrong and near 0 where they mostly are; discrete factors score near 1 almost everywhere, except at probability 1, at one half for swapped binary factors, and at width 2 for four-valued factors that are mostly wrong."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "$R^2$ of the perturbed factor from the image representation, by the probability that captions get it wrong and the width of the representation. The theorem speaks of the lowest width, and of the first panel alone. Mean and standard deviation over 3 seeds, laptop scale. 360 runs of sweep assumptions.", "name": "fig-phase"}, "image": {"alt": "Five heatmaps of width against probability. In the bottom row, the lowest width, most scores are 0, except for binary factors. Above it continuous factors score high where captions are seldom wrong and near 0 where they mostly are; discrete factors score near 1 almost everywhere, except at probability 1, at one half for swapped binary factors, and at width 2 for four-valued factors that are mostly wrong."}} tags=["recorded", "hide-input"]
 titles = {
     ("perturbation", "continuous"): "continuous, fresh draw",
     ("perturbation", "fourfold"): "four values, fresh draw",
@@ -360,7 +360,7 @@ assert longer[:2].min() > 0.95 and longer[2:].max() < 0.05
 #
 # For a practitioner this cuts both ways. Wrong words now and then do not make a wide model blind.
 # And a factor that *should* be forgotten had better be omitted than distorted: with room to spare we
-# found no omitted factor ({doc}`05_numerical`, independent factors).
+# found no omitted factor ({doc}`06_numerical`, independent factors).
 #
 # ## Exercises
 #
@@ -417,5 +417,5 @@ assert longer[:2].min() > 0.95 and longer[2:].max() < 0.05
 #
 # ## Where to go next
 #
-# {doc}`05_numerical` goes back to where the assumptions hold, with the paper's own study.
+# {doc}`06_numerical` goes back to where the assumptions hold, with the paper's own study.
 # {doc}`scoreboard` has what these runs say of the paper's claims.

@@ -15,7 +15,7 @@
 # (downstream)=
 # # When forgetting helps
 #
-# {doc}`05_numerical` showed which factors a representation keeps. Is it bad to lose one? That
+# {doc}`06_numerical` showed which factors a representation keeps. Is it bad to lose one? That
 # depends on what comes next. This chapter follows two corollaries of the theorem, one for each
 # answer.
 #
@@ -197,7 +197,7 @@ if live:
 # %% [markdown]
 # ## In distribution: every factor counts
 #
-# Now all settings, recorded, with five seeds. These are the runs of {doc}`05_numerical`, whose
+# Now all settings, recorded, with five seeds. These are the runs of {doc}`06_numerical`, whose
 # probes also read the tasks. As in the paper, tasks are read from $\hat{\mathbf{z}}_x$ alone.
 
 # %% tags=["recorded"]
@@ -212,7 +212,7 @@ print(regression["run"].nunique(), "runs,", regression["factor"].nunique(), "tas
 # come within reach one after the other. Under perturbation bias it counts, from 1, those that
 # captions spoil, beginning with $s_1$, which every task needs.
 
-# %% mystnb={"figure": {"caption": "Four downstream tasks from $\\hat{\\mathbf{z}}_x$, in distribution (the paper's Figures 4 and 12): mean $R^2$ over seeds against the setting, bands of one standard deviation, dashes for the oracle.", "name": "fig-tasks"}, "image": {"alt": "Four panels of R squared against setting, four lines each. Under selection bias with independent semantics the lines rise in steps and reach their top at settings 3, 5, 7 and 9; under perturbation bias they fall. Dashed oracles run close above the lines."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Four downstream tasks from $\\hat{\\mathbf{z}}_x$, in distribution (the paper's Figures 4 and 12): mean $R^2$ over seeds against the setting, bands of one standard deviation, dashes for the oracle. 200 runs of sweeps figure_03 and figure_09.", "name": "fig-tasks"}, "image": {"alt": "Four panels of R squared against setting, four lines each. Under selection bias with independent semantics the lines rise in steps and reach their top at settings 3, 5, 7 and 9; under perturbation bias they fall. Dashed oracles run close above the lines."}} tags=["recorded"]
 plots.by_setting(regression)
 plt.show()
 print(regression.groupby(["bias", "latents"])["score"].mean().round(2).to_string())
@@ -235,7 +235,7 @@ print(average.round(3).to_string())
 # {glue:text}`task-miss-worst`. Scores fall short where representations are wide. Three things add up.
 # The probe is small, and would not reach 1 on the true factors either. {eq}`eq-task` has cubes, so
 # that small errors in a factor grow in its tails. And with dependent semantics the encoder bends
-# its output ({doc}`05_numerical`).
+# its output ({doc}`06_numerical`).
 #
 # And the last step? With independent semantics a task's score must rise when its last factor comes
 # in, and stay where it is from then on.
@@ -259,7 +259,7 @@ assert (last >= 0.1).all() and (after <= 0.05).all()
 # {numref}`fig-shifted` asks the question about $y_2$, in both environments: the right half of the
 # paper's Figure 4 above, of Figure 12 below.
 
-# %% mystnb={"figure": {"caption": "Is $y_2$ above its median? MCC of the classifier on $\\hat{\\mathbf{z}}_x$, in the environment it was fitted in and in the changed one, without adaptation (the paper's Figures 4 and 12); dashes for the oracle in distribution, an estimate that is a few hundredths low where the block says little.", "name": "fig-shifted"}, "image": {"alt": "Four panels of MCC against setting with two lines each. Under selection bias with independent semantics both lines rise together up to setting 8; then the out-of-distribution line drops. With dependent semantics it stays far below throughout."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Is $y_2$ above its median? MCC of the classifier on $\\hat{\\mathbf{z}}_x$, in the environment it was fitted in and in the changed one, without adaptation (the paper's Figures 4 and 12); dashes for the oracle in distribution, an estimate that is a few hundredths low where the block says little. 200 runs of sweeps figure_03 and figure_09.", "name": "fig-shifted"}, "image": {"alt": "Four panels of MCC against setting with two lines each. Under selection bias with independent semantics both lines rise together up to setting 8; then the out-of-distribution line drops. With dependent semantics it stays far below throughout."}} tags=["recorded"]
 answers = useful.query("factor == 'y2_binary'")
 plots.by_setting(answers, "MCC")
 plt.show()
@@ -411,6 +411,6 @@ print(median.round(2).to_string())
 #
 # ## Where to go next
 #
-# {doc}`07_pictures` leaves rows of numbers behind for pictures and sentences. {doc}`scoreboard` sums up what
+# {doc}`08_pictures` leaves rows of numbers behind for pictures and sentences. {doc}`scoreboard` sums up what
 # became of each claim of the paper. {doc}`compute` says what all these
 # runs cost, and {doc}`../book/notation` collects the symbols.

@@ -42,7 +42,7 @@ from misalign.sweeps.grid import Sweep
 use_style()
 
 # %% [markdown]
-# The pictures are those of {doc}`10_openclip`: a picture book of ten groups of four concepts, all
+# The pictures are those of {doc}`11_openclip`: a picture book of ten groups of four concepts, all
 # independent, every one visible. What captions name is up to us. The page is a template of runs:
 
 # %% tags=["parameters"]
@@ -122,7 +122,7 @@ if live:
 # The records have the two settings between, three seeds each, and a longer training
 # ({numref}`fig-practice-breadth`).
 
-# %% mystnb={"figure": {"caption": "Two words a caption, spread over 2, 4, 7 or 10 groups: zero-shot macro-F1 of every group, corrected for chance. Squares: the two groups that all captions of the first setting name. Blue: mean over all ten, band of one standard deviation over three seeds. Laptop scale.", "name": "fig-practice-breadth"}, "image": {"alt": "Lines over the number of named groups, 2 to 10. The mean over all groups rises steadily. Of the two groups named first one stays at 1 and the other falls. Each other group rises from 0 once it is named."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Two words a caption, spread over 2, 4, 7 or 10 groups: zero-shot macro-F1 of every group, corrected for chance. Squares: the two groups that all captions of the first setting name. Blue: mean over all ten, band of one standard deviation over three seeds. Laptop scale. 12 runs of sweep concepts_breadth.", "name": "fig-practice-breadth"}, "image": {"alt": "Lines over the number of named groups, 2 to 10. The mean over all groups rises steadily. Of the two groups named first one stays at 1 and the other falls. Each other group rises from 0 once it is named."}} tags=["recorded"]
 breadth = Sweep.named("concepts_breadth").scores()
 figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 first = ["count", "material"]
@@ -159,12 +159,12 @@ assert gain > cost > 0
 # %% [markdown]
 # ## Robustness: omit what will change
 #
-# {doc}`06_downstream` has the second insight, Corollary 4.2 ({prf:ref}`cor-invariant`): two of ten
+# {doc}`07_downstream` has the second insight, Corollary 4.2 ({prf:ref}`cor-invariant`): two of ten
 # factors, $s_9$ and $s_{10}$, will be distributed differently when the model is used. Shall captions name
 # them? Two questions wait for the model. $y_2$ does not depend on them. $y_4$ does, on $s_9$. So omission has a price
 # here, too, and {numref}`fig-practice-robust` shows both sides from that chapter's records.
 
-# %% mystnb={"figure": {"caption": "Two ways to write captions for a world in which $s_9$ and $s_{10}$ will shift, by what is asked: means and standard deviations over five seeds. MCC for the question about $y_2$, $R^2$ for $y_4$. Laptop scale.", "name": "fig-practice-robust"}, "image": {"alt": "Two panels of three rows with two points each. With independent semantics omission costs y4, leaves y2 at home as it is and gains for y2 after the shift. With dependent semantics costs and gains are alike but y2 after the shift is far lower."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Two ways to write captions for a world in which $s_9$ and $s_{10}$ will shift, by what is asked: means and standard deviations over five seeds. MCC for the question about $y_2$, $R^2$ for $y_4$. Laptop scale. 20 of 100 runs of sweep figure_03.", "name": "fig-practice-robust"}, "image": {"alt": "Two panels of three rows with two points each. With independent semantics omission costs y4, leaves y2 at home as it is and gains for y2 after the shift. With dependent semantics costs and gains are alike but y2 after the shift is far lower."}} tags=["recorded"]
 numerical = Sweep.named("figure_03").scores()
 QUESTIONS = {
     ("y4", "test"): "$y_4$ at home",
@@ -224,7 +224,7 @@ for kind in ("independent", "dependent"):
 # 0.1, 1, 5, 30 and in all of the captions, everything else in 30 %. {numref}`fig-practice-omission` shows
 # what a model tells of it by name, and what a linear classifier finds in its representation.
 
-# %% mystnb={"figure": {"caption": "The background against how often captions name it, and the nine other groups. Means over three seeds, bands of one standard deviation. Dashed: a linear classifier on an encoder that was not trained.", "name": "fig-practice-omission"}, "image": {"alt": "Three curves over six shares of captions. For the background, zero-shot is 0 up to one per cent and 1 from thirty per cent on; the linear classifier starts near 0.3, below the dashed line at 0.5, and also rises to 1. The nine others stay near 0.8 and fall a little at the end."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "The background against how often captions name it, and the nine other groups. Means over three seeds, bands of one standard deviation. Dashed: a linear classifier on an encoder that was not trained. 21 of 51 runs of sweeps concepts_omission and concepts_coverage.", "name": "fig-practice-omission"}, "image": {"alt": "Three curves over six shares of captions. For the background, zero-shot is 0 up to one per cent and 1 from thirty per cent on; the linear classifier starts near 0.3, below the dashed line at 0.5, and also rises to 1. The nine others stay near 0.8 and fall a little at the end."}} tags=["recorded"]
 omission = Sweep.named("concepts_omission").scores()
 recorded = Sweep.named("concepts_coverage").scores()
 target = concepts.LEFT_OUT
@@ -268,7 +268,7 @@ for name, value in values.items():
 # - **In the representation** a classifier with labels still finds {glue:text}`practice-omit-held` of it
 #   where captions never named it. That is less than in an encoder with random weights
 #   ({glue:text}`practice-omit-floor`), so training took a good part away, but not all. The theorem
-#   promises 0; {doc}`08_mpi3d` met the same traces, and says where they are.
+#   promises 0; {doc}`09_mpi3d` met the same traces, and says where they are.
 # - **The cost** is the task itself: at 30 % the score would be {glue:text}`practice-omit-thirty`. The nine other
 #   groups have {glue:text}`practice-omit-others-first` without it and
 #   {glue:text}`practice-omit-others-fifth` with it: leaving it out makes hardly any room
@@ -283,7 +283,7 @@ for name, value in values.items():
 # ### What omission does not do
 #
 # - **It does not hide what others tell.** In this world groups are independent. In most they are not, and
-#   {doc}`09_causal3dident` shows that an omitted factor comes back as far as named ones predict it. A
+#   {doc}`10_causal3dident` shows that an omitted factor comes back as far as named ones predict it. A
 #   proxy is a name, too.
 # - **It hides harm from those who look for it.** A model that has no word for an attribute can still treat
 #   people differently by it, and cannot be asked. Keep labels for an audit, apart from the captions.
@@ -314,10 +314,10 @@ assert len(sensitive) == 19
 #
 # | Ask | Do | Look up |
 # | --- | --- | --- |
-# | What do my captions name? | `misalign audit captions.csv --html report.html`; many files: `misalign coverage` | {doc}`10_openclip` |
+# | What do my captions name? | `misalign audit captions.csv --html report.html`; many files: `misalign coverage` | {doc}`11_openclip` |
 # | Must the model serve many tasks? | Name every group that a task needs, in more than a few per cent of the captions of its pictures; spread words rather than repeat them | {numref}`fig-practice-breadth` |
 # | Is one group hard to see? | Name it more often than easy ones | {numref}`fig-openclip-grid` |
-# | Do captions contradict pictures? | Correct them: a perturbed concept may be lost like an omitted one, or come back in part | {doc}`05_numerical`, {doc}`08_mpi3d` |
+# | Do captions contradict pictures? | Correct them: a perturbed concept may be lost like an omitted one, or come back in part | {doc}`06_numerical`, {doc}`09_mpi3d` |
 # | Will something change in use? | Leave just that out, everywhere, if no task needs it | {numref}`fig-practice-robust` |
 # | Should the model not use something? | Leave it out of **all** captions, and its proxies too | {numref}`fig-practice-omission` |
 # | Did it work? | Ask by name: `misalign zeroshot`. Then train a classifier on the representation: names may be gone and traces not | {numref}`fig-openclip-probe` |
@@ -350,7 +350,7 @@ assert len(sensitive) == 19
 # ```{solution} ex-practice-proxy
 # :class: dropdown
 # The light is kept, and it tells the desert from some of the other places as well as words could. The
-# oracle of {doc}`09_causal3dident` computes how well. To lose the background, captions have to be silent
+# oracle of {doc}`10_causal3dident` computes how well. To lose the background, captions have to be silent
 # about the light, too, and that costs the light.
 # ```
 #

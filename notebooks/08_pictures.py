@@ -533,8 +533,8 @@ for name, slope in zip(continuous, jacobian.unbind(-1), strict=True):
 # %%
 ground = (~on_object)[:, None].expand(-1, 3, -1, -1).flatten(1)
 known = jacobian[..., continuous.index("gamma")][ground]
-rotate = {**some, "gamma": (some["gamma"] + 0.05).clamp(max=1)}
-moved = (look(rotate) - look(some)).flatten(1)[ground]
+turned = {**some, "gamma": (some["gamma"] + 0.05).clamp(max=1)}
+moved = (look(turned) - look(some)).flatten(1)[ground]
 blind = bool((known == 0).all())
 print("derivatives by gamma on the ground are all 0:", blind)
 print("yet it changes there:", bool((moved.abs() > 0.05).any()))
@@ -851,6 +851,6 @@ print("pairs:", len(twins))
 #
 # ## Where to go next
 #
-# {doc}`08_mpi3d` and {doc}`09_causal3dident` train on these worlds, and hold what they find against
-# {doc}`05_numerical`. {doc}`scoreboard` lists the paper's claims about pictures with what has become
+# {doc}`09_mpi3d` and {doc}`10_causal3dident` train on these worlds, and hold what they find against
+# {doc}`06_numerical`. {doc}`scoreboard` lists the paper's claims about pictures with what has become
 # of each, and {doc}`errata` what we changed in its tables, and why.
