@@ -19,6 +19,7 @@ _CHECKOUT = (LIBRARY.parent / "pyproject.toml").is_file() and (
     LIBRARY.parent / "notebooks"
 ).is_dir()
 ROOT = LIBRARY.parent if _CHECKOUT else Path()
+CHECKOUT = "the project's own in a checkout of it (see its README)"  # what a wheel lacks
 DATA_FILES = LIBRARY / "data"  # packaged tables
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"

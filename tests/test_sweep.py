@@ -1,6 +1,8 @@
 """Sweeps and the command: what is checked, skipped, recorded and complained about."""
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 from sweep_template import PARAMETERS, write_template
 from sweep_template import write_grid as plan
 
-from misalign import cli, experiment, paths
+from misalign import cli, experiment, paths, provenance
 from misalign import parallel as cluster
 from misalign import records as results
 from misalign.experiment import Run
@@ -409,3 +411,95 @@ def test_results_that_cannot_be_written_are_one_line_before_anything_runs(folder
 def test_an_unknown_sweep_lists_the_known():
     with pytest.raises(ValueError, match="expected one of assumptions, .*, figure_03, .*, got 'x'"):
         Sweep.named("x")
+
+
+def test_a_sweep_from_a_dirty_tree_is_refused_but_with_leave(folder, monkeypatch):
+    kept = folder / "kept"
+    for module in (experiment, provenance):
+        monkeypatch.setattr(module, "commit", lambda: "1234567+")
+    monkeypatch.setattr(provenance, "RESULTS", kept)
+    command = (plan(folder, variant="raw"), "--results", kept, "--no-notebooks")
+    refused(invoke(*command), "results: expected files as committed (commit them, or allow it by")
+    assert not kept.exists()
+    assert "1 of 1 runs to do" in invoke(*command, "--dry-run").output
+    assert "1 runs recorded, 0 failed" in invoke(*command, "--allow-dirty").output
+    assert results.runs(kept)["commit"].tolist() == ["1234567+"]
+
+
+def test_a_notebook_of_a_sweep_gets_the_leave_to_record_from_a_dirty_tree(monkeypatch):
+    given = []
+    monkeypatch.setattr(experiment, "execute_all", lambda *_, **options: given.append(options))
+    assert template.preamble([]) == ""
+    exec(template.preamble([], allow_dirty=True), {})
+    experiment.execute_all([], record="results")
+    assert given == [{"record": "results", "allow_dirty": True}]
+
+
+def test_pages_that_are_no_templates_are_not_offered(folder):
+    shown = invoke(plan(folder, notebook="nowhere"), "--results", folder / "kept", "--dry-run")
+    refused(shown, "notebook: expected a path, or one of lacking, template, got nowhere")
+
+
+def test_without_notebooks_a_sweep_names_none(folder):
+    path = folder / "grid.yml"
+    path.write_text("runs: [{scale: smoke, variant: raw}]\n")
+    options = (path, "--results", folder / "kept", "--dry-run")
+    assert "1 of 1 runs to do" in invoke(*options, "--no-notebooks").output
+    refused(
+        invoke(*options), "notebook: expected one in the sweep file, or --no-notebooks, got none"
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The package as a wheel leaves it, and an empty folder to work in."""
+    base = tmp_path_factory.mktemp("installed")
+    (base / "work").mkdir()
+    shutil.copytree(paths.LIBRARY, base / "site" / "misalign")
+
+    def python(*words):
+        environment = os.environ | {"PYTHONPATH": str(base / "site")}
+        call = [sys.executable, *map(str, words)]
+        return subprocess.run(
+            call, cwd=base / "work", env=environment, capture_output=True, text=True
+        )
+
+    return python
+
+
+def test_outside_a_checkout_folders_are_those_of_the_working_directory(installed):
+    names = "RESULTS, DATA, EXECUTED, CHECKPOINTS"
+    done = installed("-c", f"from misalign.paths import {names}; print({names})")
+    assert done.stdout.split() == ["results", "data", "_runs", "_runs/checkpoints"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "FILES: expected a file, or the project's own in a checkout of it (see its README)"),
+        (["figure_03"], "FILES: expected a file, or the project's own in a checkout of it"),
+    ],
+)
+def test_outside_a_checkout_a_sweep_says_so(installed, words, expected):
+    done = installed("-m", "misalign", "sweep", "--dry-run", *words)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: {expected}")
+
+
+def test_outside_a_checkout_runs_are_recorded_where_one_works(installed):
+    code = (
+        "from pathlib import Path; from misalign import Run, execute; from misalign import paths\n"
+        "from misalign.sweeps.grid import Sweep\n"
+        "record = execute(Run(scale='smoke', variant='raw'), record=paths.RESULTS)\n"
+        "print(repr(record.run['commit'].item()), sorted(map(str, Path().rglob('*.csv'))))\n"
+        "try: Sweep.named('figure_03')\n"
+        "except ValueError as error: print(error)"
+    )
+    done = installed("-c", code)
+    recorded, named = done.stdout.splitlines()
+    assert recorded == "'' ['results/numerical.csv', 'results/runs.csv']"
+    assert named == (
+        "sweep: expected the project's own in a checkout of it (see its README), got 'figure_03'"
+    )

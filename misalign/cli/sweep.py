@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from misalign.cli.options import COUNT, FILE, FOLDER, WHERE, expect_apart, expect_device
 from misalign.errors import invalid
-from misalign.paths import EXECUTED, RESULTS, SWEEPS, expect_writable
+from misalign.paths import CHECKOUT, EXECUTED, RESULTS, SWEEPS, expect_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from misalign.run import Run
     from misalign.sweeps.grid import Sweep
     from misalign.sweeps.runner import Outcome, Task
-
-CHECKOUT = "the project's own in a checkout of it (see its README)"
 
 
 @click.command()

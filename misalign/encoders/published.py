@@ -66,7 +66,9 @@ class Flattened(nn.Module):
         alike = all(
             tensors[flat].numel() == shape.numel() for flat, (_, shape) in self.shapes.items()
         )
-        same = "encoders of one vocabulary and size (train them one at a time: --together 1)"
+        same = (
+            "encoders of one vocabulary and size (train them one at a time: --runs-per-notebook 1)"
+        )
         if not alike:
             raise invalid("encoders", same, "several")
         shaped = {name: tensors[flat].view(shape) for flat, (name, shape) in self.shapes.items()}

@@ -27,7 +27,7 @@ import yaml
 
 from misalign.errors import check_int, invalid
 from misalign.experiment import seconds_a_step
-from misalign.paths import NOTEBOOKS, RESULTS, SWEEPS
+from misalign.paths import CHECKOUT, NOTEBOOKS, RESULTS, SWEEPS
 from misalign.provenance import code_hash
 from misalign.records import read as read_scores
 from misalign.records import recorded
@@ -67,7 +67,8 @@ class Sweep:
         """
         known = sorted(path.stem for path in SWEEPS.glob("*.yml"))
         if name not in known:
-            raise invalid("sweep", f"one of {', '.join(known)}", repr(name))
+            expected = f"one of {', '.join(known)}" if known else CHECKOUT
+            raise invalid("sweep", expected, repr(name))
         return cls.read(SWEEPS / f"{name}.yml")
 
     @classmethod
