@@ -53,26 +53,22 @@ def fit_all(
     """
     kinds = {f"{run.experiment}, {run.scale}" for run in runs}
     if len(kinds) != 1:
-        raise invalid(
-            "runs", "runs of one experiment and scale", "; ".join(sorted(kinds)) or "none"
-        )
+        got = "; ".join(sorted(kinds)) or "none"
+        raise invalid("runs", "runs of one experiment and scale", got)
     fitted = [run.study.initial(run, device) for run in runs]
-    trained = [(run, start) for run, start in zip(runs, fitted, strict=True) if run.trains]
+    trained = [place for place, run in enumerate(runs) if run.trains]
     if trained:
         losses = train_many(
-            [start.encoders for _, start in trained],
-            [start.world for _, start in trained],
+            [fitted[i].encoders for i in trained],
+            [fitted[i].world for i in trained],
             runs[0].scale_config.recipe,
-            [generator_for(run.seed, "batches", device=device) for run, _ in trained],
+            [generator_for(runs[i].seed, "batches", device=device) for i in trained],
             device=device,
             checkpoint=checkpoint,
-            runs=[run.id for run, _ in trained],
+            runs=[runs[i].id for i in trained],
         )
-        of_run = dict(zip([run for run, _ in trained], losses, strict=True))
-        fitted = [
-            replace(start, losses=of_run.get(run, start.losses))
-            for run, start in zip(runs, fitted, strict=True)
-        ]
+        for i, loss in zip(trained, losses, strict=True):
+            fitted[i] = replace(fitted[i], losses=loss)
     return fitted
 
 

@@ -48,9 +48,8 @@ def expect_installed(slurm: bool = False, notebooks: bool = True) -> None:
 
 def cpus() -> int:
     """CPUs that this process may use, which a container or a batch job limits."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    limited = hasattr(os, "sched_getaffinity")  # not on every system
+    return len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
 
 
 @contextmanager

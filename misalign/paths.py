@@ -33,18 +33,10 @@ CHECKPOINTS = EXECUTED / "checkpoints"  # of recorded runs under way
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all, by a hidden name beside it that this yields.
 
-    Parameters
-    ----------
-    path : Path
-        Where the file shall be; its folder is made if it is missing.
-
-    Yields
-    ------
-    Path
-        A hidden name beside it to write to. It takes the file's place at the end of the block,
-        or disappears if the block raises.
+    It takes the file's place at the end of the block, or disappears if the block raises. The folder
+    is made if it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")

@@ -161,10 +161,7 @@ def _load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _expect_rows(path: Path, text: str) -> None:
-    """Raise a one-line error where a row is cut, as by a full disk, or is none, as after a merge.
-
-    pandas takes a row that is cut for one that ends with empty values.
-    """
+    """Raise a one-line error where a row is cut: pandas would fill it with empty values."""
     if not text.endswith("\n"):
         raise _damaged(path, text.count("\n") + 1, "a whole row", "one that is cut")
     rows = csv.reader(io.StringIO(text))

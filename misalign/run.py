@@ -244,20 +244,21 @@ class Run:
         if self.scale not in ours.scales:
             raise invalid("scale", f"one of {', '.join(ours.scales)}", repr(self.scale))
         if isinstance(self.bias, Mapping):
-            self._set("bias", Bias(**self.bias))
-        if isinstance(self.bias, Bias) and not getattr(ours, "takes_bias", False):
+            vars(self)["bias"] = Bias(**self.bias)
+        own = isinstance(self.bias, Bias)
+        if own and not getattr(ours, "takes_bias", False):
             raise invalid("bias", f"the name of a table of {ours.name}", repr(self.bias))
-        bias = self.resolved_bias  # looks the setting up
-        self._set("setting", check_int("setting", self.setting, 1))
-        if isinstance(self.bias, Bias) and self.setting != 1:
+        unbiased = self.resolved_bias.unbiased  # looks the setting up
+        if own and self.setting != 1:
             raise invalid("setting", "1 with a bias of one's own", self.setting)
-        self._set("seed", check_int("seed", self.seed, 0))
-        size = len(bias.unbiased) if self.encoding_size is None else self.encoding_size
-        self._set("encoding_size", check_int("encoding_size", size, 1))
-        self._set("options", _completed(dict(self.options), _options(ours)))
-
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
+        size = len(unbiased) if self.encoding_size is None else self.encoding_size
+        # the class is frozen, but for what is made of its arguments
+        vars(self).update(
+            setting=check_int("setting", self.setting, 1),
+            seed=check_int("seed", self.seed, 0),
+            encoding_size=check_int("encoding_size", size, 1),
+            options=_completed(dict(self.options), _options(ours)),
+        )
 
     @property
     def study(self) -> Study:
@@ -374,20 +375,18 @@ class Run:
             As of `grid`, which also refuses what `Run` does not know.
         """
         simple = bool | int | float | str | list | tuple | dict | None
-        axes = {
-            name: value
-            for name, value in names.items()
-            if isinstance(value, simple)
-            and not name.startswith("_")
-            and name not in ("In", "Out", "record")
-        }
-        return cls.grid(**axes)
+        known = {name: value for name, value in names.items() if isinstance(value, simple)}
+        ours = ("In", "Out", "record")
+        return cls.grid(**{k: v for k, v in known.items() if k not in ours and k[0] != "_"})
 
 
 def plain(value: object) -> object:
     """Value of a run's field as JSON and papermill take it: a `Bias` as what it is made of."""
     if not isinstance(value, Bias):
         return value
-    made_of = {field.name: getattr(value, field.name) for field in fields(value)}
-    defaults = {field.name: field.default for field in fields(value)}
-    return {name: given for name, given in made_of.items() if given != defaults[name]}
+    named = {field.name: getattr(value, field.name) for field in fields(value)}
+    return {
+        field.name: named[field.name]
+        for field in fields(value)
+        if named[field.name] != field.default
+    }

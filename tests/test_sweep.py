@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
 
 def run_here(plan, runs, kept):
     """Execute runs in this process; returns the outcomes."""
-    return list(carry_out.run_local(carry_out.tasks(plan, runs, kept)))
+    return list(carry_out.run_local(carry_out.Task(plan, (), kept).part(runs)))
 
 
 @pytest.fixture(scope="session")
@@ -248,7 +248,7 @@ def test_seeds_go_together_first_then_latents_then_settings():
 def test_what_another_sweep_recorded_meanwhile_is_not_done_again(folder, monkeypatch):
     kept = folder / "kept"
     pair = Sweep.read(plan(folder, variant="raw", seed=[0, 1]))
-    whole, late = carry_out.tasks(pair, pair.runs, kept), carry_out.tasks(pair, pair.runs, kept)
+    whole, late = (carry_out.Task(pair, (), kept).part(pair.runs) for _ in range(2))
     first, second = pair.runs
     run_here(pair, [first], kept)
     done = []

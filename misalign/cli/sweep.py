@@ -118,7 +118,7 @@ def _planned(
 ) -> tuple[list[tuple[Sweep, list[Run]]], list[Task]]:
     """What is to do of each sweep, and all of it as tasks, each run once."""
     from misalign.sweeps.grid import Sweep
-    from misalign.sweeps.runner import tasks
+    from misalign.sweeps.runner import Task
     from misalign.sweeps.worker import expect_template, preamble
 
     plans = [Sweep.read(file, options["scale"]) for file in files]
@@ -127,10 +127,12 @@ def _planned(
     folder, stale = options["results"], options["stale"]
     wanted = [(p, p.missing(folder) + (p.stale(folder) if stale else [])) for p in plans]
     first = {run: plan for plan, runs in reversed(wanted) for run in runs}
-    code = preamble(options["modules"], options["allow_dirty"])
-    shared = (folder, options["runs_per_notebook"], options["timeout"], code)
-    fresh = [(plan, [run for run in runs if first[run] is plan]) for plan, runs in wanted]
-    return wanted, [task for plan, runs in fresh for task in tasks(plan, runs, *shared)]
+    shared = (folder, options["timeout"], preamble(options["modules"], options["allow_dirty"]))
+    todo = []
+    for plan, runs in wanted:
+        fresh = [run for run in runs if first[run] is plan]
+        todo += Task(plan, (), *shared).part(fresh, options["runs_per_notebook"])
+    return wanted, todo
 
 
 def _expect_room(options: dict[str, Any]) -> None:

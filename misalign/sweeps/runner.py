@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from misalign import experiment
 from misalign.parallel import completed
 from misalign.paths import EXECUTED
 from misalign.provenance import code_hash
 from misalign.run import Run
 from misalign.sweeps.grid import Sweep, groups, parameters
-from misalign.sweeps.worker import UNRECORDED, Job, attempt, one_line
+from misalign.sweeps.worker import Job, attempt, one_line
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -45,8 +46,8 @@ class Task:
             timeout=self.timeout,
         )
 
-    def part(self, runs: Iterable[Run], most: int) -> list[Task]:
-        """Tasks for some of the runs, of at most so many each."""
+    def part(self, runs: Iterable[Run], most: int = 10) -> list[Task]:
+        """Tasks like this one for some of the sweep's runs, of at most so many each."""
         return [replace(self, runs=tuple(group)) for group in groups(runs, most)]
 
 
@@ -60,18 +61,6 @@ class Outcome:
     notebook: Path | None  # how far that of a failed run came, to look into
 
 
-def tasks(
-    sweep: Sweep,
-    runs: Iterable[Run],
-    folder: Path,
-    most: int = 10,
-    timeout: int | None = None,
-    preamble: str = "",
-) -> list[Task]:
-    """Part some of a sweep's runs into tasks of at most so many, recorded in a folder."""
-    return Task(sweep, (), folder, timeout, preamble).part(runs, most)
-
-
 def run_local(
     todo: Iterable[Task], device: str = "cpu", allow_dirty: bool = False
 ) -> Iterator[Outcome]:
@@ -80,26 +69,16 @@ def run_local(
     What becomes of a task is told as soon as it ends; a failure does not end the rest.
     """
     waiting = deque(todo)
+    options = {"device": device, "allow_dirty": allow_dirty}
     while waiting:
         task = waiting.popleft()
-        outcome, again = _settled(task, *_attempt_here(task, device, allow_dirty))
+
+        def execute(job: Job, task: Task = task) -> None:
+            experiment.execute_all(list(task.runs), record=job.results, **options)
+
+        outcome, again = _settled(task, *attempt(task.job, execute))
         waiting.extendleft(reversed(again))
         yield outcome
-
-
-def _attempt_here(task: Task, device: str, allow_dirty: bool) -> tuple[tuple[str, ...], str]:
-    """Do as `misalign.sweeps.worker.attempt`, without a notebook."""
-    from misalign.experiment import execute_all
-
-    left, error = task.job.left(), ""
-    if left != task.job.runs:
-        return left, error
-    try:
-        runs = list(task.runs)
-        execute_all(runs, device=device, record=task.results, allow_dirty=allow_dirty)
-    except Exception as failure:
-        error = one_line(failure)
-    return task.job.left(), error or UNRECORDED
 
 
 def run_on_dask(todo: Iterable[Task], client: Client) -> Iterator[Outcome]:

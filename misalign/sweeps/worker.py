@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from misalign.errors import invalid
+from misalign.parallel import THREADS
 from misalign.paths import ROOT
 from misalign.records import recorded
 from misalign.run import Run, study_module
@@ -25,7 +26,7 @@ RECORDED = "recorded"
 # asks for that memory again at every step, and takes more than twice as long
 TRIM = "MALLOC_TRIM_THRESHOLD_"
 # two threads of a kernel that spin for each other stall where another process has their CPU
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(THREADS, "1")
 # how an execution fails that raises nothing
 UNRECORDED = "it ended without a record by the present code"
 
@@ -108,8 +109,10 @@ class Job:
         return tuple(name for name in self.runs if code.get(name) != self.code)
 
 
-def attempt(job: Job) -> tuple[tuple[str, ...], str]:
-    """Execute a job, unless another sweep recorded some of its runs meanwhile.
+def attempt(
+    job: Job, execute: Callable[[Job], object] | None = None
+) -> tuple[tuple[str, ...], str]:
+    """Execute a job, by its notebook, unless another sweep recorded some of its runs meanwhile.
 
     Returns names of the runs left without a record, and what went wrong, in one line. They are told
     from here, where records were written, since other machines may see files of a network a while
@@ -119,15 +122,11 @@ def attempt(job: Job) -> tuple[tuple[str, ...], str]:
     if left != job.runs:
         return left, error
     try:
-        _execute_notebook(job)
+        (execute or _execute_notebook)(job)
     except Exception as failure:  # papermill's, nbclient's, Jupyter's
         error = one_line(failure)
     left = job.left()
-    if left:
-        return left, error or UNRECORDED
-    if not error:
-        job.partial.replace(job.target)
-    return left, error
+    return left, error or (UNRECORDED if left else "")
 
 
 def one_line(error: Exception) -> str:
@@ -160,3 +159,5 @@ def _execute_notebook(job: Job) -> None:
         progress_bar=False,
         execution_timeout=job.timeout,
     )
+    if not job.left():
+        job.partial.replace(job.target)
