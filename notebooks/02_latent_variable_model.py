@@ -31,7 +31,7 @@ from myst_nb import glue
 
 from misalign import Bias, NumericalWorld
 from misalign.bias import subset_at, subset_rank
-from misalign.reporting.plots import status
+from misalign.reporting.summaries import status
 from misalign.style import COLORS, use_style
 from misalign.rng import generator_for
 

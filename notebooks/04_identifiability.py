@@ -45,7 +45,7 @@ from myst_nb import glue
 from torch import nn
 
 from misalign import Bias, NumericalWorld
-from misalign.reporting import plots
+from misalign.reporting import plots, summaries
 from misalign.encoders.mlp import numerical_encoder
 from misalign.style import COLORS, SERIES, use_style
 from misalign.metrics import r2
@@ -538,7 +538,7 @@ figure, axes = plt.subplots(
 )
 for ax, heights, letter in zip(axes, (columns, columns_t), "xt", strict=True):
     factors = [f"s{i}" for i in range(1, len(heights) - 4)]
-    states = [plots.status(name, claimed) for name in factors] + [
+    states = [summaries.status(name, claimed) for name in factors] + [
         "specific"
     ] * 5
     labels = [plots.label(name) for name in factors]

@@ -37,9 +37,10 @@ from myst_nb import glue
 from torch import nn
 
 from misalign import Bias, NumericalWorld, Run, execute_all
-from misalign.reporting import plots
+from misalign.reporting import plots, summaries
 from misalign.style import COLORS, SERIES, use_style
 from misalign.encoders.mlp import numerical_encoder
+from misalign.experiment import score
 from misalign.metrics import r2
 from misalign.probes.regression import MLPProbe
 from misalign.rng import generator_for
@@ -106,7 +107,7 @@ if live:
     recipe = replace(run.scale_config.recipe, steps=run.scale_config.recipe.steps // 16)
     generator = generator_for(run.seed, "batches")
     train(early.encoders, early.world, recipe, generator=generator)
-    rows = run.study.score(run, early, "cpu")
+    rows = score(run, early)
     chosen = rows.query(
         "modality == 'image' and probe == 'nonlinear' and target == 'image'"
     )
@@ -155,7 +156,7 @@ table = table.query("probe == 'nonlinear' and target == 'image'")
 table = table.query("modality == 'image'")
 perturbed = table[table["factor"] == "s2"]
 at_one = perturbed[perturbed["encoding_size"] == 1]
-narrow = plots.over_seeds(at_one).sort_values("setting")
+narrow = summaries.over_seeds(at_one).sort_values("setting")
 print("runs:", perturbed["run"].nunique())
 print("of the theorem's width:", at_one["run"].nunique())
 
@@ -243,7 +244,7 @@ print("runs drawn:", perturbed["run"].nunique())
 
 
 # %% tags=["recorded"]
-phase = plots.over_seeds(perturbed).set_index(
+phase = summaries.over_seeds(perturbed).set_index(
     ["bias", "latents", "encoding_size", "setting"]
 )
 phase = phase["mean"].sort_index()

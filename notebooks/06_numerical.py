@@ -562,12 +562,13 @@ print(table.mean().round(2).add(0.0).to_string())
 #
 # run = Run(latents="dependent", setting=10, seed=2)
 # fitted = fit(run)
-# z, y = represent(run, fitted, "probe fit")
-# z_new, y_new = represent(run, fitted, "probe test")
+# seen = represent(run, fitted, "probe fit")
+# new = represent(run, fitted, "probe test")
+# s1 = ("image", "s1")
 # for hidden, steps in ((64, 1200), (256, 4000)):
 #     probe = MLPProbe(steps, hidden, generator=generator_for(0, "probe"))
-#     probe.fit(z["image"], y["image", "s1"])
-#     print(hidden, r2(y_new["image", "s1"], probe.predict(z_new["image"])))
+#     probe.fit(seen.z["image"], seen.targets[s1])
+#     print(hidden, r2(new.targets[s1], probe.predict(new.z["image"])))
 # ```
 #
 # Neither. The wider probe gains a little, so most of it is not the probe's fault. Longer training

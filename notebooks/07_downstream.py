@@ -379,11 +379,11 @@ print(median.round(2).to_string())
 #
 #
 # world = replace(fitted.world, environment=environment)
-# z, y = represent(run, replace(fitted, world=world), "probe shift")
+# shifted = represent(run, replace(fitted, world=world), "probe shift")
 # ```
 #
 # Fit a probe in distribution, as in {ref}`an exercise of the last chapter <numerical-bend>`, and let
-# it predict from this `z`. A good part of the loss comes back, not all of it: the shift still breaks
+# it predict from `shifted.z`. A good part of the loss comes back, not all of it: the shift still breaks
 # the dependence between $s_9$ and the factors that were kept.
 # ````
 #

@@ -39,9 +39,9 @@ from misalign import records
 from misalign.reporting import image_plots
 from misalign.reporting import summaries
 from misalign.metrics import multiclass_mcc
-from misalign.experiment import fit, represent
+from misalign.experiment import fit, represent, score
 from misalign.images.base import split
-from misalign.reporting.plots import over_seeds
+from misalign.reporting.summaries import over_seeds
 from misalign.rng import generator_for
 from misalign.run import study
 from misalign.studies import mpi3d
@@ -93,7 +93,7 @@ if live:
 # %%
 if live:
     fitted = fit(run)
-    scores = run.study.score(run, fitted, "cpu")
+    scores = score(run, fitted)
 else:
     scores = pd.concat([r.scores for r in execute_all(runs, record=record)])
 picked = scores.query(
@@ -114,7 +114,8 @@ if live:
 
 # %% mystnb={"figure": {"caption": "What the encoder takes for the same: a picture (framed) and its nearest neighbours in the learned space, from the run above. Captions named color, shape and size; neighbours share those, and stand before any background, seen from any height.", "name": "fig-mpi3d-neighbours"}, "image": {"alt": "Five rows of six small pictures of an object on a robot's arm. In each row color and size of the object agree, and mostly its shape; backgrounds, heights and positions differ."}}
 if live:
-    z, targets = represent(run, fitted, "probe test")
+    read = represent(run, fitted, "probe test")
+    z, targets = read.z, read.targets
     pictures = fitted.world.pictures
     test = split(len(pictures), run.scale_config.shares, seed=run.seed)["test"]
     rows = image_plots.nearest(z["image"], range(5), 5)
@@ -166,7 +167,7 @@ print(recorded["run"].nunique(), "runs,", recorded["seed"].nunique(), "seeds")
 # shrink again.
 
 # %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Laptop scale: rendered pictures, small encoders, a short training. 30 runs of sweep figure_06.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright staircase that grows by a factor a setting, under perturbation bias one that shrinks. Below the staircase the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["recorded"]
-image_plots.panels(nonlinear, FACTORS)
+plots.heatmaps(nonlinear, FACTORS, "MCC", ("modality", "bias"))
 plt.show()
 print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
@@ -196,12 +197,12 @@ assert kept[["shape", "size"]].min() >= 0.60
 
 # %% mystnb={"figure": {"caption": "MPI3D-Complex, linear classifiers (the paper's Figure 13): as the figure before. 30 runs of sweep figure_06.", "name": "fig-mpi3d-linear"}, "image": {"alt": "Four heatmaps. Color, camera and background stay bright where they are named, shape and size fade; the other cells are dark."}} tags=["recorded"]
 linear = truths.query("probe == 'linear'")
-image_plots.panels(linear, FACTORS)
+plots.heatmaps(linear, FACTORS, "MCC", ("modality", "bias"))
 plt.show()
 print(linear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
 # %% mystnb={"figure": {"caption": "Recorded against printed: every cell of Figures 6 and 13, mean over three seeds, at laptop scale. The line is equality. 30 runs of sweep figure_06.", "name": "fig-mpi3d-paper"}, "image": {"alt": "Two scatter plots of our MCC against the paper's. Nonlinear: points cluster at both ends of the diagonal, some misaligned ones above 0. Linear: unbiased points scatter widely."}} tags=["recorded"]
-table = image_plots.beside_paper(truths)
+table = summaries.beside_paper(truths)
 image_plots.against_paper(table)
 plt.show()
 gap = (table["ours"] - table["paper"]).groupby(

@@ -106,7 +106,7 @@ places |= {"b_color": (4.6, 0), "alpha": (6.1, 1.2)}
 places |= {"beta": (6.1, 0.5), "gamma": (6.1, -0.2)}
 names = [factor.name for factor in causal3dident.SEMANTIC]
 shown = causal3dident.setting(runs[0].bias, runs[0].setting)
-states = {name: plots.status(name, shown, names) for name in places}
+states = {name: summaries.status(name, shown, names) for name in places}
 figure, ax = plt.subplots(figsize=(7.4, 2.3))
 outlines = {name: COLORS[state] for name, state in states.items()}
 kinds = {"discrete": causal3dident.DISCRETE, "colors": outlines}
@@ -271,7 +271,7 @@ rows = rows.query("metric != 'r2_circle'")
 of_picture = rows.query("target == 'image'")
 deep = of_picture.query("probe == 'nonlinear'")
 order = [factor.name for factor in causal3dident.FACTORS]
-image_plots.panels(deep, order, "score")
+plots.heatmaps(deep, order, "score", ("modality", "bias"))
 plt.show()
 by_status = deep.groupby(["modality", "status"])["score"]
 print(by_status.agg(["size", "mean"]).round(2).to_string())
@@ -558,7 +558,7 @@ print("settings drawn:", len(at))
 
 # %% mystnb={"figure": {"caption": "Linear probes: pictures above (the paper's Figure 18), captions below (its Figure 19), drawn as {numref}`fig-causal-nonlinear`. 42 runs of sweep figure_08.", "name": "fig-causal-linear"}, "image": {"alt": "Four heatmaps as before, paler: positions stay bright where little else is named, colors and shape fade."}} tags=["recorded"]
 flat = of_picture.query("probe == 'linear'")
-image_plots.panels(flat, order, "score")
+plots.heatmaps(flat, order, "score", ("modality", "bias"))
 plt.show()
 print(
     flat.groupby(["modality", "status"])["score"].mean().round(2).to_string()
@@ -604,7 +604,7 @@ worded = worded.assign(captions=which)
 print(worded.groupby("captions", sort=False)["run"].nunique().to_string())
 
 # %% mystnb={"figure": {"caption": "Captions that name all factors, by wording: whole sentences (selection, setting 7), Table 11 as printed, distinct words for every palette, untrained encoders; whole sentences again (perturbation, setting 1) and the slip. Mean score of nonlinear probes over 3 seeds and the standard deviation. Laptop scale. 18 of 54 runs of sweeps figure_08 and causal3dident_words.", "name": "fig-causal-words"}, "image": {"alt": "Two heatmaps, pictures and captions, of scores by factor and wording. Columns are much alike, with four exceptions: positions are dimmer as printed, and b_color is with the slip; the untrained encoders are dim throughout, but for b_color and s_pos from pictures; shape is dark nearly everywhere."}} tags=["recorded", "hide-input"]
-over = plots.over_seeds(worded)
+over = summaries.over_seeds(worded)
 pairs = zip(over["variant"], over["bias"], strict=True)
 which = [names_[key] for key in pairs]
 over["setting"] = pd.Categorical(which, list(names_.values()))

@@ -36,12 +36,12 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 
 from misalign import Run, execute_all
-from misalign.reporting import concept_tables
+from misalign.reporting import concept_plots, concept_tables
 from misalign.reporting.images import image_grid
 from misalign.style import use_style
 from misalign.coverage.taxonomy import Taxonomy
 from misalign.coverage.count import count
-from misalign.experiment import fit
+from misalign.experiment import fit, score
 from misalign.paths import RESULTS, ROOT
 from misalign.rng import generator_for
 from misalign.run import study
@@ -146,7 +146,7 @@ if live:
 # %%
 if live:
     fitted = fit(run)
-    scores = run.study.score(run, fitted, "cpu")
+    scores = score(run, fitted)
 else:
     scores = pd.concat([r.scores for r in execute_all(runs, record=record)])
 told = concept_tables.scores_by_group(scores).sort_values("coverage", ascending=False)
@@ -204,7 +204,7 @@ print(trained["run"].nunique(), "runs,", trained["seed"].nunique(), "seeds")
 # it is, columns do.
 
 # %% mystnb={"figure": {"caption": "Rare or hard: zero-shot score by group and coverage, mean over three seeds. Every run fills one cell of each row and each column. 30 of 33 runs of sweep concepts_coverage.", "name": "fig-openclip-grid"}, "image": {"alt": "A heatmap of ten groups by ten coverages. All rows are bright at the left, where captions name the group often, and dark at the right. Rows of color, shape, size and material turn dark earlier than the others."}} tags=["recorded"]
-concept_tables.rare_or_hard(cells)
+concept_plots.rare_or_hard(cells)
 plt.show()
 by_coverage = cells.mean()
 print("falls with coverage:", bool(by_coverage.is_monotonic_decreasing))
@@ -268,7 +268,7 @@ assert overall >= 0.8
 
 # %% mystnb={"figure": {"caption": "Score against coverage, all settings: one point a group and setting, mean over three seeds. The line is log-linear, cut off at 0 and 1; the band should hold 95 % of new points. 30 of 33 runs of sweep concepts_coverage.", "name": "fig-openclip-trend"}, "image": {"alt": "Scores rise from near 0 at 0.1 % coverage to near 1 at 50 %, scattered most in the middle; the mean of groups is flat up to about 0.5 % and rises along the line after that."}} tags=["recorded"]
 trend = concept_tables.trend_of(means, trained["run"].nunique())
-concept_tables.against_coverage(means, trend)
+concept_plots.against_coverage(means, trend)
 plt.show()
 fits = concept_tables.fits(means, trend)
 print("log-linear fits better than linear:", fits["log"] > fits["linear"])
@@ -300,7 +300,7 @@ for name, value in zip(("low", "foot", "high"), ends, strict=True):
 untrained = recorded.query("variant == 'untrained' and metric == 'mcc'")
 floor = untrained["score"].mean()
 curves = means.groupby("coverage")[["f1_corrected", "mcc"]].mean()
-concept_tables.named_and_held(curves, floor)
+concept_plots.named_and_held(curves, floor)
 plt.show()
 gap = (curves["mcc"] - curves["f1_corrected"]).round(2)
 print("named is held:", bool((gap[gap.index > 0.1].abs() < 0.05).all()))

@@ -1,7 +1,8 @@
 """Check that every chapter keeps the rules of the book.
 
 A pair agrees and was executed in order, cells are short, figures have a caption, a name and an
-alt text and are referred to, and parameters are literals.
+alt text and are referred to, and parameters are literals. The caption of a recorded figure ends
+with the sweep and the number of runs that it is of.
 """
 
 import ast
@@ -18,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FORMATS = {".py", ".ipynb"}
 LONGEST_CELL = 25
 LONGEST_LINE = 100
+# "100 runs of sweep figure_03." or, of several and in part, "15 of 140 runs of sweeps a, b and c."
+RUNS = re.compile(r"(?:(\d+) of )?\b(\d+) runs of (sweeps?) (\w+(?:, \w+)*(?: and \w+)?)\.$")
+TABLE = re.compile(r"Drawn from results/(\w+\.csv)\.$")  # what no sweep recorded
 REFERENCE = re.compile(r"\{(?:numref|ref)\}`([^`]*)`")
 
 
@@ -88,12 +92,42 @@ def _figure(cell: NotebookNode, references: set[str]) -> Iterator[str]:
     figure = mystnb.get("figure", {})
     if not figure.get("caption"):
         yield "a figure without mystnb.figure.caption"
+    elif "recorded" in cell.metadata.get("tags", []):
+        yield from source(figure["caption"])
     if not mystnb.get("image", {}).get("alt"):
         yield "a figure without mystnb.image.alt"
     if not figure.get("name"):
         yield "a figure without mystnb.figure.name"
     elif figure["name"] not in references:
         yield f"no page refers to its figure {figure['name']!r} with {{numref}} or {{ref}}"
+
+
+def source(caption: str) -> Iterator[str]:
+    """What is wrong with the end of a recorded figure's caption, which says where it is from."""
+    from misalign.sweeps.grid import Sweep  # takes seconds, and not every chapter has records
+
+    table = TABLE.search(caption)
+    if table:
+        path = ROOT / "results" / table[1]
+        if not path.exists() or path.read_text(encoding="utf-8").startswith("run,"):
+            yield f"its caption ends with {table[1]}, which is no table without runs in results/"
+        return
+    found = RUNS.search(caption)
+    if not found:
+        yield f"its caption ends with {caption[-30:]!r}, not with 'N runs of sweep NAME.'"
+        return
+    part, total, noun, listed = found.groups()
+    names = re.split(", | and ", listed)
+    try:
+        runs = {run for name in names for run in Sweep.named(name).runs}
+    except ValueError as error:
+        yield f"its caption: {error}"
+        return
+    if noun != ("sweep" if len(names) == 1 else "sweeps") or len(set(names)) < len(names):
+        yield f"its caption says {noun} {listed}: one sweep, or several sweeps, each once"
+    if int(total) != len(runs) or (part and not 0 < int(part) < len(runs)):
+        counted = f"{part} of {total}" if part else total
+        yield f"its caption says {counted} runs, its {noun} {listed} have {len(runs)}"
 
 
 def _parameters(source: str) -> Iterator[str]:

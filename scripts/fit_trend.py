@@ -10,7 +10,7 @@ import sys
 import pandas as pd
 
 from misalign.audit.trend import TREND, Trend
-from misalign.reporting import concept_tables as case_study
+from misalign.reporting import concept_tables
 from misalign.sweeps.grid import Sweep
 
 
@@ -20,8 +20,8 @@ def scores() -> pd.DataFrame:
 
 
 def fitted() -> Trend:
-    table = case_study.scores_by_group(scores())
-    return case_study.trend_of(case_study.over_seeds(table), table["run"].nunique())
+    table = concept_tables.scores_by_group(scores())
+    return concept_tables.trend_of(concept_tables.over_seeds(table), table["run"].nunique())
 
 
 def main() -> int:

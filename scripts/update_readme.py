@@ -1,7 +1,9 @@
-"""Fill the README's numbers and its figure from the records.
+"""Fill the README's numbers and its figure from the records, and pin what the records say.
 
-A number stands between two comments, ``<!-- name -->0.98<!-- / -->``. `make readme` runs this after
-a sweep; a test fails while README or figure say something else than `results/`.
+A number stands between two comments, ``<!-- name -->0.98<!-- / -->``. What is pinned are the
+numbers of every claim (`book/verdicts.csv`) and a fingerprint of every sweep (`book/records.csv`),
+so that a review sees both move. `make readme` runs this after a sweep; a test fails while README,
+figure or pins say something else than `results/`.
 """
 
 import hashlib
@@ -12,14 +14,17 @@ import matplotlib as mpl
 import pandas as pd
 
 from misalign import records as results
-from misalign.style import use_style
-from misalign.paths import ROOT
+from misalign.paths import ROOT, SWEEPS
 from misalign.reporting import plots
 from misalign.reporting import summaries as summary
+from misalign.reporting.claims import assess, claims
+from misalign.style import use_style
 from misalign.sweeps.grid import Sweep
 
 README = ROOT / "README.md"
 FIGURE = ROOT / "book" / "figures" / "measured_against_predicted.png"
+VERDICTS = ROOT / "book" / "verdicts.csv"
+RECORDS = ROOT / "book" / "records.csv"
 MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)")
 
 
@@ -58,15 +63,47 @@ def digest(scores: pd.DataFrame) -> str:
     return hashlib.sha256(drawn.encode()).hexdigest()
 
 
+def verdicts() -> pd.DataFrame:
+    """The numbers of every tested claim, to four decimals."""
+    found = [assess(claim) for claim in claims() if claim.tested]
+    rows = [
+        {"claim": one.claim.name, "criterion": one.claim.criterion, "runs": one.runs}
+        | {"points": len(one.points), "worst": f"{one.worst:.4f}", "average": f"{one.average:.4f}"}
+        | {"verdict": one.verdict}
+        for one in found
+    ]
+    return pd.DataFrame(rows).replace("-0.0000", "0.0000")
+
+
+def fingerprint(scores: pd.DataFrame) -> str:
+    """Hash of scores, whatever their order."""
+    lines = scores.to_csv(index=False, header=False, float_format="%.6f").splitlines()
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
+
+
+def records() -> pd.DataFrame:
+    """Numbers of runs and scores of every sweep, and the scores' fingerprint."""
+    sweeps = {path.stem: Sweep.read(path).scores() for path in sorted(SWEEPS.glob("*.yml"))}
+    rows = [
+        {"sweep": name, "runs": table["run"].nunique(), "scores": len(table)}
+        | {"fingerprint": fingerprint(table)}
+        for name, table in sweeps.items()
+    ]
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
-    """Write README and figure."""
+    """Write README, figure and pins."""
     mpl.use("agg")
     use_style()
     scores = rows()
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
     plots.against_theory(scores).savefig(FIGURE, metadata={"Description": digest(scores)})
     README.write_text(filled(README.read_text(encoding="utf-8"), numbers(scores)), encoding="utf-8")
-    sys.stdout.write(f"updated {README.name} and {FIGURE.relative_to(ROOT)}\n")
+    for path, table in ((VERDICTS, verdicts()), (RECORDS, records())):
+        table.to_csv(path, index=False, lineterminator="\n")
+    for path in (README, FIGURE, VERDICTS, RECORDS):
+        sys.stdout.write(f"updated {path.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ GROUPS = {"Animal": 22_000, "Texture": 105, "Filter": 5_001, "Trait": 1, "Part":
 TREND = Trend(1.1, 0.2, 0.05, (1e-4, 0.0, 1e-4), points=12, runs=4, least=1e-4, most=0.25)
 
 
-def tally(rows=ROWS, groups=GROUPS, *, together=(), labelled=(), exclusive=(), **values):
+def make_counts(rows=ROWS, groups=GROUPS, *, together=(), labelled=(), exclusive=(), **values):
     """Counts of `rows`; pairs together and labels by their places, exclusive sets of places."""
     concepts = tuple(Concept(*row[:3], (row[2],)) for row in rows)
     size = len(concepts)

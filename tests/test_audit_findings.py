@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from audited import CAPTIONS, FULL, ROWS, TREND, tally
+from audited import CAPTIONS, FULL, ROWS, TREND, make_counts
 
 from misalign.audit.advice import ACTIONS, action
 from misalign.audit.findings import BLIND, RARE, find
@@ -14,7 +14,7 @@ def column(findings, name):
 
 
 def test_rare_is_told_from_too_few_to_tell():
-    status = column(find(tally(), threshold=0.001), "status")
+    status = column(find(make_counts(), threshold=0.001), "status")
     assert status == {
         "dog": "covered",
         "cat": "covered",
@@ -28,19 +28,22 @@ def test_rare_is_told_from_too_few_to_tell():
         "bolt": "omitted",
         "nut": "covered",
     }
-    few = tally([("common", "A", "a", 0)], {"A": 0}, captions=100)
+    few = make_counts([("common", "A", "a", 0)], {"A": 0}, captions=100)
     assert find(few, threshold=0.001).concepts["status"].tolist() == ["unclear"]
 
 
 def test_threshold_is_where_the_fit_predicts_a_blind_spot():
-    assert find(tally(), TREND).threshold == pytest.approx(0.001)
-    assert find(tally(), TREND, 0.02).threshold == 0.02
-    assert find(tally()).threshold == RARE
-    assert (find(tally(), TREND, 0.02).chosen, find(tally(), TREND).chosen) == (True, False)
+    assert find(make_counts(), TREND).threshold == pytest.approx(0.001)
+    assert find(make_counts(), TREND, 0.02).threshold == 0.02
+    assert find(make_counts()).threshold == RARE
+    assert (find(make_counts(), TREND, 0.02).chosen, find(make_counts(), TREND).chosen) == (
+        True,
+        False,
+    )
 
 
 def test_shares_have_intervals_that_hold_them():
-    findings = find(tally())
+    findings = find(make_counts())
     for table in (findings.concepts, findings.groups):
         assert (table["coverage"] == table["captions"] / CAPTIONS).all()
         assert (table["low"] <= table["coverage"]).all()
@@ -51,14 +54,14 @@ def test_shares_have_intervals_that_hold_them():
 
 
 def test_groups_count_captions_once_and_concepts_by_status():
-    groups = find(tally(), threshold=0.001).groups.set_index("group")
+    groups = find(make_counts(), threshold=0.001).groups.set_index("group")
     assert groups["captions"].to_dict()["Animal"] == 22_000
     assert groups.loc["Texture", ["concepts", "omitted", "unclear"]].tolist() == [3, 2, 1]
     assert groups.loc["Part", "category"] == "mine"
 
 
 def test_scores_follow_the_fit_and_groups_are_means():
-    findings = find(tally(), TREND)
+    findings = find(make_counts(), TREND)
     scores = findings.concepts.set_index("concept")
     assert scores.loc["dog", "score"] == pytest.approx(1.1 + 0.2 * np.log10(0.2))
     assert scores.loc["glossy", "score"] == 0
@@ -79,7 +82,7 @@ def test_scores_follow_the_fit_and_groups_are_means():
 
 
 def test_sensitive_concepts_are_counted_and_nothing_else():
-    findings = find(tally(**FULL), TREND)
+    findings = find(make_counts(**FULL), TREND)
     rows = findings.concepts[findings.concepts["category"] == "sensitive"]
     assert rows["captions"].tolist() == [1, 0]
     assert rows["score"].isna().all() and rows["score_high"].isna().all()
@@ -89,14 +92,14 @@ def test_sensitive_concepts_are_counted_and_nothing_else():
 
 def test_labels_of_people_s_traits_are_not_reported():
     labelled = {0: (50, 10, 40, 0), 8: (50, 10, 10, 30)}
-    table = find(tally(labelled=labelled)).concepts.set_index("concept")
+    table = find(make_counts(labelled=labelled)).concepts.set_index("concept")
     assert table.loc["dog", "omission"] == 0.2
     assert table.loc["evil", "pictures"] == 0
     assert table.loc["evil", ["omission", "perturbation"]].isna().all()
 
 
 def test_blind_spots_to_mend_are_neither_nuisances_nor_sensitive():
-    findings = find(tally(), TREND)
+    findings = find(make_counts(), TREND)
     wanted = findings.wanted(findings.groups)
     assert wanted["group"].tolist() == ["Texture", "Part", "Animal"]
     assert wanted["score"].is_monotonic_increasing
@@ -104,7 +107,7 @@ def test_blind_spots_to_mend_are_neither_nuisances_nor_sensitive():
 
 
 def test_rates_are_those_of_the_labels():
-    findings = find(tally(**FULL))
+    findings = find(make_counts(**FULL))
     rates = findings.concepts.set_index("concept")
     assert rates.loc["cat", ["pictures", "omission", "perturbation"]].tolist() == [1000, 0.5, 0.4]
     assert rates.loc["cat", "perturbation_low"] < 0.4 < rates.loc["cat", "perturbation_high"]
@@ -112,18 +115,18 @@ def test_rates_are_those_of_the_labels():
     # four pictures: a rate, but hardly known
     assert rates.loc["rough", "omission"] == 0.25 and rates.loc["rough", "omission_high"] > 0.6
     assert np.isnan(rates.loc["nut", "omission"]) and np.isnan(rates.loc["nut", "omission_low"])
-    assert "pictures" not in find(tally()).concepts
+    assert "pictures" not in find(make_counts()).concepts
 
 
 def test_a_concept_always_omitted_has_no_rate_of_perturbation():
-    findings = find(tally(labelled={0: (50, 50, 0, 0)}))
+    findings = find(make_counts(labelled={0: (50, 50, 0, 0)}))
     dog = findings.concepts.iloc[0]
     assert dog["omission"] == 1 and np.isnan(dog["perturbation"])
     assert dog["action"] == "keep"
 
 
 def test_contradictions_are_pairs_of_exclusive_concepts_only():
-    pairs = find(tally(**FULL)).contradictions
+    pairs = find(make_counts(**FULL)).contradictions
     # dog with cat is no contradiction; matte or glossy stand in 0 + 9 - 4 captions
     assert pairs[["one", "other", "captions", "either"]].to_numpy().tolist() == [
         ["glossy", "matte", 4, 5],
@@ -131,11 +134,11 @@ def test_contradictions_are_pairs_of_exclusive_concepts_only():
     ]
     assert pairs["share"].tolist() == [4 / 5, 1 / 110]
     assert (pairs["low"] < pairs["share"]).all() and (pairs["share"] < pairs["high"]).all()
-    assert find(tally()).contradictions.empty
+    assert find(make_counts()).contradictions.empty
 
 
 def test_what_to_do_follows_category_and_count():
-    assert column(find(tally(**FULL), threshold=0.001), "action") == {
+    assert column(find(make_counts(**FULL), threshold=0.001), "action") == {
         "dog": "keep",  # perturbed in 1 of 100: not surely above the limit
         "cat": "correct",
         "glossy": "add",
@@ -158,7 +161,7 @@ def test_every_concept_gets_an_advice(category, status, perturbed):
 
 
 def test_summary_says_the_three_things_a_reader_needs():
-    omitted, missed, todo = summary(find(tally(**FULL), TREND))
+    omitted, missed, todo = summary(find(make_counts(**FULL), TREND))
     assert "Of 7 concepts that a model may need, 3 are effectively omitted" in omitted
     assert "100,000 captions, 500 of them without text (surely named by less than 0.1 %" in omitted
     assert "for 1 more these captions are too few to tell" in omitted
@@ -172,18 +175,20 @@ def test_summary_says_the_three_things_a_reader_needs():
         "glossy and matte in 4 captions",
     ):
         assert said in todo
-    assert summary(find(tally()))[1].startswith("The groups that captions name least are Texture")
+    assert summary(find(make_counts()))[1].startswith(
+        "The groups that captions name least are Texture"
+    )
 
 
 def test_nothing_to_do_is_said():
-    fine = tally([("common", "A", "a", 90_000)], {"A": 90_000})
+    fine = make_counts([("common", "A", "a", 90_000)], {"A": 90_000})
     omitted, missed, todo = summary(find(fine, TREND))
     assert "Of 1 concept that a model may need, none is effectively omitted" in omitted
     assert "no blind spot" in missed and "nothing" in todo
 
 
 def test_only_unwanted_concepts_have_no_blind_spots():
-    only = tally([("sensitive", "Trait", "lazy", 3)], {"Trait": 3})
+    only = make_counts([("sensitive", "Trait", "lazy", 3)], {"Trait": 3})
     assert "No group" in summary(find(only, TREND))[1]
 
 
@@ -209,7 +214,7 @@ def test_words():
 
 def test_what_cannot_be_judged_is_refused(complains):
     with complains("captions", "at least one", "none"):
-        find(tally(captions=0))
+        find(make_counts(captions=0))
     for threshold in (0, -0.1, 1.5, float("nan")):
         with complains("threshold", "a share above 0", str(threshold)):
-            find(tally(), threshold=threshold)
+            find(make_counts(), threshold=threshold)

@@ -8,7 +8,7 @@ import subprocess
 
 import pandas as pd
 import pytest
-from audited import FULL, TREND, tally
+from audited import FULL, TREND, make_counts
 
 from misalign.audit import figures
 from misalign.audit import page as pages
@@ -27,12 +27,17 @@ def soup(text):
 
 @pytest.fixture(scope="module")
 def full():
-    return find(tally(**FULL), TREND)
+    return find(make_counts(**FULL), TREND)
 
 
 @pytest.fixture(scope="module")
-def report(full):
-    return soup(page(full, ["a.csv"]))
+def text(full):
+    return page(full, ["a.csv"])
+
+
+@pytest.fixture(scope="module")
+def report(text):
+    return soup(text)
 
 
 def rows_of(table):
@@ -59,13 +64,12 @@ def test_says_first_what_a_busy_reader_needs(report):
     assert first["class"] == ["summary"] and len(first.find_all("p")) == 3
 
 
-def test_loads_nothing_and_links_nowhere(report, full):
+def test_loads_nothing_and_links_nowhere(report, text):
     assert not report.find_all(["link", "iframe", "object", "embed", "img", "base", "form"])
     assert not report.find_all(src=True) and not report.find_all("a")
     for tag in report.find_all(True):
         for name in ("href", "xlink:href"):
             assert tag.get(name, "#").startswith("#")
-    text = page(full)
     assert not re.search(r"@import|url\(\s*['\"]?(?!#)", text)
     # names of XML namespaces are no addresses that anything is fetched from
     assert not re.search(r"https?://(?!www\.w3\.org/)", text)
@@ -90,19 +94,24 @@ def test_figures_take_the_colour_of_the_text(full):
         assert "<?xml" not in drawing.svg and "<metadata" not in drawing.svg
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_names_of_users_are_text(name):
-    rows = [("mine", f"group {name}", name, 5), ("mine", f"group {name}", f"{name} 2", 3)]
-    values = {"exclusive": [(0, 1)], "together": [(0, 1, 2)], "labelled": {0: (9, 1, 5, 3)}}
-    counts = tally(rows, {"": 8}, failed=((f"{name}.csv", name),), **values)
-    text = page(find(counts, TREND), [name])
+def test_names_of_users_are_text():
+    rows = [("mine", f"group {name}", one, 5) for name in NAMES for one in (name, f"{name} 2")]
+    pairs = [(i, i + 1) for i in range(0, len(rows), 2)]
+    values = {"exclusive": pairs, "together": [(*pair, 2) for pair in pairs]}
+    values |= {"labelled": {i: (9, 1, 5, 3) for i, _ in pairs}}
+    failed = tuple((f"{name}.csv", name) for name in NAMES)
+    counts = make_counts(rows, dict.fromkeys(NAMES, 8), failed=failed, **values)
+    text = page(find(counts, TREND), NAMES)
     report = soup(text)
     assert HOSTILE not in text and len(report.find_all("script")) == 1
     assert not report.find_all(["b", "i"]) and "49" not in report.header.get_text()
     assert not report.find_all(lambda tag: any(key.startswith("on") for key in tag.attrs))
-    assert name in report.find(id="concepts").tbody.th.get_text()
+    first = [row.th.get_text() for row in report.find(id="concepts").tbody.find_all("tr")[::2]]
+    assert first == [*NAMES]
+    drawn = report.find_all("svg")
+    assert len(drawn) == 4
     # figures carry them as text too, none read as a formula
-    assert all(name in drawn.get_text() for drawn in report.find_all("svg"))
+    assert all(name in figure.get_text() for name in NAMES for figure in drawn)
 
 
 def test_table_can_be_sorted_and_is_whole_without_a_script(report, full):
@@ -135,7 +144,7 @@ def test_csv_says_what_the_table_says(full, tmp_path):
 
 
 def test_without_fit_or_labels_the_page_says_so():
-    report = soup(page(find(tally())))
+    report = soup(page(find(make_counts())))
     text = report.get_text(" ", strip=True)
     assert "No predicted blind spots: the book's fit is not part" in text
     assert "none were given" in text and "The limit is a convention" in text
@@ -144,18 +153,18 @@ def test_without_fit_or_labels_the_page_says_so():
 
 
 def test_no_contradiction_is_said():
-    report = soup(page(find(tally(exclusive=[(2, 3)]))))
+    report = soup(page(find(make_counts(exclusive=[(2, 3)]))))
     assert "No caption names two concepts that exclude each other." in report.get_text()
 
 
 def test_files_that_could_not_be_read_are_named_on_top():
-    report = soup(page(find(tally(failed=(("b.parquet", "not a Parquet file"),)))))
+    report = soup(page(find(make_counts(failed=(("b.parquet", "not a Parquet file"),)))))
     assert "b.parquet: not a Parquet file" in report.header.get_text()
 
 
-def test_figures_of_many_show_the_least(full):
+def test_figures_of_many_show_the_least():
     rows = [("mine", f"g{i}", f"c{i}", i) for i in range(200)]
-    counts = tally(rows, {f"g{i}": i for i in range(200)})
+    counts = make_counts(rows, {f"g{i}": i for i in range(200)})
     first, second, third = figures.drawings(find(counts, TREND))
     for drawing in (first, second, third):
         assert "the 25 least of 200" in drawing.caption
@@ -185,8 +194,8 @@ def test_places_that_cannot_be_written_are_refused(full, tmp_path, complains):
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_the_page_is_the_same_twice(full):
-    assert page(full) == page(full)
+def test_the_page_is_the_same_twice(full, text):
+    assert page(full, ["a.csv"]) == text
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -214,9 +223,9 @@ document.body.textContent = JSON.stringify(seen);
 
 
 @pytest.mark.skipif(not BROWSER, reason="no Chromium: apt-get install chromium")
-def test_a_click_sorts_the_table_in_a_browser(full, tmp_path):
+def test_a_click_sorts_the_table_in_a_browser(text, tmp_path):
     path = tmp_path / "r.html"
-    path.write_text(page(full).replace("</body>", f"{CLICKS}</body>"), encoding="utf-8")
+    path.write_text(text.replace("</body>", f"{CLICKS}</body>"), encoding="utf-8")
     flags = ["--headless", "--disable-gpu", "--no-first-run", "--window-size=400,800"]
     flags += [f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=1000"]
     flags += ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
@@ -237,7 +246,7 @@ def test_a_click_sorts_the_table_in_a_browser(full, tmp_path):
 
 def test_a_figure_names_what_is_perturbed_only_if_something_is():
     said = [
-        figures.drawings(find(tally(labelled={0: (50, 10, 40 - wrong, wrong)})))[-1].alt
+        figures.drawings(find(make_counts(labelled={0: (50, 10, 40 - wrong, wrong)})))[-1].alt
         for wrong in (0, 20)
     ]
     assert said == [
@@ -247,5 +256,7 @@ def test_a_figure_names_what_is_perturbed_only_if_something_is():
 
 
 def test_without_a_label_to_report_there_is_no_figure_of_rates():
-    titles = [one.title for one in figures.drawings(find(tally(labelled={8: (50, 10, 10, 30)})))]
+    titles = [
+        one.title for one in figures.drawings(find(make_counts(labelled={8: (50, 10, 10, 30)})))
+    ]
     assert "What captions do to what pictures show" not in titles

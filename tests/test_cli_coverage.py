@@ -1,5 +1,8 @@
 """`misalign coverage`: what it prints and writes, and how it fails."""
 
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -11,6 +14,13 @@ import pyarrow.parquet as pq  # noqa: E402
 
 from misalign.cli import main  # noqa: E402
 
+HELP = """
+import sys
+from misalign.cli import main
+for words in ([], ["audit"], ["coverage"], ["zeroshot"]):
+    main([*words, "--help"], standalone_mode=False)
+print("loaded:", *sorted({"torch", "matplotlib", "pandas", "scipy"} & set(sys.modules)))
+"""
 TEXTS = ["A dog on the beach", "that vanilla", None, "black cat and red dog"]
 
 
@@ -24,6 +34,12 @@ def captions(tmp_path):
     path.parent.mkdir()
     pq.write_table(pa.table({"TEXT": TEXTS, "animal": ["dog", "cat", "dog", "dog"]}), path)
     return path
+
+
+def test_help_loads_neither_torch_nor_matplotlib():
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
+    assert done.stdout.count("Usage: ") == 4
+    assert done.stdout.splitlines()[-1] == "loaded:"
 
 
 def test_counts_are_printed_by_group_and_written_by_concept(captions, tmp_path):
@@ -131,7 +147,7 @@ def test_missing_packages_are_one_line(captions, monkeypatch):
     )
     done = invoke(captions)
     assert done.exit_code == 1
-    assert "pip install -e '.[captions]'), got no pyarrow, ahocorasick_rs" in done.stderr
+    assert "pip install 'misalign[captions]'), got no pyarrow, ahocorasick_rs" in done.stderr
 
 
 def test_never_writes_over_what_it_reads(captions):

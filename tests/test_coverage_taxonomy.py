@@ -4,9 +4,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from misalign.coverage.normalize import normalized
-from misalign.coverage.taxonomy import Concept, Taxonomy
-from misalign.coverage.taxonomy_file import PACKAGED
+from misalign.coverage.normalize import normalize
+from misalign.coverage.taxonomy import PACKAGED, Concept, Taxonomy
 from misalign.paths import REFERENCE
 
 SMALL = """
@@ -50,7 +49,7 @@ def test_no_term_of_the_packaged_file_is_written_twice_or_needless():
     for groups in content.values():
         for concepts in groups.values():
             for name, terms in concepts.items():
-                shapes = [normalized(term).replace("-", " ") for term in [name, *terms]]
+                shapes = [normalize(term).replace("-", " ") for term in [name, *terms]]
                 needless += [t for i, t in enumerate(shapes) if t in shapes[:i]]
     assert needless == []
 

@@ -1,5 +1,6 @@
 """Every chapter keeps the rules of the book, and the check of the rules works."""
 
+import re
 from pathlib import Path
 
 import check_pairs
@@ -45,12 +46,15 @@ def _chapter(folder: Path, *cells: nbformat.NotebookNode) -> Path:
     return ipynb.with_suffix("")
 
 
-def _image(**figure: str) -> nbformat.NotebookNode:
+def _image(*tags: str, **figure: str) -> nbformat.NotebookNode:
     return new_code_cell(
         "draw()",
         execution_count=1,
         outputs=[new_output("display_data", data=FIGURE)],
-        metadata={"mystnb": {"figure": figure, "image": {"alt": "A line that rises."}}},
+        metadata={
+            "mystnb": {"figure": figure, "image": {"alt": "A line that rises."}},
+            "tags": list(tags),
+        },
     )
 
 
@@ -63,6 +67,47 @@ def test_figure_needs_caption_name_and_reference(tmp_path: Path) -> None:
     assert len(problems(_chapter(tmp_path, _image()), set())) == 2
     stem = _chapter(tmp_path, _image(caption="A figure.", name="fig-x"))
     assert ["no page refers" in text for text in problems(stem, set())] == [True]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "100 runs of sweep figure_03.",
+        "140 runs of sweeps figure_03 and controls.",
+        "A line. 15 of 140 runs of sweeps figure_03 and controls.",
+        "150 runs of sweeps controls, table_04 and figure_03.",
+        "Drawn from results/inflation.csv.",
+    ],
+)
+def test_recorded_figure_says_what_it_is_drawn_from(end: str) -> None:
+    assert list(check_pairs.source(f"Scores. {end}")) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("Drawn as the figure before.", "not with 'N runs of sweep NAME.'"),
+        ("100 runs of sweep figure_03", "not with 'N runs of sweep NAME.'"),
+        ("99 runs of sweep figure_03.", "says 99 runs, its sweep figure_03 have 100"),
+        ("100 of 100 runs of sweep figure_03.", "says 100 of 100 runs"),
+        ("200 runs of sweeps figure_03 and controls.", "have 140"),
+        ("100 runs of sweeps figure_03.", "one sweep, or several sweeps"),
+        ("100 runs of sweeps figure_03 and figure_03.", "each once"),
+        ("100 runs of sweep figure_99.", "sweep: expected one of .*, got 'figure_99'"),
+        ("Drawn from results/numerical.csv.", "no table without runs"),
+        ("Drawn from results/nothing.csv.", "no table without runs"),
+    ],
+)
+def test_caption_that_says_another_number_or_sweep_is_refused(end: str, words: str) -> None:
+    (text,) = check_pairs.source(f"Scores. {end}")
+    assert re.search(words, text)
+
+
+def test_only_recorded_figures_need_a_sweep(tmp_path: Path) -> None:
+    words = {"caption": "A figure.", "name": "fig-x"}
+    assert problems(_chapter(tmp_path, _image("hide-input", **words)), {"fig-x"}) == []
+    (text,) = problems(_chapter(tmp_path, _image("recorded", **words)), {"fig-x"})
+    assert "its caption ends with 'A figure.'" in text
 
 
 def test_difference_of_a_pair_is_seen(tmp_path: Path) -> None:

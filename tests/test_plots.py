@@ -7,8 +7,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from misalign import Bias
-from misalign.reporting import plots
-from misalign.reporting import summaries as summary
+from misalign.reporting import plots, summaries
 from misalign.style import COLORS
 
 mpl.use("agg")
@@ -41,7 +40,7 @@ def test_a_factor_is_coloured_by_what_captions_do_to_it():
     bias = Bias(4, selected=(1, 2), perturbed=(2,))
     names = ["s1", "s2", "s3", "m_x", "m_t", "noise", "y1"]
     expected = ["unbiased", "perturbed", "omitted", *["specific"] * 4]
-    assert [plots.status(name, bias) for name in names] == expected
+    assert [summaries.status(name, bias) for name in names] == expected
     assert set(expected) < set(COLORS)
 
 
@@ -51,7 +50,7 @@ def test_factors_are_ordered_by_number_not_by_letter():
 
 
 def test_spread_is_the_standard_deviation_over_seeds():
-    row = plots.over_seeds(scores()).iloc[0]
+    row = summaries.over_seeds(scores()).iloc[0]
     assert row["mean"] == pytest.approx(0.6)
     assert row["spread"] == pytest.approx(np.std([0.5, 0.6, 0.7], ddof=1))
     assert row["seeds"] == 3
@@ -59,14 +58,14 @@ def test_spread_is_the_standard_deviation_over_seeds():
 
 def test_runs_of_another_width_are_not_averaged_in():
     rows = scores().query("latents == 'dependent' and modality == 'text'")
-    summary = plots.over_seeds(pd.concat([rows, rows.assign(encoding_size=5)]))
+    summary = summaries.over_seeds(pd.concat([rows, rows.assign(encoding_size=5)]))
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match="summary: expected one row a setting and factor, got"):
         plots.heatmap(ax, summary, ["s1", "m_x"])
 
 
 def test_a_heatmap_prints_mean_and_spread_of_every_cell():
-    summary = plots.over_seeds(scores().query("latents == 'dependent' and modality == 'text'"))
+    summary = summaries.over_seeds(scores().query("latents == 'dependent' and modality == 'text'"))
     _, ax = plt.subplots()
     plots.heatmap(ax, summary, ["s1", "m_x"])
     assert sorted(text.get_text() for text in ax.texts) == ["0.60"] * 4 + ["±0.10"] * 4
@@ -74,7 +73,7 @@ def test_a_heatmap_prints_mean_and_spread_of_every_cell():
 
 
 def test_a_heatmap_leaves_what_was_not_recorded_empty():
-    summary = plots.over_seeds(scores().query("latents == 'dependent' and modality == 'text'"))
+    summary = summaries.over_seeds(scores().query("latents == 'dependent' and modality == 'text'"))
     _, ax = plt.subplots()
     plots.heatmap(ax, summary.query("not (factor == 'm_x' and setting == 2)"), ["s1", "m_x"])
     assert len(ax.texts) == 6
@@ -83,7 +82,7 @@ def test_a_heatmap_leaves_what_was_not_recorded_empty():
 def test_a_heatmap_refuses_two_values_for_one_cell():
     _, ax = plt.subplots()
     with pytest.raises(ValueError, match="summary: expected one row a setting and factor, got"):
-        plots.heatmap(ax, plots.over_seeds(scores()), ["s1", "m_x"])
+        plots.heatmap(ax, summaries.over_seeds(scores()), ["s1", "m_x"])
 
 
 def test_figure_3_has_a_panel_for_each_latents_and_modality():
@@ -94,7 +93,7 @@ def test_figure_3_has_a_panel_for_each_latents_and_modality():
 
 
 def test_measured_against_theory_draws_every_point_with_an_oracle():
-    rows = summary.latents(scores())
+    rows = summaries.latents(scores())
     rows.loc[rows["factor"] == "m_x", "oracle"] = np.nan
     figure = plots.against_theory(rows)
     drawn = [len(points.get_offsets()) for ax in figure.axes for points in ax.collections]

@@ -37,17 +37,30 @@ def test_figure_was_drawn_from_the_records(script):
     assert Image.open(script.FIGURE).text["Description"] == script.digest(script.rows())
 
 
-def test_library_example_runs():
-    (example,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.S)
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.S)
+
+
+def test_examples_are_of_representations_and_of_the_library():
+    assert len(EXAMPLES) == 2
+    assert ["evaluate(" in one for one in EXAMPLES] == [True, False]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=["evaluate", "library"])
+def test_example_runs(example):
     assert len([line for line in example.splitlines() if line.strip()]) <= 12
     smoke = example.replace("Run(", 'Run(scale="smoke", ', 1)
-    assert smoke != example
-    subprocess.run([sys.executable, "-c", smoke], check=True, capture_output=True, cwd=ROOT)
+    command = [sys.executable, "-W", "error", "-c", smoke]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert "oracle" in done.stdout
 
 
-def test_every_file_and_make_target_it_names_exists():
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".github/workflows/ci.yml"]
+)
+def test_every_file_and_make_target_it_names_exists(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M)
-    for target in re.findall(r"`?make ([a-z]+)", TEXT):
-        assert target in targets
-    for path in re.findall(r"\]\(((?!http)[^)#]+)\)", TEXT):
-        assert (ROOT / path).exists(), path
+    named = re.findall(r"(?:`|run: |^)make ([a-z]+)", text, flags=re.M)
+    assert [target for target in named if target not in targets] == []
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", text)
+    assert [path for path in links if not (ROOT / path).exists()] == []

@@ -1,11 +1,15 @@
 """Every verdict follows from the records, and the scoreboard's arithmetic is right."""
 
+from functools import cache
+
 import pandas as pd
 import pytest
+import update_readme as pins
 import yaml
 
-from misalign.paths import NOTEBOOKS
+from misalign.paths import NOTEBOOKS, SWEEPS
 from misalign.records import SCORES
+from misalign.records import runs as recorded_runs
 from misalign.reporting import claims as scoreboard
 from misalign.reporting.claims import FAILS, HOLDS, IN_PART, Claim, Result, assess, claims
 
@@ -15,9 +19,50 @@ PLAIN = {"name": "x", "claim": "It is so.", "source": "Section 1", "refuted": "i
 TESTS = {"chapter": "06_numerical", "sweeps": ["table_05"], "rows": "setting == 1"}
 
 
+@pytest.fixture(scope="module")
+def measured():
+    """What the records say of claims and sweeps; every sweep is read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoreboard.Sweep, "scores", cache(scoreboard.Sweep.scores))
+        return {pins.VERDICTS: pins.verdicts(), pins.RECORDS: pins.records()}
+
+
 @pytest.mark.parametrize("claim", TESTED, ids=lambda claim: claim.name)
-def test_verdict_follows_from_the_records(claim):
-    assert assess(claim).verdict == claim.verdict
+def test_verdict_follows_from_the_records(claim, measured):
+    verdicts = measured[pins.VERDICTS].set_index("claim")["verdict"]
+    assert verdicts[claim.name] == claim.verdict
+
+
+@pytest.mark.parametrize("path", [pins.VERDICTS, pins.RECORDS], ids=lambda path: path.stem)
+def test_numbers_of_claims_and_records_are_as_pinned(path, measured):
+    pinned = pd.read_csv(path, dtype=str, keep_default_na=False)
+    now = measured[path].astype(str)
+    pd.testing.assert_frame_equal(now, pinned, obj=f"{path.name} (make readme)")
+
+
+def test_a_score_that_moves_a_little_moves_the_fingerprint():
+    scores = scoreboard.Sweep.named("table_05").scores()
+    moved = scores.copy()
+    moved.iloc[7, moved.columns.get_loc("score")] += 0.05
+    assert pins.fingerprint(scores[::-1]) == pins.fingerprint(scores) != pins.fingerprint(moved)
+
+
+def test_every_record_is_of_a_sweep_and_so_is_pinned():
+    sweeps = [scoreboard.Sweep.read(path) for path in SWEEPS.glob("*.yml")]
+    assert set(recorded_runs()["run"]) == {run.id for sweep in sweeps for run in sweep.runs}
+
+
+def test_criteria_are_the_two_of_the_file_s_head_with_these_exceptions():
+    others = {
+        "forgetting-helps": "at least 0.05",
+        "mpi3d-kept": "at least 0.80",
+        "mpi3d-width": "within 0.90",
+        "causal-kept": "at least 0.75",
+        "causal-phrase": "at least 0.05",
+        "coverage": "at least 0.8",
+    }
+    usual = {"at least 0.90", "within 0.10"}
+    assert {one.name: one.criterion for one in TESTED if one.criterion not in usual} == others
 
 
 def test_chapters_of_tests_exist():
@@ -80,7 +125,7 @@ def test_status_can_be_asked_for_and_misses_are_from_the_oracle(recorded):
     assert assess(claim).points.tolist() == pytest.approx([-0.2])
 
 
-def test_apart_takes_differences_of_points_that_agree_in_all_else(recorded):
+def test_contrast_takes_differences_of_points_that_agree_in_all_else(recorded):
     recorded[0] = table(probe="nonlinear")
     recorded.append(table(probe="linear").assign(score=lambda rows: rows["score"] - 0.05))
     recorded.append(table(probe="linear", factor="s9"))  # has no partner
@@ -139,7 +184,7 @@ def test_a_query_that_is_none_is_one_line(recorded, rows):
         assess(claim)
 
 
-def test_values_apart_that_are_not_there_are_named(recorded):
+def test_values_of_a_contrast_that_are_not_there_are_named(recorded):
     contrast = {"setting": [1, 7]}
     claim = Claim(**PLAIN, **TESTS, contrast=contrast, criterion="within 0.10", verdict=HOLDS)
     with pytest.raises(ValueError, match=r"x: contrast: expected values of setting .*, got \[7\]"):

@@ -257,7 +257,7 @@ def files(folder):
 
 def test_all_tables_are_written_and_read_back(result, tmp_path):
     out = tmp_path / "out"
-    result.save(out)
+    result.save(out, confusion_matrix)
     assert files(out) == [
         "concepts.csv",
         "confusion/Color.csv",
@@ -274,6 +274,8 @@ def test_all_tables_are_written_and_read_back(result, tmp_path):
     run = json.loads((out / "run.json").read_text())
     assert run["model"] == "eye" and run["prompts"] == ["{}"]
     assert run["images"] == 7 and run["unreadable"] == 1
+    result.save(tmp_path / "bare")
+    assert files(tmp_path / "bare") == [name for name in files(out) if not name.endswith(".png")]
 
 
 def test_a_folder_with_files_is_refused(result, tmp_path, complains):
@@ -289,7 +291,7 @@ def test_a_killed_save_leaves_no_half_file_and_no_run(result, tmp_path, monkeypa
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", killed)
     with pytest.raises(KeyboardInterrupt):
-        result.save(tmp_path / "out")
+        result.save(tmp_path / "out", confusion_matrix)
     assert files(tmp_path / "out") == [
         "concepts.csv",
         "confusion/Color.csv",

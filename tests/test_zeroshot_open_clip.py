@@ -211,7 +211,7 @@ def test_without_open_clip_one_line_says_what_to_install(monkeypatch, complains,
 
     monkeypatch.delitem(sys.modules, "open_clip", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
-    with complains("open_clip", "pip install -e '.[clip]'", "torchvision::nms", ImportError):
+    with complains("open_clip", "pip install 'misalign[clip]'", "torchvision::nms", ImportError):
         tiny()
 
 
@@ -232,6 +232,7 @@ def test_the_command_prints_groups_and_writes_tables(open_clip, trained, folder,
     scores = groups[["macro_f1", "chance", "corrected"]].iloc[0]
     assert row == ["common", "Color", "60", "0", *(f"{score:.3f}" for score in scores)]
     assert "60 pictures scored, 0 unreadable" in outcome.stdout
+    assert (tmp_path / "out" / "confusion" / "Color.png").exists()
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert run["prompts"] == ["a photo of a {}.", "{}"] and "open_clip_torch" in run["versions"]
 

@@ -6,7 +6,7 @@ depends on what the concept is for, which its category says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # what a concept of a category is to the owner of the captions; any other category is not known
 ROLES = {
@@ -17,19 +17,8 @@ ROLES = {
 }
 
 
-@dataclass(frozen=True)
-class Advice:
-    """A decision in words.
-
-    Parameters
-    ----------
-    title : str
-        What to do.
-    text : str
-        Why, and how.
-    source : str, optional
-        Where the paper says so.
-    """
+class Advice(NamedTuple):
+    """What to do, why and how, and where the paper says so."""
 
     title: str
     text: str
@@ -77,31 +66,15 @@ ACTIONS = {
         " learn them, which makes it robust to them. Keep them out of every caption that is added.",
         "Insight 4.2",
     ),
-    "keep": Advice(
-        "Keep as it is",
-        "Captions name these often enough.",
-    ),
+    "keep": Advice("Keep as it is", "Captions name these often enough."),
 }
 
 
 def action(category: str, status: str, perturbed: bool, captions: int) -> str:
-    """Choose what to do about a concept.
+    """Choose what to do about a concept, a key of `ACTIONS`.
 
-    Parameters
-    ----------
-    category : str
-        Of the taxonomy; one that is not in `ROLES` belongs to the user.
-    status : {"omitted", "unclear", "covered"}
-        What captions do to it.
-    perturbed : bool
-        Whether captions surely perturb it.
-    captions : int
-        How many name it.
-
-    Returns
-    -------
-    str
-        A key of `ACTIONS`.
+    A category that is not in `ROLES` belongs to the user; the status is that of `Findings`,
+    `perturbed` whether captions surely perturb it, `captions` how many name it.
     """
     role = ROLES.get(category, "own")
     if role == "sensitive":

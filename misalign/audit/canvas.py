@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+from numpy.typing import ArrayLike
 
 from misalign.audit.words import percent
 from misalign.style import use_style
@@ -33,7 +34,7 @@ STYLE |= {
 
 
 @contextmanager
-def canvas(names: Iterable[str], rows: int = 1) -> Iterator[tuple[Figure, Axes]]:
+def canvas(names: Iterable[str], rows: float = 1) -> Iterator[Axes]:
     """Open axes with a row for each name, the first on top, in the book's look."""
     names = [name if len(name) <= 40 else f"{name[:39]}…" for name in names]
     with rc_context(), warnings.catch_warnings():
@@ -49,7 +50,7 @@ def canvas(names: Iterable[str], rows: int = 1) -> Iterator[tuple[Figure, Axes]]
         axes.spines["left"].set_visible(False)
         axes.hlines(range(len(names)), 0, 1, transform=axes.get_yaxis_transform(), lw=0.4,
                     color=INK, alpha=0.2, zorder=0)  # fmt: skip
-        yield figure, axes
+        yield axes
 
 
 def log_axis(axes: Axes, shares: Sequence[pd.Series], limit: float, captions: int) -> float:
@@ -78,28 +79,28 @@ def bars(
     colors: Iterable[str],
     *,
     floor: float | None = None,
-    hollow: Sequence[bool] | None = None,
+    hollow: ArrayLike = False,
     shift: float = 0.0,
 ) -> None:
     """Draw a value and its interval in each row; a value left of `floor` stands on it."""
     value, low, high = (table[name].clip(lower=floor).to_numpy() for name in columns)
-    colors = list(colors)
-    places = np.arange(len(table)) + shift
+    colors, places = list(colors), np.arange(len(table)) + shift
     axes.hlines(places, low, high, colors=colors, lw=2)
-    hollow = np.zeros(len(table), bool) if hollow is None else np.asarray(hollow)
-    faces = ["none" if empty else color for empty, color in zip(hollow, colors, strict=True)]
+    faces = np.where(hollow, "none", colors)
     axes.scatter(value, places, s=22, facecolors=faces, edgecolors=colors, lw=1.2, zorder=3)
 
 
-def legend(figure: Figure, axes: Axes) -> None:
-    """Put the legend above the axes, where it hides nothing."""
-    if axes.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside upper left", ncols=3, frameon=False)
+def key(axes: Axes, colors: Mapping[str, str]) -> None:
+    """Say in the legend what the colours of bars mean."""
+    for name, color in colors.items():
+        axes.plot([], [], color=color, marker="o", ms=4, lw=2, label=name)
 
 
-def svg(figure: Figure) -> str:
+def svg(axes: Axes) -> str:
     """Write a figure as an element of a page: no header, no metadata, text in its colour."""
-    stream = io.StringIO()
+    figure, stream = axes.figure, io.StringIO()
+    if axes.get_legend_handles_labels()[0]:  # above the axes, where it hides nothing
+        figure.legend(loc="outside upper left", ncols=3, frameon=False)
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
     text = stream.getvalue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,27 +13,12 @@ from misalign.audit.words import counted, percent
 from misalign.style import COLORS, SERIES
 
 MOST = 25  # rows of a figure that still read well
-STATUS = {
-    "omitted": COLORS["omitted"],
-    "unclear": COLORS["specific"],
-    "covered": COLORS["unbiased"],
-}
+STATUS = dict(omitted=COLORS["omitted"], unclear=COLORS["specific"], covered=COLORS["unbiased"])
 SHARE = ("coverage", "low", "high")
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A figure of the page.
-
-    Parameters
-    ----------
-    title, caption : str
-        What it shows, and how to read it.
-    alt : str
-        What there is to see, for those who cannot.
-    svg : str
-        The element itself.
-    """
+class Drawing(NamedTuple):
+    """A figure of the page: what it shows, how to read it, and what those miss who cannot see."""
 
     title: str
     caption: str
@@ -58,9 +43,9 @@ def _coverage(findings: Findings) -> Drawing:
     groups = findings.groups.sort_values("coverage", kind="stable")
     shown = groups[:MOST]
     concepts = findings.concepts
-    with canvas.canvas(shown["group"]) as (figure, axes):
+    with canvas.canvas(shown["group"]) as axes:
         shares = [concepts["coverage"], shown["low"]]
-        floor = canvas.log_axis(axes, shares, findings.threshold, findings.tally.captions)
+        floor = canvas.log_axis(axes, shares, findings.threshold, findings.counts.captions)
         place = dict(zip(shown["group"], range(len(shown)), strict=True))
         for status, color in STATUS.items():
             rows = concepts[(concepts["status"] == status) & concepts["group"].isin(place)]
@@ -72,8 +57,7 @@ def _coverage(findings: Findings) -> Drawing:
         axes.hlines(range(len(shown)), *ends, color=canvas.INK, lw=2)
         axes.scatter(shown["coverage"].clip(lower=floor), range(len(shown)), color=canvas.INK,
                      s=60, marker="|", lw=2, label="group")  # fmt: skip
-        canvas.legend(figure, axes)
-        svg = canvas.svg(figure)
+        svg = canvas.svg(axes)
     said = [f"{row.group} ({percent(row.coverage)} of captions)" for row in groups.itertuples()]
     return Drawing(
         "Coverage by group",
@@ -91,15 +75,12 @@ def _least(findings: Findings) -> Drawing:
     wanted = findings.wanted(findings.concepts)
     shown = wanted[:MOST]
     names = _names(shown)
-    with canvas.canvas(names) as (figure, axes):
+    with canvas.canvas(names) as axes:
         shares = [shown["coverage"], shown["low"]]
-        floor = canvas.log_axis(axes, shares, findings.threshold, findings.tally.captions)
+        floor = canvas.log_axis(axes, shares, findings.threshold, findings.counts.captions)
         canvas.bars(axes, shown, SHARE, shown["status"].map(STATUS), floor=floor)
-        for status, color in STATUS.items():
-            if (shown["status"] == status).any():
-                axes.plot([], [], color=color, marker="o", ms=4, lw=2, label=status)
-        canvas.legend(figure, axes)
-        svg = canvas.svg(figure)
+        canvas.key(axes, {name: STATUS[name] for name in STATUS if name in set(shown["status"])})
+        svg = canvas.svg(axes)
     return Drawing(
         "Concepts named least",
         "Share of captions that name each concept, with 95 % intervals, of the concepts that a"
@@ -117,12 +98,12 @@ def _blind(findings: Findings) -> Drawing:
     groups = findings.wanted(findings.groups)
     shown = groups[:MOST]
     beyond = shown["extrapolated"].to_numpy()
-    with canvas.canvas(shown["group"]) as (figure, axes):
+    with canvas.canvas(shown["group"]) as axes:
         colors = np.where(shown["score"] < BLIND, COLORS["omitted"], COLORS["unbiased"])
         canvas.bars(axes, shown, ("score", "score_low", "score_high"), colors, hollow=beyond)
         axes.axvline(BLIND, color=canvas.INK, ls="--", lw=0.8)
         axes.set(xlim=(-0.03, 1.03), xlabel="predicted zero-shot F1, corrected for chance")
-        svg = canvas.svg(figure)
+        svg = canvas.svg(axes)
     hollow = " Hollow: extrapolated, coverage is outside the range of the fit." * bool(beyond.any())
     said = [f"{row.group} ({row.score:.2f})" for row in shown.itertuples()]
     return Drawing(
@@ -141,16 +122,15 @@ def _rates(findings: Findings) -> Drawing:
     there = there.sort_values("perturbation", ascending=False, kind="stable")
     shown = there[:MOST]
     names = _names(shown)
-    with canvas.canvas(names, rows=1.4) as (figure, axes):
+    with canvas.canvas(names, rows=1.4) as axes:
         kinds = (("omission", SERIES[2], -0.17), ("perturbation", COLORS["perturbed"], 0.17))
         for name, color, shift in kinds:
             columns = (name, f"{name}_low", f"{name}_high")
             canvas.bars(axes, shown, columns, [color] * len(shown), shift=shift)
-            axes.plot([], [], color=color, marker="o", ms=4, lw=2, label=name)
+            canvas.key(axes, {name: color})
         axes.set_xlim(-0.03, 1.03)
         canvas.per_cent(axes, "pictures")
-        canvas.legend(figure, axes)
-        svg = canvas.svg(figure)
+        svg = canvas.svg(axes)
     rate = shown["perturbation"].iloc[0] if len(shown) else 0
     return Drawing(
         "What captions do to what pictures show",

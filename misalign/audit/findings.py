@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from misalign.audit.advice import ROLES, action
 from misalign.audit.trend import Trend
-from misalign.coverage.counts import Counts
-from misalign.coverage.tables import interval
+from misalign.coverage.counts import Counts, shares
 from misalign.errors import invalid
 
 BLIND = 0.5  # a predicted score below it counts as a blind spot: half way from guessing to perfect
@@ -25,7 +23,7 @@ class Findings:
 
     Parameters
     ----------
-    tally : Tally
+    counts : Counts
         What was counted.
     trend : Trend or None
         The book's fit, if there is one.
@@ -50,7 +48,7 @@ class Findings:
         and `high`.
     """
 
-    tally: Counts
+    counts: Counts
     trend: Trend | None
     threshold: float
     chosen: bool
@@ -64,29 +62,21 @@ class Findings:
         return "pictures" in self.concepts
 
     def wanted(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Rows that a model may need, worst first: neither nuisances nor sensitive.
+        """Rows of `concepts` or `groups` that a model may need: no nuisances, none sensitive.
 
-        Parameters
-        ----------
-        table : DataFrame
-            `concepts` or `groups`.
-
-        Returns
-        -------
-        DataFrame
-            Its rows by predicted score, and by coverage where that is the same or unknown.
+        They are sorted by predicted score, and by coverage where that is the same or unknown.
         """
         rows = table[~table["category"].map(ROLES).isin(["nuisance", "sensitive"])]
         order = [name for name in ("score", "coverage") if name in rows]
         return rows.sort_values(order, kind="stable")
 
 
-def find(tally: Counts, trend: Trend | None = None, threshold: float | None = None) -> Findings:
+def find(counts: Counts, trend: Trend | None = None, threshold: float | None = None) -> Findings:
     """Judge counts.
 
     Parameters
     ----------
-    tally : Tally
+    counts : Counts
         Of at least one caption.
     trend : Trend, optional
         The book's fit; without it no scores are predicted.
@@ -95,69 +85,58 @@ def find(tally: Counts, trend: Trend | None = None, threshold: float | None = No
         omitted. By default the coverage at which the fit predicts the score `BLIND`, or `RARE`
         without a fit.
 
+    Returns
+    -------
+    Findings
+
     Raises
     ------
     ValueError
         For no captions, or a threshold out of range.
     """
-    if not tally.captions:
+    if not counts.captions:
         raise invalid("captions", "at least one", "none")
     chosen = threshold is not None
     if threshold is None:
         threshold = min(trend.crossing(BLIND), 1.0) if trend else RARE
     if not 0 < threshold <= 1:
         raise invalid("threshold", "a share above 0 and at most 1", threshold)
-    concepts = _concepts(tally, threshold)
-    if tally.labelled.any():
-        _add_rates(concepts, tally.labelled)
+    concepts = counts.by_concept()
+    sure = [concepts["high"] < threshold, concepts["low"] >= threshold]
+    concepts["status"] = np.select(sure, ["omitted", "covered"], "unclear")
+    # of sensitive concepts nothing but coverage is reported: nobody shall mend those
+    sensitive = (concepts["category"].map(ROLES) == "sensitive").to_numpy()
+    if counts.labelled.any():
+        _add_rates(concepts, np.where(sensitive, 0, counts.labelled.T))
     if trend:
-        _add_scores(concepts, trend)
+        _add_scores(concepts, trend, sensitive)
     perturbed = concepts.get("perturbation_low", pd.Series(np.nan, concepts.index)) > PERTURBED
     columns = (concepts["category"], concepts["status"], perturbed, concepts["captions"])
     concepts["action"] = [action(*row) for row in zip(*columns, strict=True)]
-    groups = _groups(tally, concepts)
-    return Findings(tally, trend, threshold, chosen, concepts, groups, _contradictions(tally))
-
-
-def _add_share(table: pd.DataFrame, name: str, hits: ArrayLike, total: ArrayLike) -> None:
-    """Add a share and its interval to a table; where there is nothing to count they are empty."""
-    pairs = list(zip(hits, total, strict=True))
-    prefix = "" if name == "share" else f"{name}_"
-    table[name] = [hit / every if every else np.nan for hit, every in pairs]
-    ends = np.array([interval(*pair) for pair in pairs]).reshape(-1, 2)
-    table[f"{prefix}low"], table[f"{prefix}high"] = ends.T
-
-
-def _concepts(tally: Counts, threshold: float) -> pd.DataFrame:
-    """Coverage of concepts, and what it says."""
-    table = tally.by_concept()
-    sure = [table["high"] < threshold, table["low"] >= threshold]
-    table["status"] = np.select(sure, ["omitted", "covered"], "unclear")
-    return table
+    groups = _groups(counts, concepts)
+    return Findings(counts, trend, threshold, chosen, concepts, groups, _contradictions(counts))
 
 
 def _add_rates(table: pd.DataFrame, labelled: np.ndarray) -> None:
     """Add how often captions omit what pictures show, and how often they say something else."""
-    # of sensitive concepts nothing but coverage is reported
-    sensitive = (table["category"].map(ROLES) == "sensitive").to_numpy()
-    pictures, omitted, right, perturbed = np.where(sensitive, 0, labelled.T)
+    pictures, omitted, right, perturbed = labelled
     table["pictures"] = pictures
-    _add_share(table, "omission", omitted, pictures)
-    _add_share(table, "perturbation", perturbed, right + perturbed)
+    rates = {"omission": (omitted, pictures), "perturbation": (perturbed, right + perturbed)}
+    for name, pair in rates.items():
+        table[name], table[f"{name}_low"], table[f"{name}_high"] = shares(*pair)
 
 
-def _add_scores(table: pd.DataFrame, trend: Trend) -> None:
-    """Add predicted scores, but not to sensitive concepts: nobody shall mend those."""
-    sensitive = table["category"].map(ROLES) == "sensitive"
+def _add_scores(table: pd.DataFrame, trend: Trend, sensitive: np.ndarray) -> None:
+    """Add predicted scores, but not to sensitive concepts."""
     names = ("score", "score_low", "score_high")
     for name, values in zip(names, trend.predict(table["coverage"]), strict=True):
         table[name] = np.where(sensitive, np.nan, values)
     table["extrapolated"] = trend.extrapolates(table["coverage"]) & ~sensitive
 
 
-def _groups(tally: Counts, concepts: pd.DataFrame) -> pd.DataFrame:
+def _groups(counts: Counts, concepts: pd.DataFrame) -> pd.DataFrame:
     """Coverage of groups, and what their concepts come to."""
-    table, parts = tally.by_group(), concepts.groupby("group", sort=False)
+    table, parts = counts.by_group(), concepts.groupby("group", sort=False)
     for status in ("omitted", "unclear"):
         here = (concepts["status"] == status).groupby(concepts["group"], sort=False)
         table[status] = here.sum().to_numpy()
@@ -168,15 +147,15 @@ def _groups(tally: Counts, concepts: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _contradictions(tally: Counts) -> pd.DataFrame:
+def _contradictions(counts: Counts) -> pd.DataFrame:
     """Pairs of exclusive concepts that some caption names together."""
-    concepts, named = tally.taxonomy.concepts, tally.concepts
+    concepts, named = counts.taxonomy.concepts, counts.concepts
     rows = [
         (concepts[i].group, concepts[i].name, concepts[j].name, both, named[i] + named[j] - both)
-        for i, j in tally.taxonomy.pairs()
-        if (both := int(tally.cooccurrence[i, j]))
+        for i, j in counts.taxonomy.pairs()
+        if (both := int(counts.cooccurrence[i, j]))
     ]
     table = pd.DataFrame(rows, columns=["group", "one", "other", "captions", "either"])
     table = table.astype({"captions": int, "either": int})
-    _add_share(table, "share", table["captions"], table["either"])
+    table["share"], table["low"], table["high"] = shares(table["captions"], table["either"])
     return table.sort_values("captions", ascending=False, kind="stable", ignore_index=True)

@@ -35,7 +35,7 @@ def page(findings: Findings, files: Sequence[str] = ()) -> str:
     str
         HTML without a link to anything outside of it.
     """
-    # with figures come matplotlib and torch, which nobody needs who wants no page
+    # with figures comes matplotlib, which nobody needs who wants no page
     from misalign.audit.figures import drawings
 
     loader = PackageLoader("misalign.audit", ".")
@@ -44,13 +44,13 @@ def page(findings: Findings, files: Sequence[str] = ()) -> str:
     for name in ("percent", "between", "counted", "listed", "tied"):
         environment.filters[name] = getattr(words, name)
     # these are the package's own and hold no text of users as markup
-    parts = {
-        name: Markup(loader.get_source(environment, f"report.{name}")[0]) for name in ("css", "js")
-    }
+    css, js = (
+        Markup(loader.get_source(environment, f"report.{name}")[0]) for name in ("css", "js")
+    )
     figures = [(one, Markup(one.svg)) for one in drawings(findings)]
     return environment.get_template("report.html").render(
         findings=findings,
-        tally=findings.tally,
+        counts=findings.counts,
         trend=findings.trend,
         files=list(files),
         summary=words.summary(findings),
@@ -60,7 +60,8 @@ def page(findings: Findings, files: Sequence[str] = ()) -> str:
         rules=rules,
         titles={name: advice.title for name, advice in ACTIONS.items()},
         version=__version__,
-        **parts,
+        css=css,
+        js=js,
     )
 
 
@@ -76,10 +77,7 @@ def _by_action(findings: Findings) -> list[tuple]:
 
 
 def write(
-    findings: Findings,
-    html: Path | None = None,
-    csv: Path | None = None,
-    files: Sequence[str] = (),
+    findings: Findings, html: Path | None = None, csv: Path | None = None, files: Sequence[str] = ()
 ) -> None:
     """Write the page, the table of concepts as CSV, or both: all of it or nothing.
 
@@ -108,11 +106,10 @@ def write(
             partial.write_text(page(findings, files), encoding="utf-8")
 
 
-def expect_places(html: Path | None, csv: Path | None, sources: Sequence[Path] = ()) -> None:
-    """Raise a one-line error if a report cannot go where it shall, or would overwrite a source."""
+def expect_places(html: Path | None, csv: Path | None) -> None:
+    """Raise a one-line error if a report cannot go where it shall."""
     for name, path in (("html", html), ("csv", csv)):
         if path is not None:
-            expect_another(name, path, sources)
-    if html is not None and csv is not None:
-        if html.resolve() == csv.resolve():
-            raise invalid("csv", "another file than the page", csv)
+            expect_another(name, path, [])
+    if html is not None and csv is not None and html.resolve() == csv.resolve():
+        raise invalid("csv", "another file than the page", csv)

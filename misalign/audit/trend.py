@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from misalign.errors import check_int, invalid
-from misalign.paths import LIBRARY, replacing
+from misalign.paths import DATA_FILES, replacing
 
-TREND = LIBRARY / "data" / "trend.json"  # written by a script from the records
+TREND = DATA_FILES / "trend.json"  # written by a script from the records
 CONFIDENCE = 0.95
 LEAST = 1e-12  # a coverage that no data set can have: stands for 0, which has no logarithm
 
@@ -57,20 +58,17 @@ class Trend:
     def __post_init__(self) -> None:
         for name in ("intercept", "slope", "spread", "least", "most"):
             value = getattr(self, name)
-            number = isinstance(value, float | int) and not isinstance(value, bool)
-            if not (number and np.isfinite(value)):
+            if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(value):
                 raise invalid(name, "a finite number", repr(value))
-        if not self.slope > 0:
+        if self.slope <= 0:
             raise invalid("slope", "scores that grow with coverage", f"{self.slope:g}")
-        if not self.spread >= 0:
+        if self.spread < 0:
             raise invalid("spread", "at least 0", f"{self.spread:g}")
         check_int("points", self.points, 3)
         check_int("runs", self.runs, 1)
-        bounds = f"{self.least:g} to {self.most:g}"
         if not 0 < self.least < self.most <= 1:
-            raise invalid("least", "a range within 0 to 1", bounds)
-        whole = len(self.covariance) == 3 and np.isfinite(self.covariance).all()
-        if not whole:
+            raise invalid("least", "a range within 0 to 1", f"{self.least:g} to {self.most:g}")
+        if len(self.covariance) != 3 or not np.isfinite(self.covariance).all():
             raise invalid("covariance", "three finite numbers", self.covariance)
 
     @classmethod
@@ -82,10 +80,9 @@ class Trend:
 
         Parameters
         ----------
-        coverage : array_like
-            Share of captions that name the concept, above 0 and at most 1, shape (n,).
-        score : array_like
-            Chance-corrected F1, shape (n,).
+        coverage, score : array_like
+            Share of captions that name the concept, above 0 and at most 1, and chance-corrected F1,
+            both of shape (n,).
         runs : int, optional
             How many runs they are of; by default n.
 
@@ -96,10 +93,9 @@ class Trend:
             out of range.
         """
         coverage, score = np.asarray(coverage, float), np.asarray(score, float)
-        same = coverage.ndim == 1 and coverage.shape == score.shape
-        if not same:
+        if coverage.ndim != 1 or coverage.shape != score.shape:
             raise invalid("score", f"one for each of {coverage.shape} coverages", score.shape)
-        if not len(coverage) >= 3:
+        if len(coverage) < 3:
             raise invalid("coverage", "at least 3 points", len(coverage))
         for wrong in coverage[~((coverage > 0) & (coverage <= 1))]:
             raise invalid("coverage", "shares above 0 and at most 1", wrong)
@@ -109,12 +105,12 @@ class Trend:
         line = _line(x, score)
         values = line[0] + line[1] * x
         on_line = (values > 0) & (values < 1)
-        expected = "at least two values with scores between 0 and 1"
-        if not len(set(x[on_line])) > 1:
+        if len(set(x[on_line])) < 2:
+            expected = "at least two values with scores between 0 and 1"
             raise invalid("coverage", expected, len(set(x[on_line])))
         residual = score - values.clip(0, 1)
         variance = residual @ residual / (len(x) - 2)
-        design = np.stack([np.ones(on_line.sum()), x[on_line]], axis=1)
+        design = np.vander(x[on_line], 2, increasing=True)
         ((a, b), (_, c)) = variance * np.linalg.inv(design.T @ design)
         return cls(
             intercept=float(line[0]),
@@ -122,18 +118,13 @@ class Trend:
             spread=float(np.sqrt(variance)),
             covariance=(float(a), float(b), float(c)),
             points=len(x),
-            runs=len(x) if runs is None else runs,
+            runs=len(x) if runs is None else check_int("runs", runs, 1),
             least=float(coverage.min()),
             most=float(coverage.max()),
         )
 
     def predict(self, coverage: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Predict scores.
-
-        Parameters
-        ----------
-        coverage : array_like
-            Shares of captions, from 0 to 1, any shape.
+        """Predict scores of coverages, which are shares of captions, from 0 to 1.
 
         Returns
         -------
@@ -169,13 +160,7 @@ class Trend:
 
     @classmethod
     def read(cls, path: Path = TREND) -> Trend:
-        """Read a fit that `write` has written, by default the packaged one.
-
-        Raises
-        ------
-        ValueError
-            In one line, if there is none or it is something else.
-        """
+        """Read a fit that `write` has written, by default the packaged one."""
         if not path.is_file():
             raise invalid(str(path), "the book's fit", "no file")
         try:
@@ -183,12 +168,10 @@ class Trend:
             known = {field.name for field in fields(cls)}
             got = sorted(set(values) ^ known) if isinstance(values, dict) else type(values).__name__
             if got:
-                raise invalid(str(path), f"a fit with {', '.join(sorted(known))}", got)
+                raise ValueError(f"expected a fit with {', '.join(sorted(known))}, got {got}")
             return cls(**values | {"covariance": tuple(values["covariance"])})
         except (ValueError, TypeError) as error:
-            reason = str(error)
-            there = reason.startswith(str(path))
-            raise ValueError(reason if there else f"{path}: {reason}") from None
+            raise ValueError(f"{path}: {error}") from None
 
 
 def _line(x: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -203,7 +186,7 @@ def _line(x: np.ndarray, score: np.ndarray) -> np.ndarray:
     fits = []
     for rows in (np.full(len(x), True), between):
         if len(set(x[rows])) > 1:
-            design = np.stack([np.ones(rows.sum()), x[rows]], axis=1)
+            design = np.vander(x[rows], 2, increasing=True)
             start = np.linalg.lstsq(design, score[rows], rcond=None)[0]
             fits.append(least_squares(residual, start))
     if not fits:

@@ -44,15 +44,15 @@ def summary(findings: Findings) -> tuple[str, str, str]:
 
 
 def _omitted(findings: Findings) -> str:
-    tally, wanted = findings.tally, findings.wanted(findings.concepts)
+    counts, wanted = findings.counts, findings.wanted(findings.concepts)
     states = wanted["status"].value_counts()
     omitted, unclear = (int(states.get(name, 0)) for name in ("omitted", "unclear"))
-    silent = f", {tally.empty:,} of them without text" if tally.empty else ""
+    empty = f", {counts.empty:,} of them without text" if counts.empty else ""
     more = f"; for {unclear:,} more these captions are too few to tell" if unclear else ""
     some = f"{omitted:,} are" if omitted > 1 else ("none is", "1 is")[omitted]
     return (
         f"Of {counted(len(wanted), 'concept')} that a model may need, {some} effectively omitted"
-        f" from {counted(tally.captions, 'caption')}{silent} (surely named by less than"
+        f" from {counted(counts.captions, 'caption')}{empty} (surely named by less than"
         f" {percent(findings.threshold)} of them){more}."
     )
 

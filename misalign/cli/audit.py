@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from misalign.cli.counting import counting, followed, planned, say_failed
+from misalign.cli.counting import counting, followed, planned
 from misalign.cli.options import FILE
-from misalign.paths import expect_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,38 +35,24 @@ def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> 
 
     CAPTIONS are files, folders or patterns. Without --html the findings are printed.
     """
-    html, csv = options["html"], options["csv"]
+    from misalign.audit import findings, page, trend
+
+    html, csv, percent = (options[name] for name in ("html", "csv", "threshold"))
     if html and not csv:
         csv = html.with_suffix(".csv")
     try:
-        findings = _audit(captions, html, csv, options)
+        plan = planned(captions, options, html=html, csv=csv)
+        page.expect_places(html, csv)
+        fit = trend.Trend.read(trend.TREND) if trend.TREND.is_file() else None
+        counts = followed(plan, options)
+        found = findings.find(counts, fit, None if percent is None else percent / 100)
+        page.write(found, html, csv, captions)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
-    _say(findings, short=bool(html))
+    _say(found, short=bool(html))
     for path in filter(None, (html, csv)):
         click.echo(f"written: {path}")
-    context.exit(1 if findings.tally.failed else 0)
-
-
-def _audit(
-    captions: tuple[str, ...], html: Path | None, csv: Path | None, options: dict[str, Any]
-) -> Findings:
-    """Count, judge and report."""
-    from misalign.audit import findings, page, trend
-
-    # a long count must not end at a place that cannot be written, or in a file that it reads
-    plan = planned(captions, options)
-    page.expect_places(html, csv, [*plan.files, *filter(None, [options["concepts"]])])
-    for name, path in (("html", html), ("csv", csv)):
-        if path:
-            expect_writable(name, path.parent)
-    fit = trend.Trend.read(trend.TREND) if trend.TREND.is_file() else None
-    percent = options["threshold"]
-    tally = followed(plan, options)
-    say_failed(tally)
-    findings = findings.find(tally, fit, None if percent is None else percent / 100)
-    page.write(findings, html, csv, captions)
-    return findings
+    context.exit(1 if counts.failed else 0)
 
 
 def _say(findings: Findings, short: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from misalign.cli.options import COUNT, FILE, WHERE, expect_apart
 from misalign.errors import invalid
+from misalign.paths import expect_another, expect_writable
 
 if TYPE_CHECKING:
     from misalign.coverage.count import Plan
@@ -56,39 +58,23 @@ def counting(command: Callable) -> Callable:
     return command
 
 
-def planned(captions: tuple[str, ...], options: dict[str, Any]) -> Plan:
+def planned(captions: tuple[str, ...], options: dict[str, Any], **outputs: Path | None) -> Plan:
     """Plan a count as the options say.
 
-    Parameters
-    ----------
-    captions : tuple of str
-        Files, folders or patterns.
-    options : dict
-        Values of `OPTIONS`.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    UsageError
-        For options that do not go together.
-    ValueError, OSError, ImportError
-        In one line, as `misalign.coverage.count`.
+    A long count must not end at a place that cannot be written, or in a file that it reads.
     """
     from misalign.coverage.count import Plan
     from misalign.coverage.taxonomy import Taxonomy
 
     expect_apart(options, WHERE)
-    return Plan.of(
-        captions,
-        Taxonomy.read(options["concepts"]),
-        match=options["match"],
-        column=options["column"],
-        labels=_labels(options["labels"]),
-        kind=options["kind"],
-    )
+    own, how = options["concepts"], (options["match"], options["column"])
+    labels = _labels(options["labels"])
+    plan = Plan.of(captions, Taxonomy.read(own), *how, labels, options["kind"])
+    for name, path in outputs.items():
+        if path:
+            expect_another(name, path, [*plan.files, *([own] if own else [])])
+            expect_writable(name, path.parent)
+    return plan
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:
@@ -104,17 +90,17 @@ def _labels(given: tuple[str, ...]) -> dict[str, str]:
 
 
 def followed(plan: Plan, options: dict[str, Any]) -> Counts:
-    """Count on as many workers as are worth it, behind a bar."""
-    from misalign import parallel as cluster
+    """Count on as many workers as are worth it, behind a bar; name files that cannot be read."""
+    from misalign import parallel
 
     scheduler, slurm = options["scheduler"], options["slurm"]
-    most = 1 if plan.size <= SMALL and not slurm else cluster.cpus()
+    most = 1 if plan.size <= SMALL and not slurm else parallel.cpus()
     workers = max(1, min(options["workers"] or most, len(plan.shards)))
     with ExitStack() as stack:
         client = None
         if scheduler or slurm or workers > 1:
-            cluster.expect_installed(slurm, notebooks=False)
-            client = stack.enter_context(cluster.connected(scheduler, slurm, workers, keep=True))
+            parallel.expect_installed(slurm, notebooks=False)
+            client = stack.enter_context(parallel.connected(scheduler, slurm, workers, keep=True))
         bar = stack.enter_context(
             tqdm(total=plan.size, unit="B", unit_scale=True, unit_divisor=1024, disable=None)
         )
@@ -123,15 +109,11 @@ def followed(plan: Plan, options: dict[str, Any]) -> Counts:
             bar.set_postfix_str(f"{counted:,} captions", refresh=False)
             bar.update(done - bar.n)
 
-        tally = plan.count(client, progress)
-    # without a caption the first reason stands for all, in the one line of the error
-    first = "".join(f" ({file}: {reason})" for file, reason in tally.failed[:1])
-    if not tally.captions:
+        counts = plan.count(client, progress)
+    if not counts.captions:
+        # the first reason stands for all, in the one line of the error
+        first = "".join(f" ({file}: {reason})" for file, reason in counts.failed[:1])
         raise invalid("captions", "at least one", f"none{first}")
-    return tally
-
-
-def say_failed(tally: Counts) -> None:
-    """Name files that could not be read."""
-    for file, reason in tally.failed:
+    for file, reason in counts.failed:
         click.echo(f"failed: {file}: {reason}", err=True)
+    return counts

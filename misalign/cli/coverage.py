@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from misalign.cli.counting import counting, followed, planned, say_failed
+from misalign.cli.counting import counting, followed, planned
 from misalign.cli.options import FILE
-from misalign.paths import expect_another, expect_writable, replacing
+from misalign.paths import replacing
 
 if TYPE_CHECKING:
     from misalign.coverage.counts import Counts
@@ -25,36 +25,25 @@ def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) 
     caption a line); all but Parquet maybe compressed. A file that cannot be read is named, the
     others are counted, and the exit status is 1.
     """
+    out = options["out"]
     try:
-        tally = _counted(captions, options)
+        counts = followed(planned(captions, options, out=out), options)
+        if out:
+            with replacing(out) as partial:
+                counts.by_concept().to_csv(partial, index=False)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
-    _show(tally)
-    context.exit(1 if tally.failed else 0)
+    _show(counts)
+    context.exit(1 if counts.failed else 0)
 
 
-def _counted(captions: tuple[str, ...], options: dict[str, Any]) -> Counts:
-    """Count as the options say, and write the table."""
-    out = options["out"]
-    plan = planned(captions, options)
-    if out:
-        expect_another("out", out, [*plan.files, *filter(None, [options["concepts"]])])
-        expect_writable("out", out.parent)
-    tally = followed(plan, options)
-    if out:
-        with replacing(out) as partial:
-            tally.by_concept().to_csv(partial, index=False)
-    return tally
-
-
-def _show(tally: Counts) -> None:
-    """Print counts by group, and files that failed."""
-    table = tally.by_group().drop(columns=["category"])
+def _show(counts: Counts) -> None:
+    """Print counts by group."""
+    table = counts.by_group().drop(columns=["category"])
     for name in ("coverage", "low", "high"):
         table[name] = [f"{100 * share:#.3g} %" for share in table[name]]
-    table["captions"] = [f"{count:,}" for count in table["captions"]]
+    table["captions"] = table["captions"].map("{:,}".format)
     click.echo(table.to_string(index=False))
-    words = "whole words" if tally.match == "words" else "substrings"
-    silent = f"{tally.empty:,} of them without text"
-    click.echo(f"{tally.captions:,} captions, {silent}; {words} counted, 95 % intervals")
-    say_failed(tally)
+    words = "whole words" if counts.match == "words" else "substrings"
+    empty = f"{counts.empty:,} of them without text"
+    click.echo(f"{counts.captions:,} captions, {empty}; {words} counted, 95 % intervals")

@@ -28,11 +28,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=FOLDER, required=True, help="New or empty folder for the tables.")
 @click.option("--batch", type=COUNT, default=64, show_default=True, help="Pictures at a time.")
 @click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Processes that read.",
+    "--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that read."
 )
 @click.option("--device", default="cpu", show_default=True, help="Where to compute.")
 @click.option("--amp", is_flag=True, help="Compute in bfloat16 where that is fit.")
@@ -43,13 +39,7 @@ if TYPE_CHECKING:
     help="Score the groups Stereotype and Trait, too. Such labels harm people they are put on.",
 )
 @click.pass_context
-def zeroshot(
-    context: click.Context,
-    folder: Path,
-    model: str,
-    out: Path,
-    **options: Any,
-) -> None:
+def zeroshot(context: click.Context, folder: Path, model: str, out: Path, **options: Any) -> None:
     """Score a model on FOLDER's pictures: category/group/concept/*.jpg (or jpeg, png, webp).
 
     Every picture is taken for the concept of its group whose text is nearest. A group's score is
@@ -58,6 +48,7 @@ def zeroshot(
     A picture that cannot be read is named and left out; the scores of the others are written all
     the same, and the exit status is 1.
     """
+    from misalign.reporting.zeroshot_plots import confusion_matrix
     from misalign.rng import generator_for
     from misalign.zeroshot.evaluate import evaluate
     from misalign.zeroshot.folder import read_folder
@@ -66,16 +57,14 @@ def zeroshot(
 
     expect_device(options["device"])
     generator = generator_for(options["seed"], "weights")
-    encoding = {"prompts": options["prompts"] or PROMPTS} | {
-        k: options[k] for k in ("device", "amp")
-    }
-    reading = {name: options[name] for name in ("batch", "workers")}
+    encoding = {name: options[name] for name in ("device", "amp")}
+    encoding["prompts"] = options["prompts"] or PROMPTS
     try:
         expect_new(out)
         labelled = read_folder(folder, options["groups"], sensitive=options["sensitive"])
         loaded = load(model, options["pretrained"], generator=generator, **encoding)
-        result = evaluate(labelled, loaded, **reading)
-        result.save(out)
+        result = evaluate(labelled, loaded, batch=options["batch"], workers=options["workers"])
+        result.save(out, confusion_matrix)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         raise click.ClickException(str(error).partition("\n")[0]) from None
     _say(result, out)

@@ -33,7 +33,7 @@ def count(
     client: Client | None = None,
     progress: Progress | None = None,
 ) -> Counts:
-    """Count the captions of files.
+    r"""Count the captions of files.
 
     Files are read some captions at a time, so memory does not grow with them. Shards, that is,
     row groups of a Parquet file, ranges of a large text or JSON-lines file, or a whole CSV or
@@ -65,7 +65,7 @@ def count(
 
     Returns
     -------
-    Tally
+    Counts
         With files that could not be read in `failed`; nothing of them is counted.
 
     Raises
@@ -76,27 +76,26 @@ def count(
         For an unknown group, or a column that is missing, which lists those that there are.
     ImportError
         Without the packages of captions.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "captions.txt").write_text("a dog\nHot dogs, cold cats\n\n")
+    ...     counts = count([folder])
+    >>> counts.captions, counts.empty
+    (3, 1)
+    >>> counts.by_concept().set_index("concept").loc[["dog", "cat"], "captions"].to_dict()
+    {'dog': 2, 'cat': 1}
     """
-    plan = Plan.of(files, taxonomy, match=match, column=column, labels=labels, kind=kind)
-    return plan.count(client, progress)
+    return Plan.of(files, taxonomy, match, column, labels, kind).count(client, progress)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be counted; see `count`, which makes one and carries it out.
+    """What is to be counted: parts of files, and files of which not even the columns can be read.
 
-    Parameters
-    ----------
-    taxonomy : Taxonomy
-        Concepts.
-    match : {"words", "substring"}
-        How terms are found.
-    shards : tuple of Shard
-        Parts of files.
-    failed : tuple of (str, str)
-        Files of which not even the columns can be read, each with the reason.
-    labels : dict
-        From groups to columns.
+    `count` makes a plan and carries it out; parameters and errors are explained there.
     """
 
     taxonomy: Taxonomy
@@ -109,20 +108,18 @@ class Plan:
     def of(
         cls,
         files: Iterable[str | Path],
-        taxonomy: Taxonomy | None = None,
-        *,
-        match: str = WORDS,
-        column: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        kind: str = "",
+        taxonomy: Taxonomy | None,
+        match: str,
+        column: str | None,
+        labels: Mapping[str, str] | None,
+        kind: str,
     ) -> Plan:
-        """Find files and part them; parameters and errors are those of `count`."""
+        """Find files and part them."""
         expect_installed()
         taxonomy, labels = taxonomy or Taxonomy.read(), dict(labels or {})
         for group in labels:
-            groups = ", ".join(taxonomy.groups)
             if group not in taxonomy.groups:
-                raise invalid("labels", f"groups among {groups}", group)
+                raise invalid("labels", f"groups among {', '.join(taxonomy.groups)}", group)
         matcher(taxonomy, match)  # refuses what cannot be matched before anything is read
         shards, failed = sources.shards(sources.found(files, kind), column, labels, kind)
         return cls(taxonomy, match, tuple(shards), tuple(failed), labels)
@@ -138,15 +135,18 @@ class Plan:
         return sum(shard.size for shard in self.shards)
 
     def count(self, client: Client | None = None, progress: Progress | None = None) -> Counts:
-        """Count every shard, here or on Dask; parameters and errors are those of `count`."""
-        about = (self.shards, self.taxonomy, self.match)
-        outcomes = tasks.run_on_dask(*about, client) if client else tasks.run_local(*about)
+        """Count every shard, here or on Dask."""
+        how = (self.taxonomy, self.match)
+        if client:
+            outcomes = tasks.run_on_dask(self.shards, *how, client)
+        else:
+            outcomes = ((shard, tasks.attempt(shard, *how)) for shard in self.shards)
         total = Counts.zero(self.taxonomy, self.match, self.failed)
         total += self._gathered(outcomes, progress)
         for group, column in self.labels.items():
             labelled = total.labelled[list(self.taxonomy.members(group)), 0].sum()
-            expected = f"names of its concepts in column {column}"
-            if not (labelled or not total.captions):
+            if total.captions and not labelled:
+                expected = f"names of its concepts in column {column}"
                 raise invalid(f"labels of {group}", expected, "none")
         return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,34 +10,22 @@ import numpy as np
 from misalign.coverage.counts import Counts
 from misalign.coverage.files import Batch
 from misalign.coverage.matcher import matcher
-from misalign.coverage.normalize import normalized
+from misalign.coverage.normalize import normalize
 from misalign.coverage.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def tally(batch: Batch, taxonomy: Taxonomy, match: str) -> Counts:
-    """Count the captions of a batch.
-
-    Parameters
-    ----------
-    batch : Batch
-        Captions, and maybe labels.
-    taxonomy : Taxonomy
-        The C concepts in G groups.
-    match : {"words", "substring"}
-        How terms are found.
-
-    Returns
-    -------
-    Tally
-    """
+def count_batch(batch: Batch, taxonomy: Taxonomy, match: str) -> Counts:
+    """Count the captions of a batch."""
     rows, concepts = matcher(taxonomy, match)(batch.captions)
-    size, group_of = len(taxonomy.concepts), _groups(taxonomy)
-    blocks = rows * len(taxonomy.groups) + group_of[concepts]  # sorted, as groups lie together
+    size = len(taxonomy.concepts)
+    widths = [*Counter(one.group for one in taxonomy.concepts).values()]  # groups lie together
+    group_of = np.repeat(np.arange(len(widths)), widths)
+    blocks = rows * len(widths) + group_of[concepts]  # sorted
     firsts = np.flatnonzero(np.diff(blocks, prepend=-1))
-    group_named = np.bincount(group_of[concepts[firsts]], minlength=len(taxonomy.groups))
+    group_named = np.bincount(group_of[concepts[firsts]], minlength=len(widths))
     labelled = np.zeros((size, 4), np.int64)
     for group, column in batch.labels.items():
         labelled += _labelled(rows, concepts, taxonomy, group, column)
@@ -44,21 +33,15 @@ def tally(batch: Batch, taxonomy: Taxonomy, match: str) -> Counts:
         taxonomy,
         match,
         len(batch.captions),
-        _silent(batch.captions),
+        _empty(batch.captions),
         np.bincount(concepts, minlength=size),
         group_named,
-        _together(blocks, concepts, size),
+        _cooccurrence(blocks, concepts, size),
         labelled,
     )
 
 
-def _groups(taxonomy: Taxonomy) -> np.ndarray:
-    """Place of every concept's group, shape (C,)."""
-    place = {group: i for i, group in enumerate(taxonomy.groups)}
-    return np.array([place[one.group] for one in taxonomy.concepts])
-
-
-def _together(blocks: np.ndarray, concepts: np.ndarray, size: int) -> np.ndarray:
+def _cooccurrence(blocks: np.ndarray, concepts: np.ndarray, size: int) -> np.ndarray:
     """How often two concepts stand in one block, shape (C, C), of sorted blocks."""
     counts = np.zeros(size * size, np.int64)
     for lag in range(1, size):
@@ -71,12 +54,12 @@ def _together(blocks: np.ndarray, concepts: np.ndarray, size: int) -> np.ndarray
     return counts + counts.T
 
 
-def _silent(captions: pa.Array) -> int:
+def _empty(captions: pa.Array) -> int:
     """How many captions have no text."""
     import pyarrow.compute as pc
 
     lengths = pc.binary_length(pc.utf8_trim_whitespace(captions.fill_null("")))
-    return len(captions) - np.count_nonzero(lengths.to_numpy())
+    return len(captions) - int(np.count_nonzero(lengths.to_numpy()))
 
 
 def _labelled(
@@ -85,10 +68,10 @@ def _labelled(
     """Pictures by what their captions say of a group: `Counts.labelled`, shape (C, 4)."""
     members = taxonomy.members(group)
     first, width = members[0], len(members)
-    place = {normalized(taxonomy.concepts[i].name): i - first for i in members}
+    place = {normalize(taxonomy.concepts[i].name): i - first for i in members}
     encoded = column.dictionary_encode()
     known = [
-        place.get(normalized((one or "").strip()), -1) for one in encoded.dictionary.to_pylist()
+        place.get(normalize((one or "").strip()), -1) for one in encoded.dictionary.to_pylist()
     ]
     codes = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
     label = np.array([*known, -1])[codes]
@@ -96,10 +79,8 @@ def _labelled(
     inside = (concepts >= first) & (concepts < first + width)
     said[rows[inside], concepts[inside] - first] = True
     shown = np.flatnonzero(label >= 0)
-    right = said[shown, label[shown]]
-    silent = ~said[shown].any(1)
+    right, any_said = said[shown, label[shown]], said[shown].any(1)
     sums = np.zeros((len(taxonomy.concepts), 4), np.int64)
-    kinds = (np.ones(len(shown), bool), silent, right, ~silent & ~right)
-    for place, kind in enumerate(kinds):
-        sums[first : first + width, place] = np.bincount(label[shown[kind]], minlength=width)
+    np.add.at(sums, (first + label[shown], np.where(right, 2, np.where(any_said, 3, 1))), 1)
+    sums[:, 0] = sums.sum(1)
     return sums

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,47 +21,19 @@ LONGEST = 200  # characters of a reason why a file cannot be read
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of a file, to be read in one go.
-
-    Parameters
-    ----------
-    file : Path
-        Where captions are.
-    part : object
-        Row groups, a range of bytes, or None for all; see `misalign.coverage.formats`.
-    size : int
-        Bytes, about.
-    column : str
-        Where the captions are.
-    labels : tuple of (str, str)
-        Groups of concepts, and the columns that say which concept a picture shows.
-    kind : str, optional
-        What the file was said to be, see `misalign.coverage.formats.KINDS`.
-    """
+    """A part of a file, to be read in one go."""
 
     file: Path
-    part: Any
-    size: int
-    column: str
-    labels: tuple[tuple[str, str], ...] = ()
-    kind: str = ""
-
-    def resolved(self) -> Shard:
-        """The same shard for a process that runs in another folder."""
-        return replace(self, file=self.file.resolve())
+    part: Any  # row groups, a range of bytes, or None for all; see `Format`
+    size: int  # bytes, about
+    column: str  # where the captions are
+    labels: tuple[tuple[str, str], ...]  # groups, and columns of what a picture shows of them
+    kind: str  # what the file was said to be, one of `KINDS`, or empty
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some captions.
-
-    Parameters
-    ----------
-    captions : pyarrow.Array
-        Strings of valid UTF-8, some of them null, shape (captions,).
-    labels : dict
-        For each labelled group, strings of the same shape.
-    """
+    """Some captions, strings of valid UTF-8 or null, and the labels of each group, as many."""
 
     captions: pa.Array
     labels: dict[str, pa.Array]
@@ -70,101 +42,56 @@ class Batch:
 def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
     """Files that names stand for, each once, sorted within a folder or pattern.
 
-    Parameters
-    ----------
-    names : iterable of str or Path
-        Files, folders (with all folders in them), or patterns such as ``"part-*.parquet"``.
-    kind : str, optional
-        What all of them are, whatever their ending; of a folder then every file counts, hidden
-        ones apart.
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    FileNotFoundError
-        For a name that stands for no file.
-    ValueError
-        For a file of no known format, or no names.
+    Names are those of files, of folders with all folders in them, or patterns. All their files are
+    of `kind`, if it is given; of a folder then every file counts, hidden ones apart.
     """
-    paths: dict[Path, Path] = {}
-    names = list(names)
-    if not names:
-        raise invalid("captions", "files, folders or patterns", "none")
-    if not (not kind or kind in KINDS):
+    if kind and kind not in KINDS:
         raise invalid("format", f"one of {', '.join(KINDS)}", repr(kind))
-    known = f"{', '.join(FORMATS)}, or a format that is given"
+    paths: dict[Path, Path] = {}
     for name in names:
         if not str(name):
             raise invalid("captions", "files, folders or patterns", "an empty name")
-        path = Path(name)
-        if path.is_dir():
-            inside = [one for one in sorted(path.rglob("*")) if one.is_file()]
-            files = [one for one in inside if _gathered(one, path, kind)]
-            expected = "a file" if kind else f"files of {', '.join(GATHERED)}"
-            expected += " in a folder"
-            if not files:
-                raise invalid("captions", expected, path, FileNotFoundError)
-        else:
-            matching = [path] if path.exists() else _matching(path)
-            files = [one for one in matching if one.is_file()]
-            if not files:
-                raise invalid("captions", "a file, folder or pattern", name, FileNotFoundError)
-            for one in files:
-                if not (kind or ending(one) in FORMATS):
-                    raise invalid("captions", f"a file of {known}", one)
+        files = _inside(Path(name), kind) if Path(name).is_dir() else _named(Path(name), kind)
         paths |= {one.resolve(): one for one in files}
+    if not paths:
+        raise invalid("captions", "files, folders or patterns", "none")
     return list(paths.values())
 
 
-def _gathered(file: Path, folder: Path, kind: str) -> bool:
-    """Whether a file of a folder holds captions: by its ending, unless it is said what it is."""
+def _inside(folder: Path, kind: str) -> list[Path]:
+    """Files of a folder that hold captions: by their ending, unless it is said what they are."""
+    files = sorted(one for one in folder.rglob("*") if one.is_file())
     if kind:
-        return not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return ending(file) in GATHERED
+        files = [one for one in files if "/." not in f"/{one.relative_to(folder).as_posix()}"]
+    else:
+        files = [one for one in files if ending(one) in GATHERED]
+    if not files:
+        expected = "a file" if kind else f"files of {', '.join(GATHERED)}"
+        raise invalid("captions", f"{expected} in a folder", folder, FileNotFoundError)
+    return files
 
 
-def _matching(pattern: Path) -> list[Path]:
-    """What a pattern matches, sorted."""
-    root = Path(pattern.anchor or ".")
-    parts = pattern.relative_to(pattern.anchor).parts
-    return sorted(root.glob("/".join(parts))) if parts else []
+def _named(name: Path, kind: str) -> list[Path]:
+    """The file of a name, or those that match a pattern, sorted."""
+    matching = [name]
+    if not name.exists():
+        parts = name.relative_to(name.anchor).parts
+        matching = sorted(Path(name.anchor or ".").glob("/".join(parts))) if parts else []
+    files = [one for one in matching if one.is_file()]
+    if not files:
+        raise invalid("captions", "a file, folder or pattern", name, FileNotFoundError)
+    for one in files:
+        if not kind and ending(one) not in FORMATS:
+            known = f"{', '.join(FORMATS)}, or a format that is given"
+            raise invalid("captions", f"a file of {known}", one)
+    return files
 
 
 def shards(
-    files: Iterable[Path],
-    column: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    kind: str = "",
+    files: Iterable[Path], column: str | None, labels: Mapping[str, str], kind: str
 ) -> tuple[list[Shard], list[tuple[str, str]]]:
-    """Part files.
-
-    Parameters
-    ----------
-    files : iterable of Path
-        See `found`.
-    column : str, optional
-        Where captions are; by default the first of the usual names that a file has.
-    labels : mapping, optional
-        From groups of concepts to columns.
-    kind : str, optional
-        What the files are, whatever their ending.
-
-    Returns
-    -------
-    list of Shard
-    list of (str, str)
-        Files that cannot be read, each with the reason.
-
-    Raises
-    ------
-    ValueError
-        One line that lists the columns of a file that lacks one.
-    """
+    """Part files; also gives those that cannot be read, each with the reason."""
     parts, failed = [], []
-    labels = tuple((labels or {}).items())
     for file in files:
         how = formats.of(file, kind)
         try:
@@ -175,53 +102,41 @@ def shards(
         if not columns:  # no captions, and nothing wrong
             continue
         chosen = _column(file, columns, column)
-        for _, name in labels:
+        for name in labels.values():
             if name not in columns:
                 raise invalid(f"label column of {file}", ", ".join(columns), name)
-        parts += [Shard(file, part, size, chosen, labels, kind) for part, size in pieces]
+        pairs = tuple(labels.items())
+        parts += [Shard(file, part, size, chosen, pairs, kind) for part, size in pieces]
     return parts, failed
 
 
 def _column(file: Path, columns: list[str], wanted: str | None) -> str:
-    """The column of captions."""
-    shown = ", ".join(columns) or "none"
+    """The column of captions: the wanted one, or the first of a usual name."""
+    shown = ", ".join(columns)
     if wanted is not None:
         if wanted not in columns:
             raise invalid("column", f"one of {file}: {shown}", wanted)
         return wanted
     by_name = {name.lower(): name for name in reversed(columns)}
     usual = [by_name[name] for name in USUAL if name in by_name]
-    expected = f"the one of {file} that holds captions (or format tsv-bare: there is no header)"
     if not usual:
-        raise invalid("column", expected, f"columns {shown}")
+        which = f"the one of {file} that holds captions (or format tsv-bare: there is no header)"
+        raise invalid("column", which, f"columns {shown}")
     return usual[0]
 
 
 def batches(shard: Shard) -> Iterator[Batch]:
-    """Read a shard, some captions at a time.
-
-    Parameters
-    ----------
-    shard : Shard
-        Where captions are. Where a row has a list of them, each counts, with the row's labels.
-
-    Yields
-    ------
-    Batch
-
-    Raises
-    ------
-    ValueError
-        If the column does not hold text.
-    """
+    """Read a shard, some captions at a time; of a list in a row each counts, with its labels."""
     import pyarrow.compute as pc
+    from pyarrow import types
 
     names = list(dict.fromkeys((shard.column, *(name for _, name in shard.labels))))
     how = formats.of(shard.file, shard.kind)
+    lists = (types.is_list, types.is_large_list, types.is_fixed_size_list)
     for rows in how.batches(shard.file, shard.part, names):
         captions = rows.column(shard.column)
         labels = {group: rows.column(name) for group, name in shard.labels}
-        if _is_list(captions.type):
+        if any(test(captions.type) for test in lists):
             parents = pc.list_parent_indices(captions)
             captions = pc.list_flatten(captions)
             labels = {group: column.take(parents) for group, column in labels.items()}
@@ -231,20 +146,12 @@ def batches(shard: Shard) -> Iterator[Batch]:
         yield Batch(_strings(captions), {group: _strings(one) for group, one in labels.items()})
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-
-
 def _is_text(kind: pa.DataType) -> bool:
     from pyarrow import types
 
-    if types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = kind.value_type if types.is_dictionary(kind) else kind
     tests = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
-    tests += (types.is_binary, types.is_large_binary)
-    return any(test(kind) for test in tests)
+    return any(test(kind) for test in (*tests, types.is_binary, types.is_large_binary))
 
 
 def _strings(column: pa.Array) -> pa.Array:
@@ -252,8 +159,7 @@ def _strings(column: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pa.types.is_string(column.type):
-        column = pc.cast(column, pa.string(), safe=False)
+    column = pc.cast(column, pa.string(), safe=False)
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:

@@ -26,26 +26,25 @@ class Format(Protocol):
     """How to read one kind of file; a part is a plain value that travels to other processes."""
 
     def columns(self, path: Path) -> list[str]:
-        """Names of the columns."""
+        """Names of the columns; none of a file without rows."""
 
     def parts(self, path: Path) -> list[tuple[Any, int]]:
-        """Parts to read separately, and the bytes of each."""
+        """Parts to read separately, and the bytes of each; by default the whole file."""
+        return [(None, path.stat().st_size)]
 
     def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Rows of some columns, some at a time."""
 
 
-class Parquet:
+class _Parquet(Format):
     """Parquet, in parts of whole row groups."""
 
     def columns(self, path: Path) -> list[str]:
-        """Names of the columns."""
         import pyarrow.parquet as pq
 
         return pq.read_schema(path).names
 
     def parts(self, path: Path) -> list[tuple[tuple[int, ...], int]]:
-        """Runs of row groups of about `PART` rows."""
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(path) as file:
@@ -61,16 +60,15 @@ class Parquet:
     def batches(
         self, path: Path, part: tuple[int, ...], names: list[str]
     ) -> Iterator[pa.RecordBatch]:
-        """Rows of some columns, `ROWS` at a time."""
         import pyarrow.parquet as pq
 
-        # pages are read when they are needed, not a row group at once
+        # pages are read when they are needed, not a row group at once, as pyarrow.dataset does
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
             options = {"row_groups": list(part), "columns": names, "use_threads": False}
             yield from file.iter_batches(ROWS, **options)
 
 
-class Delimited:
+class _Delimited(Format):
     """CSV and its kin, a file a part: a quoted caption may hold line breaks.
 
     Spreadsheets write semicolons where a comma is the decimal point, so a first line without the
@@ -81,14 +79,11 @@ class Delimited:
         self.delimiter, self.header = delimiter, header
 
     def _delimiter(self, path: Path) -> str:
-        """What parts the first line."""
         with lines.opened(path) as file:
             first = file.readline(lines.BLOCK)
-        if first.startswith(lines.UTF_16):
-            raise invalid("encoding", "UTF-8", "UTF-16")
-        others = [mark for mark in ";\t|," if mark.encode() in first]
-        usual = self.delimiter.encode() in first or not others
-        return self.delimiter if usual else others[0]
+        lines.expect_utf_8(first)
+        marks = (self.delimiter, *";\t|,")
+        return next((mark for mark in marks if mark.encode() in first), self.delimiter)
 
     def _reader(self, path: Path, names: list[str] | None) -> Any:
         import pyarrow as pa
@@ -104,31 +99,23 @@ class Delimited:
         )
 
     def columns(self, path: Path) -> list[str]:
-        """Names of the columns."""
         with closing(self._reader(path, None)) as reader:
             return reader.schema.names
 
-    def parts(self, path: Path) -> list[tuple[None, int]]:
-        """The file."""
-        return [(None, path.stat().st_size)]
-
     def batches(self, path: Path, part: None, names: list[str]) -> Iterator[pa.RecordBatch]:
-        """Rows of some columns."""
         with closing(self._reader(path, names)) as reader:
             yield from reader
 
 
-class JSONLines:
-    """One JSON object a line, in parts of bytes."""
+class _JSONLines(Format):
+    """One JSON object a line, in parts of bytes; a key that is missing is null."""
 
     parts = staticmethod(lines.parts)
 
     def columns(self, path: Path) -> list[str]:
-        """Keys of the first objects; none of an empty file."""
         return list(lines.first_records(path))
 
     def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
-        """Rows of some keys, null where a key is missing."""
         import pyarrow as pa
         from pyarrow import json as arrow_json
 
@@ -145,7 +132,7 @@ class JSONLines:
                 yield from table.to_batches()
 
 
-class JSON:
+class _JSON(Format):
     """One JSON document: a list of objects, or an object that has one, as COCO's annotations."""
 
     def _records(self, path: Path) -> list[dict]:
@@ -153,50 +140,34 @@ class JSON:
         with lines.opened(path) as file:
             content = json.load(file)
         found = content.values() if isinstance(content, dict) else [content]
-        lists = [one for one in found if one and isinstance(one, list) and _objects(one)]
-        captioned = [one for one in lists if any(name.lower() in USUAL for name in one[0])]
-        chosen = captioned or lists
-        if not chosen:
+        lists = [one for one in found if one and isinstance(one, list)]
+        lists = [one for one in lists if all(isinstance(record, dict) for record in one)]
+        if not lists:
             raise invalid("JSON", "a list of objects", type(content).__name__)
-        return chosen[0]
+        captioned = (one for one in lists if any(name.lower() in USUAL for name in one[0]))
+        return next(captioned, lists[0])
 
     def columns(self, path: Path) -> list[str]:
-        """Keys of the first object."""
         return list(self._records(path)[0])
 
-    def parts(self, path: Path) -> list[tuple[None, int]]:
-        """The file."""
-        return [(None, path.stat().st_size)]
-
     def batches(self, path: Path, part: None, names: list[str]) -> Iterator[pa.RecordBatch]:
-        """Objects by some keys, null where a key is missing."""
         import pyarrow as pa
 
-        records = self._records(path)
-        for start in range(0, len(records), ROWS):
-            rows = records[start : start + ROWS]
-            yield pa.RecordBatch.from_pylist(
-                [{name: one.get(name) for name in names} for one in rows]
-            )
+        rows = [{name: one.get(name) for name in names} for one in self._records(path)]
+        yield from pa.Table.from_pylist(rows).to_batches(ROWS)
 
 
-def _objects(values: list) -> bool:
-    return all(isinstance(one, dict) for one in values)
-
-
-class Text:
+class _Text(Format):
     """A caption a line, in parts of bytes."""
 
     parts = staticmethod(lines.parts)
 
     def columns(self, path: Path) -> list[str]:
-        """The one column."""
         with lines.opened(path) as file:
             file.read(1)
         return [LINE]
 
     def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
-        """Lines."""
         import pyarrow as pa
 
         for block in lines.blocks(path, part):
@@ -204,18 +175,18 @@ class Text:
 
 
 FORMATS: dict[str, Format] = {
-    ".parquet": Parquet(),
-    ".csv": Delimited(","),
-    ".tsv": Delimited("\t"),
-    ".jsonl": JSONLines(),
-    ".ndjson": JSONLines(),
-    ".json": JSON(),
-    ".txt": Text(),
+    ".parquet": _Parquet(),
+    ".csv": _Delimited(","),
+    ".tsv": _Delimited("\t"),
+    ".jsonl": _JSONLines(),
+    ".ndjson": _JSONLines(),
+    ".json": _JSON(),
+    ".txt": _Text(),
 }
 # what a file may be said to be, whatever its name
 KINDS = {name[1:]: kind for name, kind in FORMATS.items()} | {
-    "csv-bare": Delimited(",", header=False),
-    "tsv-bare": Delimited("\t", header=False),
+    "csv-bare": _Delimited(",", header=False),
+    "tsv-bare": _Delimited("\t", header=False),
 }
 
 

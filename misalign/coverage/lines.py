@@ -10,8 +10,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-
 from misalign.errors import invalid
 
 if TYPE_CHECKING:
@@ -42,13 +40,7 @@ def parts(path: Path) -> list[tuple[tuple[int, int] | None, int]]:
 
 
 def blocks(path: Path, part: tuple[int, int] | None) -> Iterator[bytes]:
-    """Whole lines, about `BLOCK` bytes of them at a time: those that start within a part.
-
-    Raises
-    ------
-    ValueError
-        For UTF-16, or a line of more than `LONGEST` bytes.
-    """
+    """Whole lines, about `BLOCK` bytes of them at a time: those that start within a part."""
     start, stop = part or (0, None)
     with path.open("rb") if part else opened(path) as file:
         if start:
@@ -62,31 +54,33 @@ def blocks(path: Path, part: tuple[int, int] | None) -> Iterator[bytes]:
             if not lines:
                 return
             if not place:
-                if lines.startswith(UTF_16):
-                    raise invalid("encoding", "UTF-8", "UTF-16")
-            yield lines.removeprefix(MARK) if not place else lines
+                expect_utf_8(lines)
+            yield lines if place else lines.removeprefix(MARK)
             place += len(lines)
+
+
+def expect_utf_8(start: bytes) -> None:
+    """Refuse a file that starts as UTF-16."""
+    if start.startswith(UTF_16):
+        raise invalid("encoding", "UTF-8", "UTF-16")
 
 
 def _rest(file: BinaryIO) -> bytes:
     """What is left of a line."""
     line = file.readline(LONGEST)
-    whole = line.endswith(b"\n") or len(line) < LONGEST
-    if not whole:
+    if len(line) == LONGEST and not line.endswith(b"\n"):
         raise invalid("line", f"at most {LONGEST:,} bytes", "more")
     return line
 
 
 def captions(lines: bytes) -> pa.Array:
-    """Lines as captions, strings with their line feeds, which are white space."""
+    """Lines as captions."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
-    if not lines.endswith(b"\n"):
-        ends = np.append(ends, len(lines))
-    offsets = np.concatenate([[0], ends]).astype(np.int32)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(lines)]
-    return pa.Array.from_buffers(pa.string(), len(ends), buffers)
+    # a view, not a cast: these may be no UTF-8 yet
+    text = pa.array([lines.removesuffix(b"\n")], pa.binary()).view(pa.string())
+    return pc.split_pattern(text, "\n").flatten()
 
 
 def first_records(path: Path, most: int = 100) -> dict:
@@ -100,6 +94,6 @@ def first_records(path: Path, most: int = 100) -> dict:
                 raise invalid("line", "a JSON object", type(record).__name__)
             for key, value in record.items():
                 found[key] = value if found.get(key) is None else found[key]
-        if not (found or next(lines, None) is None):
+        if not found and next(lines, None) is not None:
             raise invalid("lines", "JSON objects with keys", "none")
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from misalign.coverage.normalize import END, Folding
+from misalign.coverage.normalize import END, Normalizer
 from misalign.coverage.taxonomy import Taxonomy
 from misalign.errors import invalid
 
@@ -27,30 +27,15 @@ class Matcher:
 
     With ``"words"`` a term is found where its words are whole, that is, where no neighbour of a
     word is a word character: a letter, number or mark of Unicode (variation selectors, which style
-    emoji, apart), or an underscore. A
-    gap in a term, that is, white space and hyphens or dashes in a row, matches any such run:
-    "ice-cream" and "ice  cream" name "ice cream". Any other character in a term, such as the
-    apostrophe of "bird's-eye", matches any other such character, with or without gaps around it.
-    As apostrophes are no word characters, "t-shirt's" names "shirt".
+    emoji, apart), or an underscore. A gap in a term, that is, white space and hyphens or dashes in
+    a row, matches any such run: "ice-cream" and "ice  cream" name "ice cream". Any other character
+    in a term, such as the apostrophe of "bird's-eye", matches any other such character, with or
+    without gaps around it. As apostrophes are no word characters, "t-shirt's" names "shirt".
 
     With ``"substring"`` a term is found wherever its characters stand in a row, "hat" in "that"
     too, as in the authors' code.
 
     Terms may overlap, and a term of several concepts names them all.
-
-    Parameters
-    ----------
-    taxonomy : Taxonomy
-        The C concepts.
-    match : {"words", "substring"}
-        How terms are found.
-
-    Raises
-    ------
-    ValueError
-        For another `match`.
-    ImportError
-        Without the packages of captions.
     """
 
     def __init__(self, taxonomy: Taxonomy, match: str = WORDS) -> None:
@@ -60,11 +45,10 @@ class Matcher:
         from ahocorasick_rs import BytesAhoCorasick, Implementation
 
         named = [(term, i) for i, one in enumerate(taxonomy.concepts) for term in one.terms]
-        folding = Folding.words if match == WORDS else Folding.raw
-        self.folding = folding(term for term, _ in named)
+        self.normalizer = Normalizer((term for term, _ in named), match == WORDS)
         concepts: dict[bytes, set[int]] = {}
         for term, i in named:
-            concepts.setdefault(self.folding.term(term), set()).add(i)
+            concepts.setdefault(self.normalizer.term(term), set()).add(i)
         self.size = len(taxonomy.concepts)
         # the concepts of pattern p are `_concepts[_starts[p] : _starts[p + 1]]`
         self._counts = np.array([len(places) for places in concepts.values()])
@@ -74,12 +58,7 @@ class Matcher:
         self._engine = BytesAhoCorasick(self.patterns, implementation=Implementation.DFA)
 
     def __call__(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Find concepts.
-
-        Parameters
-        ----------
-        captions : pyarrow.Array
-            Strings of valid UTF-8, some of them null.
+        """Find concepts in captions, strings of valid UTF-8 or null.
 
         Returns
         -------
@@ -87,7 +66,7 @@ class Matcher:
             Every concept that a caption names, once, sorted by caption, then concept; int64,
             both of shape (found,).
         """
-        data, order = self.folded(captions)
+        data, order = self.normalize(captions)
         patterns, lines = self.find_matches(data)
         rows = order[lines]
         counts = self._counts[patterns]
@@ -99,40 +78,34 @@ class Matcher:
         return np.divmod(np.flatnonzero(cells), self.size)
 
     def find_matches(self, data: bytes) -> tuple[np.ndarray, np.ndarray]:
-        """Find patterns in folded captions: the place of each in `patterns`, and its line."""
+        """Find patterns in normalised captions: the place of each in `patterns`, and its line."""
         found = self._engine.find_matches_as_indexes(data, overlapping=True)
         flat = np.fromiter(chain.from_iterable(found), np.int64, 3 * len(found))
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
         return flat[::3], np.searchsorted(ends, flat[1::3])
 
-    def folded(self, captions: pa.Array) -> tuple[bytes, np.ndarray]:
-        """Captions as folded lines, ASCII before others, and the row of each."""
+    def normalize(self, captions: pa.Array) -> tuple[bytes, np.ndarray]:
+        """Captions as normalised lines, ASCII before others, and the row of each."""
         import pyarrow.compute as pc
 
         captions = captions.fill_null("")
         plain = pc.string_is_ascii(captions)
         mask = plain.to_numpy(zero_copy_only=False)
         if mask.all():
-            return self.folding(_ended(captions), True), np.arange(len(captions))
+            return self.normalizer(_ended(captions), True), np.arange(len(captions))
         others = captions.filter(pc.invert(plain))
-        data = self.folding(_ended(captions.filter(plain)), True)
-        data += self.folding(_ended(others), False)
+        data = self.normalizer(_ended(captions.filter(plain)), True)
+        data += self.normalizer(_ended(others), False)
         return data, np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])
 
 
 def expect_installed() -> None:
-    """Raise a one-line error without the packages that read and search captions.
-
-    Raises
-    ------
-    ImportError
-        With the line that installs them.
-    """
+    """Raise a one-line ImportError without the packages that read and search captions."""
     from importlib.util import find_spec
 
     missing = [name for name in ("pyarrow", "ahocorasick_rs") if not find_spec(name)]
-    expected = "the packages of captions (pip install -e '.[captions]')"
     if missing:
+        expected = "the packages of captions (pip install 'misalign[captions]')"
         raise invalid("captions", expected, f"no {', '.join(missing)}", ImportError)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -16,18 +15,8 @@ _ESCAPED = 0xDC00 + END  # what Python decodes it to, by "surrogateescape"
 _SELECTORS = frozenset((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
 
-def normalized(text: str) -> str:
-    """NFKC, then full case folding, then NFKC again, which folding may undo.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-    """
+def normalize(text: str) -> str:
+    """NFKC, then full case folding, then NFKC again, which folding may undo."""
     # each ASCII character is its own form, and most captions have no others
     if text.isascii():
         return text.lower()
@@ -50,91 +39,62 @@ def kinds() -> np.ndarray:
     return np.fromiter(map(kind, map(chr, range(0x110000))), np.uint8, 0x110000)
 
 
-@dataclass(frozen=True, eq=False)
-class Folding:
-    """A map of normalised text to the few characters that terms are made of.
+class Normalizer:
+    """A map of captions to the few characters that terms are made of.
 
-    Parameters
-    ----------
-    codes : ndarray
-        What becomes of every code point, uint32, shape (0x110000,).
-    spaced : bool
-        Whether gaps shrink to one space, and stand around every other mark and the ends of
-        captions, so that a word has a space on either side.
+    For whole words all gaps become one mark, and so do all other characters, and letters of no
+    term. Gaps then shrink to one space, and one stands around every other mark and the ends of
+    captions, so that a word has a space on either side. For parts of words every character of a
+    term stays what it is.
     """
 
-    codes: np.ndarray
-    spaced: bool
-
-    @classmethod
-    def words(cls, terms: Iterable[str]) -> Folding:
-        """For whole words: gaps are one, other marks are one, and so are letters of no term."""
-        marks = np.array([ord(OTHER_MARK), ord(GAP_MARK), ord(FOREIGN_MARK)], np.uint32)
-        codes = marks[kinds()]
+    def __init__(self, terms: Iterable[str], words: bool) -> None:
         letters = _alphabet(terms)
-        letters = letters[kinds()[letters] == WORD]
-        codes[letters] = letters
-        return cls._ended(codes, True)
-
-    @classmethod
-    def raw(cls, terms: Iterable[str]) -> Folding:
-        """For parts of words: every character of a term stays what it is."""
-        codes = np.full(0x110000, ord(FOREIGN_MARK), np.uint32)
-        letters = _alphabet(terms)
-        codes[letters] = letters
-        return cls._ended(codes, False)
-
-    @classmethod
-    def _ended(cls, codes: np.ndarray, spaced: bool) -> Folding:
-        codes[_ESCAPED] = ord(END_MARK)
-        return cls(codes, spaced)
-
-    def __post_init__(self) -> None:
+        if words:
+            marks = np.array([ord(OTHER_MARK), ord(GAP_MARK), ord(FOREIGN_MARK)], np.uint32)
+            self.codes = marks[kinds()]  # what becomes of every code point of normalised text
+            letters = letters[kinds()[letters] == WORD]
+        else:
+            self.codes = np.full(0x110000, ord(FOREIGN_MARK), np.uint32)
+        self.codes[letters] = letters
+        self.codes[_ESCAPED] = ord(END_MARK)
+        self.words = words
         table = bytearray(256)
         for code in range(128):
             table[code] = self.codes[ord(chr(code).lower())]
         table[END] = ord(END_MARK)
-        object.__setattr__(self, "_table", bytes(table))
+        self._table = bytes(table)
 
     def term(self, term: str) -> bytes:
-        """What a term looks like in folded captions; empty if it has no word."""
+        """What a term looks like in normalised captions; empty if it has no word."""
         data = self(term.encode() + bytes([END]), term.isascii())
         text = data.decode().rstrip(" ").removesuffix(END_MARK).strip(" ")
-        if self.spaced and not any(mark not in " ." for mark in text):
+        if self.words and not any(mark not in " ." for mark in text):
             return b""
-        return f" {text} ".encode() if self.spaced else text.encode()
+        return f" {text} ".encode() if self.words else text.encode()
 
     def __call__(self, captions: bytes, plain: bool) -> bytes:
-        """Fold captions.
+        """Normalise captions of valid UTF-8, or, if they are `plain`, of ASCII.
 
-        Parameters
-        ----------
-        captions : bytes
-            Valid UTF-8, the byte `END` after each caption.
-        plain : bool
-            Whether they are ASCII otherwise.
-
-        Returns
-        -------
-        bytes
-            UTF-8, a line feed after each caption and nowhere else.
+        Each ends with the byte `END`. Of the result each ends with a line feed, and nowhere else
+        is one.
         """
         if plain:
             data = captions.translate(self._table)
         else:
-            text = normalized(captions.decode("utf-8", "surrogateescape"))
+            text = normalize(captions.decode("utf-8", "surrogateescape"))
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
             data = self.codes[codes].tobytes().decode("utf-32-le").encode()
-        return _spaced(data) if self.spaced else data
+        return _spaced(data) if self.words else data
 
 
 def _alphabet(terms: Iterable[str]) -> np.ndarray:
     """Code points of normalised terms."""
-    return np.array(sorted({ord(char) for term in terms for char in normalized(term)}), np.int64)
+    return np.array(sorted({ord(char) for term in terms for char in normalize(term)}), np.int64)
 
 
 def _spaced(data: bytes) -> bytes:
-    """Folded captions with one space around every mark, and never two in a row."""
+    """Normalised captions with one space around every mark, and never two in a row."""
     data = b" " + data.replace(b".", b" . ").replace(b"\n", b" \n ")
     codes = np.frombuffer(data, np.uint8)
     space = codes == ord(GAP_MARK)

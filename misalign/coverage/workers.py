@@ -1,27 +1,21 @@
-"""Shards as tasks, which may be done anywhere and again: here, or by the workers of Dask."""
+"""Shards as tasks, which may be done anywhere and again, as by the workers of Dask."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from misalign.coverage import files as sources
-from misalign.coverage.count_batch import tally
+from misalign.coverage.count_batch import count_batch
 from misalign.coverage.counts import Counts
 from misalign.coverage.files import Batch, Shard
 from misalign.coverage.matcher import BYTES, ROWS
 from misalign.coverage.taxonomy import Taxonomy
+from misalign.errors import invalid
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-
-def run_local(
-    shards: Iterable[Shard], taxonomy: Taxonomy, match: str
-) -> Iterator[tuple[Shard, Counts | str]]:
-    """Count shards one after the other in this process; see `attempt`."""
-    for shard in shards:
-        yield shard, attempt(shard, taxonomy, match)
 
 
 def run_on_dask(
@@ -30,18 +24,15 @@ def run_on_dask(
     """Count shards on the workers of a Dask scheduler.
 
     Dask itself starts a shard again, up to three times, when its worker dies. It blames whatever
-    waited on that worker too, so shards that it gives up are tried once more, each alone.
-
-    Raises
-    ------
-    ConnectionError
-        If the scheduler goes away.
+    waited on that worker too, so shards that it gives up are tried once more, each alone. If the
+    scheduler goes away, that is a ConnectionError.
     """
     from distributed import KilledWorker, as_completed
 
     def submitted(shard: Shard) -> Future:
+        whole = replace(shard, file=shard.file.resolve())  # workers may run in another folder
         # not pure: the file may have changed since the same shard was counted
-        return client.submit(attempt, shard.resolved(), taxonomy, match, pure=False)
+        return client.submit(attempt, whole, taxonomy, match, pure=False)
 
     futures = {submitted(shard): shard for shard in shards}
     blamed = []
@@ -59,13 +50,7 @@ def run_on_dask(
 
 
 def _result(future: Future) -> Counts | str:
-    """What a shard's count has come to.
-
-    Raises
-    ------
-    ConnectionError, distributed.KilledWorker
-        If the scheduler, or every worker that tried, went away.
-    """
+    """What a shard's count has come to; raises if the scheduler, or every worker, went away."""
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
@@ -75,34 +60,20 @@ def _result(future: Future) -> Counts | str:
     except KilledWorker:
         raise
     except CancelledError:
-        reason = "scheduler: expected it to stay until the end, got no answer"
-        raise ConnectionError(reason) from None
+        raise invalid(
+            "scheduler", "it to stay until the end", "no answer", ConnectionError
+        ) from None
     except Exception as failure:  # such as a worker without the packages
         return sources.one_line(failure)
 
 
 def attempt(shard: Shard, taxonomy: Taxonomy, match: str) -> Counts | str:
-    """Count a shard.
-
-    Parameters
-    ----------
-    shard : Shard
-        Where captions are.
-    taxonomy : Taxonomy
-        Concepts.
-    match : {"words", "substring"}
-        How terms are found.
-
-    Returns
-    -------
-    Tally or str
-        Its counts, or in one line why it could not be read.
-    """
+    """Count a shard, or say in one line why it could not be read."""
     total = Counts.zero(taxonomy, match)
     try:
         for batch in sources.batches(shard):
             for piece in _pieces(batch):
-                total += tally(piece, taxonomy, match)
+                total += count_batch(piece, taxonomy, match)
     except Exception as error:  # whatever a library finds wrong with a file
         return sources.one_line(error)
     return total

@@ -60,18 +60,10 @@ def table(rows: Iterable[tuple[str, str]], heads: tuple[str, str] = ("setting", 
         Label, and HTML of the caption.
     heads : tuple of str, optional
         Of the two columns.
-
-    Returns
-    -------
-    str
-        HTML.
     """
-    left = ' style="text-align: left"'
-    side = ' style="text-align: left; white-space: nowrap"'
+    left, side = (f' style="text-align: left{more}"' for more in ("", "; white-space: nowrap"))
     top = "".join(f"<th{left}>{escape(head)}</th>" for head in heads)
-    body = "\n".join(
-        f"<tr><th{side}>{escape(label)}</th><td{left}>{caption}</td></tr>"
-        for label, caption in rows
-    )
-    start = f'<table class="dataframe"{left}>\n<thead><tr>{top}</tr></thead>'
-    return f"{start}\n<tbody>\n{body}\n</tbody>\n</table>"
+    lines = [f'<table class="dataframe"{left}>', f"<thead><tr>{top}</tr></thead>", "<tbody>"]
+    for label, caption in rows:
+        lines.append(f"<tr><th{side}>{escape(label)}</th><td{left}>{caption}</td></tr>")
+    return "\n".join([*lines, "</tbody>", "</table>"])

@@ -9,8 +9,8 @@ point is as the claim says, and in part if the points are so on average.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import MISSING, dataclass, fields
-from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -19,12 +19,12 @@ import yaml
 from misalign.errors import invalid
 from misalign.paths import CLAIMS, RESULTS
 from misalign.records import SCORES
-from misalign.reporting.summaries import of_study
+from misalign.reporting.summaries import choose, of_study
 from misalign.sweeps.grid import Sweep
 
 HOLDS, IN_PART, FAILS, OPEN = "holds", "holds in part", "does not hold", "not tested yet"
 VALUES = ("score", "miss", "rank")
-SAYS = re.compile(r"(at least|within) (\d+(?:\.\d+)?)")
+CRITERION = re.compile(r"(at least|within) (\d+(?:\.\d+)?)")
 POINT = [name for name in SCORES if name not in ("run", "seed", "score", "oracle")]
 
 
@@ -79,31 +79,23 @@ class Claim:
     verdict: str = OPEN
 
     def __post_init__(self) -> None:
-        listed = isinstance(self.sweeps, list | tuple)
-        if not listed:
+        if not isinstance(self.sweeps, list | tuple):
             raise invalid(f"{self.name}: sweeps", "a list of names", repr(self.sweeps))
         object.__setattr__(self, "sweeps", tuple(self.sweeps))
-        said = [bool(part) for part in (self.chapter, self.sweeps, self.rows, self.criterion)]
-        whole = "chapter, sweeps, rows and criterion, or none of them"
-        if len(set(said)) != 1:
-            raise invalid(self.name, whole, f"{sum(said)} of 4")
-        known = (HOLDS, IN_PART, FAILS) if self.tested else (OPEN,)
-        if self.verdict not in known:
-            raise invalid(f"{self.name}: verdict", " or ".join(known), self.verdict)
-        if self.value not in VALUES:
-            raise invalid(f"{self.name}: value", " or ".join(VALUES), self.value)
-        if self.tested:
+        given = [bool(part) for part in (self.chapter, self.sweeps, self.rows, self.criterion)]
+        if len(set(given)) != 1:
+            whole = "chapter, sweeps, rows and criterion, or none of them"
+            raise invalid(self.name, whole, f"{sum(given)} of 4")
+        verdicts = (HOLDS, IN_PART, FAILS) if self.tested else (OPEN,)
+        for field, known in (("verdict", verdicts), ("value", VALUES)):
+            if getattr(self, field) not in known:
+                raise invalid(f"{self.name}: {field}", " or ".join(known), getattr(self, field))
+        if self.tested and not CRITERION.fullmatch(str(self.criterion)):
             form = "'at least X' or 'within X'"
-            if not SAYS.fullmatch(str(self.criterion)):
-                raise invalid(f"{self.name}: criterion", form, repr(self.criterion))
-        if self.contrast is not None:
-            pairs = self.contrast.items() if isinstance(self.contrast, dict) else ()
-            right = len(pairs) == 1 and all(
-                column in POINT and isinstance(two, list) and len(two) == 2 for column, two in pairs
-            )
+            raise invalid(f"{self.name}: criterion", form, repr(self.criterion))
+        if self.contrast is not None and not _is_contrast(self.contrast):
             form = f"one of {', '.join(POINT)}, with two values"
-            if not right:
-                raise invalid(f"{self.name}: contrast", form, self.contrast)
+            raise invalid(f"{self.name}: contrast", form, self.contrast)
 
     @property
     def tested(self) -> bool:
@@ -111,44 +103,37 @@ class Claim:
         return bool(self.sweeps)
 
 
+def _is_contrast(value: object) -> bool:
+    """Whether it is a mapping of one column to a list of two values."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((column, two),) = value.items()
+    return column in POINT and isinstance(two, list) and len(two) == 2
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What the records say of a claim.
-
-    Parameters
-    ----------
-    claim : Claim
-        Of which.
-    points : Series
-        One value a point, by what makes it one.
-    runs : int
-        How many runs it takes into account.
-    """
+    """What so many runs say of a claim: one value a point, by what makes it one."""
 
     claim: Claim
     points: pd.Series
     runs: int
 
-    @cached_property
-    def _bar(self) -> tuple[str, float]:
-        kind, number = SAYS.fullmatch(self.claim.criterion).groups()
-        return kind, float(number)
-
-    @property
-    def _sizes(self) -> pd.Series:
-        return self.points if self._bar[0] == "at least" else self.points.abs()
+    def beyond(self, value: float) -> float:
+        """How far a value is from being as claimed; at most 0 if it is."""
+        kind, bar = CRITERION.fullmatch(self.claim.criterion).groups()
+        return float(bar) - value if kind == "at least" else abs(value) - float(bar)
 
     @property
     def worst(self) -> float:
         """The point that speaks most against the claim, as a number with its sign."""
-        sizes = self._sizes
-        least = self._bar[0] == "at least"
-        return float(self.points.iloc[sizes.argmin() if least else sizes.argmax()])
+        return float(self.points.iloc[self.points.map(self.beyond).argmax()])
 
     @property
     def average(self) -> float:
         """Mean over points, of absolute values where the claim is ``within``."""
-        return float(self._sizes.mean())
+        within = self.claim.criterion.startswith("within")
+        return float((self.points.abs() if within else self.points).mean())
 
     @property
     def summary(self) -> str:
@@ -160,17 +145,9 @@ class Result:
     @property
     def verdict(self) -> str:
         """What follows from the numbers."""
-        if self._fits(self.worst):
+        if self.beyond(self.worst) <= 0:
             return HOLDS
-        return IN_PART if self._fits(self.average) else FAILS
-
-    def beyond(self, value: float) -> float:
-        """How far a value is from being as claimed; at most 0 if it is."""
-        kind, bar = self._bar
-        return bar - value if kind == "at least" else abs(value) - bar
-
-    def _fits(self, value: float) -> bool:
-        return self.beyond(value) <= 0
+        return IN_PART if self.beyond(self.average) <= 0 else FAILS
 
 
 def claims(path: Path = CLAIMS) -> list[Claim]:
@@ -192,22 +169,18 @@ def claims(path: Path = CLAIMS) -> list[Claim]:
         In one line that names the claim, for an unknown or missing field, or a name used twice.
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    listed = isinstance(content, list) and all(isinstance(entry, dict) for entry in content)
-    if not listed:
+    if not (isinstance(content, list) and all(isinstance(entry, dict) for entry in content)):
         raise invalid(path.name, "a list of claims", type(content).__name__)
     known = [field.name for field in fields(Claim)]
     needed = [field.name for field in fields(Claim) if field.default is MISSING]
     for entry in content:
         name = f"{path.name}: {entry.get('name', 'a claim without a name')}"
-        stray = [key for key in entry if key not in known]
-        if stray:
-            raise invalid(name, f"some of {', '.join(known)}", ", ".join(map(str, stray)))
-        lacking = [key for key in needed if not entry.get(key)]
-        if lacking:
+        if stray := [str(key) for key in entry if key not in known]:
+            raise invalid(name, f"some of {', '.join(known)}", ", ".join(stray))
+        if lacking := [key for key in needed if not entry.get(key)]:
             raise invalid(name, f"also {', '.join(lacking)}", "none")
-    names = [entry["name"] for entry in content]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    names = Counter(entry["name"] for entry in content)
+    if twice := [name for name, count in names.items() if count > 1]:
         raise invalid(path.name, "every name once", ", ".join(twice))
     return [Claim(**entry) for entry in content]
 
@@ -237,38 +210,36 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
     for sweep in map(Sweep.named, claim.sweeps):
         (experiment,) = {run.experiment for run in sweep.runs}
         scores = of_study(experiment, sweep.scores(folder))
-        try:
-            chosen.append(scores.query(claim.rows))
-        except (NameError, SyntaxError, TypeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ValueError(f"{claim.name}: rows: expected a query, got {reason}") from None
+        chosen.append(choose(f"{claim.name}: rows", scores, claim.rows))
     table = pd.concat(chosen)
-    if not len(table):
-        raise invalid(f"{claim.name}: rows", "a query that chooses scores", claim.rows)
     if claim.value == "miss":
-        table = table.dropna(subset="oracle")
-        table = table.assign(score=table["score"] - table["oracle"])
-    if claim.value == "rank":
-        return Result(claim, _ranks(claim, table), table["run"].nunique())
+        table = table.assign(score=table["score"] - table["oracle"]).dropna(subset="score")
+    if table.empty:
+        raise invalid(f"{claim.name}: rows", "a query that chooses scores", claim.rows)
     points = table.groupby(POINT)["score"].median()
-    if claim.contrast:
-        ((column, (first, second)),) = claim.contrast.items()
-        # a representation's width follows from the setting, so it is no difference of its own
-        points = points.droplevel("encoding_size").unstack(column)
-        lacking = [value for value in (first, second) if value not in points]
-        if lacking:
-            raise invalid(f"{claim.name}: contrast", f"values of {column} that rows has", lacking)
-        points = (points[first] - points[second]).dropna()
+    if claim.value == "rank":
+        points = _ranks(claim, table)
+    elif claim.contrast:
+        points = _differences(claim, points)
     return Result(claim, points, table["run"].nunique())
+
+
+def _differences(claim: Claim, points: pd.Series) -> pd.Series:
+    """Differences of points that agree in all but a claim's contrast, the first less the second."""
+    ((column, (first, second)),) = claim.contrast.items()
+    # a representation's width follows from the setting, so it is no difference of its own
+    points = points.droplevel("encoding_size").unstack(column)
+    if lacking := [value for value in (first, second) if value not in points]:
+        raise invalid(f"{claim.name}: contrast", f"values of {column} that rows has", lacking)
+    return (points[first] - points[second]).dropna()
 
 
 def _ranks(claim: Claim, table: pd.DataFrame) -> pd.Series:
     """Rank correlation of each factor's score with its coverage over settings."""
-    metrics = sorted(set(table["metric"]) - {"coverage"})
-    two = len(metrics) == 1 and "coverage" in set(table["metric"])
-    got = ", ".join(sorted(set(table["metric"])))
-    if not two:
-        raise invalid(f"{claim.name}: rows", "the metric coverage and one other", got)
+    metrics = sorted(set(table["metric"]))
+    if len(metrics) != 2 or "coverage" not in metrics:
+        expected = "the metric coverage and one other"
+        raise invalid(f"{claim.name}: rows", expected, ", ".join(metrics))
     keys = ["factor", "setting"]
     wide = table.pivot_table(index=keys, columns="metric", values="score", aggfunc="median")
     return wide.groupby("factor")[list(wide)].apply(lambda one: one.corr("spearman").iloc[0, 1])

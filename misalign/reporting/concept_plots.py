@@ -5,14 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from misalign.audit.trend import Trend
 from misalign.errors import invalid
 from misalign.reporting.concept_tables import SCORE as CORRECTED
+from misalign.reporting.plots import band
+from misalign.reporting.plots import cells as draw_cells
 from misalign.style import COLORS, SERIES
 
 
@@ -27,10 +31,6 @@ def captioned(images: Tensor, captions: Mapping[str, Sequence[str]], width: int 
         By writer, one caption a picture.
     width : int, optional
         Characters in a line.
-
-    Returns
-    -------
-    Figure
     """
     for writer, lines in captions.items():
         if len(lines) != len(images):
@@ -66,11 +66,17 @@ def breadth(ax: Axes, scores: pd.DataFrame, first: Collection[str], counts: Sequ
         ax.plot(counts, means[name], color=COLORS["specific"], lw=0.8, alpha=0.8)
     for color, name in zip(SERIES[1:], first, strict=False):
         ax.plot(counts, means[name], "s--", color=color, ms=4, label=name)
-    _band(ax, counts, rows.groupby(["setting", "seed"])["score"].mean(), SERIES[0], "all ten, mean")
+    band(ax, counts, _by_setting(rows), SERIES[0], "all ten, mean")
     ax.plot([], [], color=COLORS["specific"], lw=0.8, label="each of the others")
     ax.set(xticks=counts, xlabel="groups that captions name", ylabel="zero-shot, corrected F1")
     ax.set_ylim(-0.08, 1.05)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def _by_setting(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread over seeds, by setting, of what all factors score on average."""
+    by_seed = scores.groupby(["setting", "seed"])["score"].mean()
+    return by_seed.groupby("setting").agg(mean="mean", spread="std")
 
 
 def trade(ax: Axes, scores: pd.DataFrame, choices: Mapping[int, str]) -> None:
@@ -124,7 +130,7 @@ def omission_curve(
         "the nine others, zero-shot": ~own & (scores["metric"] == CORRECTED),
     }
     for color, (name, chosen) in zip(SERIES, lines.items(), strict=False):
-        _band(ax, places, scores[chosen].groupby(["setting", "seed"])["score"].mean(), color, name)
+        band(ax, places, _by_setting(scores[chosen]), color, name)
     style = {"color": COLORS["theory"], "lw": 1}
     ax.axhline(untrained, ls="--", **style, label=f"{group}, linear probe, no training")
     ax.axhline(0, ls=":", **style, label="chance")
@@ -133,9 +139,44 @@ def omission_curve(
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def _band(ax: Axes, places: Sequence, scores: pd.Series, color: str, name: str) -> None:
-    """Draw means over seeds by setting, with a band of one standard deviation."""
-    line = scores.groupby("setting").agg(["mean", "std"])
-    spread = line["std"].fillna(0)
-    ax.fill_between(places, line["mean"] - spread, line["mean"] + spread, color=color, alpha=0.2)
-    ax.plot(places, line["mean"], "o-", color=color, ms=4, label=name)
+def against_coverage(table: pd.DataFrame, trend: Trend) -> Figure:
+    """Draw every group's score of `concept_tables.over_seeds` by its coverage, and the trend."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    colors = plt.get_cmap("tab10").colors
+    for color, (name, rows) in zip(colors, table.groupby("factor"), strict=True):
+        style = {"s": 16, "color": color, "alpha": 0.75, "label": name}
+        ax.scatter(100 * rows["coverage"], rows[CORRECTED], **style)
+    shares = np.geomspace(table["coverage"].min(), table["coverage"].max(), 200)
+    concepts = shares * (table["concept_coverage"] / table["coverage"]).mean()
+    line, low, high = trend.predict(concepts)
+    ax.plot(100 * shares, line, color=COLORS["theory"], label="log-linear fit")
+    ax.fill_between(100 * shares, low, high, color=COLORS["theory"], alpha=0.1, lw=0)
+    means = table.groupby("coverage")[CORRECTED].mean()
+    ax.plot(100 * means.index, means, "k_", ms=14, label="mean of groups")
+    ax.set(xscale="log", xlabel="captions that name the group (%)", ylabel="zero-shot score")
+    ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def rare_or_hard(cells: pd.DataFrame) -> Figure:
+    """Draw the scores of `concept_tables.grid`, a row a group and a column a coverage."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.9), layout="constrained")
+    image = draw_cells(ax, cells.rename(columns=lambda share: f"{100 * share:.2g}"))
+    ax.set_xlabel("captions that name the group (%)")
+    figure.colorbar(image, label="zero-shot score")
+    return figure
+
+
+def named_and_held(curves: pd.DataFrame, floor: float) -> Figure:
+    """Draw what names reach and what a linear classifier reads (``mcc``), by coverage.
+
+    The floor is what the classifier reads from an encoder that was not trained.
+    """
+    figure, ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
+    shares = 100 * curves.index
+    ax.plot(shares, curves[CORRECTED], "o-", color=SERIES[0], label="zero-shot score")
+    ax.plot(shares, curves["mcc"], "s-", color=SERIES[1], label="linear classifier (MCC)")
+    ax.axhline(floor, ls="--", color=COLORS["specific"], label="linear, not trained")
+    ax.set(xscale="log", xlabel="captions that name the group (%)", ylim=(-0.05, 1.05))
+    ax.legend()
+    return figure

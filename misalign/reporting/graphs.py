@@ -46,17 +46,14 @@ def causal_graph(
         style = "square,pad=0.45" if name in discrete else "ellipse,pad=0.35"
         edge = (colors or {}).get(name, "black")
         box = {"boxstyle": style, "facecolor": "white", "edgecolor": edge, "linewidth": 1.2}
-        middle = {"ha": "center", "va": "center", "zorder": 3}
-        nodes[name] = axis.text(*place, name, bbox=box, **middle)
+        nodes[name] = axis.text(*place, name, bbox=box, ha="center", va="center", zorder=3)
     xs, ys = zip(*places.values(), strict=True)
     axis.set(xlim=(min(xs) - 0.6, max(xs) + 0.6), ylim=(min(ys) - 0.5, max(ys) + 0.5))
     axis.axis("off")
     axis.figure.canvas.draw()  # boxes have a size only now, and arrows end at them
     for effect, causes in parents.items():
         for cause in causes:
-            ends = {
-                "patchA": nodes[cause].get_bbox_patch(),
-                "patchB": nodes[effect].get_bbox_patch(),
-            }
-            style = {"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 2, **ends}
+            start, end = nodes[cause].get_bbox_patch(), nodes[effect].get_bbox_patch()
+            style = {"arrowstyle": "-|>", "color": "black", "shrinkA": 0, "shrinkB": 2}
+            style |= {"patchA": start, "patchB": end}
             axis.annotate("", places[effect], places[cause], arrowprops=style)

@@ -41,11 +41,10 @@ def sheet(pictures: Tensor, columns: int, *, gap: int = 2) -> Tensor:
     n, _, height, width = pictures.shape
     rows = -(-n // columns)
     high, wide = height + gap, width + gap
-    page = torch.full((rows * high, columns * wide, 3), 255, dtype=torch.uint8)
-    for place, one in enumerate(pictures.cpu()):
-        top, left = place // columns * high, place % columns * wide
-        page[top : top + height, left : left + width] = one.permute(1, 2, 0)
-    return page[: rows * high - gap, : columns * wide - gap]
+    tiles = torch.full((rows * columns, 3, high, wide), 255, dtype=torch.uint8)
+    tiles[:n, :, :height, :width] = pictures
+    page = tiles.view(rows, columns, 3, high, wide).permute(0, 3, 1, 4, 2)
+    return page.reshape(rows * high, columns * wide, 3)[: rows * high - gap, : columns * wide - gap]
 
 
 def image_grid(
@@ -68,10 +67,6 @@ def image_grid(
         Labels of the rows, at their left, and of the columns, above.
     labels : sequence of str, optional
         Of single pictures, written into them at the lower left; an empty one for none.
-
-    Returns
-    -------
-    Figure
 
     Raises
     ------

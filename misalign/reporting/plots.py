@@ -1,4 +1,4 @@
-"""The figure vocabulary: one style, a heatmap with spread, measured against predicted."""
+"""The figure vocabulary: heatmaps with spread, bands over seeds, measured against predicted."""
 
 from __future__ import annotations
 
@@ -10,39 +10,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
-from misalign.bias import SETTINGS, Bias
+from misalign.bias import SETTINGS
 from misalign.errors import invalid
-from misalign.records import SCORES
+from misalign.reporting.summaries import over_seeds
 from misalign.style import COLORS, SERIES
 from misalign.worlds.numerical import LATENTS
 
 SPLITS = {"test": "in distribution", "ood": "out of distribution"}
 LABELS = {"image": r"$\hat{z}_x$", "text": r"$\hat{z}_t$", "m_x": "$m_x$", "m_t": "$m_t$"}
-
-
-def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:
-    """What captions do to a factor: a key of `COLORS`.
-
-    Parameters
-    ----------
-    factor : str
-        Such as ``"s3"``, ``"m_x"`` or ``"noise"``.
-    bias : Bias
-        Of the world.
-    semantic : sequence of str, optional
-        Names of the semantic factors in the order of the bias's indices; by default s1, s2, ...
-
-    Returns
-    -------
-    {"unbiased", "perturbed", "omitted", "specific"}
-    """
-    names = list(semantic) or [f"s{i}" for i in range(1, bias.n + 1)]
-    if factor not in names:
-        return "specific"
-    index = names.index(factor) + 1
-    sets = (("unbiased", bias.unbiased), ("perturbed", bias.perturbed), ("omitted", bias.omitted))
-    return next(name for name, members in sets if index in members)
+# what panels are told by, in the order of drawing
+PANELS = {"modality": ("image", "text"), "latents": LATENTS, "bias": ("selection", "perturbation")}
 
 
 def label(name: str) -> str:
@@ -54,41 +33,36 @@ def label(name: str) -> str:
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Sort factor names without repetition: s1 to s10 by number, m_x, m_t, others by name."""
-    last = {"m_x": 1, "m_t": 2}
 
-    def place(name: str) -> tuple[int, int, str]:
-        if name[1:].isdigit():
-            return 0, int(name[1:]), name
-        return last.get(name, 3), 0, name
+    def place(name: str) -> tuple[float, str]:
+        number = int(name[1:]) if name[1:].isdigit() else math.inf
+        return number, {"m_x": "", "m_t": " "}.get(name, name)
 
     return sorted(set(names), key=place)
 
 
-def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread of scores over seeds.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of the records.
-
-    Returns
-    -------
-    DataFrame
-        One row for scores that differ in nothing but the seed, with `mean`, `spread` (the standard
-        deviation over seeds), `oracle` (its mean) and `seeds`.
-    """
-    keys = [name for name in SCORES[1:-2] if name != "seed"]
-    grouped = scores.groupby(keys, sort=False)
-    return grouped.agg(
-        mean=("score", "mean"),
-        spread=("score", "std"),
-        oracle=("oracle", "mean"),
-        seeds=("seed", "nunique"),
-    ).reset_index()
+def cells(ax: Axes, mean: pd.DataFrame, spread: pd.DataFrame | None = None) -> AxesImage:
+    """Draw a table of scores as colors, each cell with its mean and, if not 0.00, its spread."""
+    image = ax.imshow(mean, vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(mean.to_numpy()):
+        if np.isnan(value):
+            continue
+        style = {"ha": "center", "va": "center", "color": "white" if value < 0.6 else "black"}
+        above = 0 if spread is None else 0.14
+        # adding 0.0 turns a rounded -0.0 into 0.0
+        ax.text(column, row - above, f"{round(value, 2) + 0.0:.2f}", fontsize=8, **style)
+        if spread is not None and spread.iat[row, column] >= 0.005:  # less would read as 0.00
+            ax.text(column, row + 0.28, f"±{spread.iat[row, column]:.2f}", fontsize=6.5, **style)
+    ax.set_xticks(range(mean.shape[1]), mean.columns)
+    ax.set_yticks(range(mean.shape[0]), [label(str(name)) for name in mean.index])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return image
 
 
-def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = "") -> None:
+def heatmap(
+    ax: Axes, summary: pd.DataFrame, rows: Sequence[object], title: str = "", by: str = "factor"
+) -> None:
     """Draw scores by factor and setting: each cell's mean and, if it is not 0.00, its spread.
 
     Parameters
@@ -96,80 +70,70 @@ def heatmap(ax: Axes, summary: pd.DataFrame, factors: list[str], title: str = ""
     ax : Axes
         Where to draw.
     summary : DataFrame
-        Rows of `over_seeds` that differ in setting and factor only.
-    factors : list of str
+        Rows of `misalign.reporting.summaries.over_seeds` that differ in setting and `by` only.
+    rows : sequence
         Rows of the heatmap, from the top.
     title : str, optional
         Above the axes.
+    by : str, optional
+        Column that the rows are values of.
 
     Raises
     ------
     ValueError
         If a cell would have more than one value.
     """
-    twice = summary.duplicated(["setting", "factor"])
-    if twice.any():
-        raise invalid("summary", "one row a setting and factor", f"{twice.sum()} more")
-    table = summary.pivot(index="factor", columns="setting", values=["mean", "spread"])
-    mean, spread = (table[name].reindex(factors).to_numpy() for name in ("mean", "spread"))
-    columns = table["mean"].columns
-    _cells(ax, mean, spread, columns, [label(name) for name in factors], title)
-
-
-def _cells(
-    ax: Axes,
-    mean: np.ndarray,
-    spread: np.ndarray,
-    columns: Iterable[object],
-    rows: Iterable[object],
-    title: str,
-) -> None:
-    """Draw a table of scores as colors, each cell with its mean and, if not 0.00, its spread."""
-    ax.imshow(mean, vmin=0, vmax=1, aspect="auto")
-    for (row, column), value in np.ndenumerate(mean):
-        if np.isnan(value):
-            continue
-        color = "white" if value < 0.6 else "black"
-        # adding 0.0 turns a rounded -0.0 into 0.0
-        text = f"{round(value, 2) + 0.0:.2f}"
-        ax.text(column, row - 0.14, text, ha="center", va="center", color=color, fontsize=8)
-        if spread[row, column] >= 0.005:  # less would read as 0.00
-            text = f"±{spread[row, column]:.2f}"
-            ax.text(column, row + 0.28, text, ha="center", va="center", color=color, fontsize=6.5)
-    ax.set_xticks(range(mean.shape[1]), columns)
-    ax.set_yticks(range(mean.shape[0]), rows)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    twice = summary.duplicated(["setting", by]).sum()
+    if twice:
+        raise invalid("summary", f"one row a setting and {by}", f"{twice} more")
+    table = summary.pivot(index=by, columns="setting", values=["mean", "spread"]).reindex(rows)
+    cells(ax, table["mean"], table["spread"])
     ax.set_title(title)
 
 
-def heatmaps(scores: pd.DataFrame) -> Figure:
-    """Draw Figure 3's four panels: both kinds of latents, both modalities.
+def heatmaps(
+    scores: pd.DataFrame,
+    factors: Sequence[str] = (),
+    metric: str = "$R^2$",
+    panels: tuple[str, str] = ("latents", "modality"),
+) -> Figure:
+    """Draw four heatmaps, by default as in Figure 3: both kinds of latents, both modalities.
 
     Parameters
     ----------
     scores : DataFrame
-        Rows of the records, of one variant, bias, probe and target.
+        Rows of the records that differ in seed, setting, factor and what tells the panels only.
+    factors : sequence of str, optional
+        Rows of the heatmaps, from the top; by default all, as `in_order`.
+    metric : str, optional
+        Name of the score.
+    panels : tuple of str, optional
+        What the panels of a column and those of a row differ in: ``"modality"`` and one of
+        ``"latents"`` and ``"bias"`` (Figures 6, 8, 13 and 17 to 19).
 
     Returns
     -------
     Figure
+        Cells are means over seeds, and their standard deviation where it is not 0.00.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(9.5, 9), layout="constrained", sharey=True)
+    factors = list(factors) or in_order(scores["factor"])
+    size = {"figsize": (9.5, 2.4 + 0.55 * len(factors)), "layout": "constrained"}
+    figure, axes = plt.subplots(2, 2, **size, sharey=True)
     summary = over_seeds(scores)
-    for row, latents in zip(axes, LATENTS, strict=True):
-        for ax, modality in zip(row, ("image", "text"), strict=True):
-            chosen = (summary["latents"] == latents) & (summary["modality"] == modality)
-            title = f"{label(modality)}, {latents} semantics"
-            heatmap(ax, summary[chosen], in_order(scores["factor"]), title)
+    kind, noun = ("latents", "semantics") if "latents" in panels else ("bias", "bias")
+    for place, ax in np.ndenumerate(axes):
+        which = {name: PANELS[name][at] for name, at in zip(panels, place, strict=True)}
+        chosen = (summary[list(which)] == pd.Series(which)).all(axis=1)
+        title = f"{label(which['modality'])}, {which[kind]} {noun}"
+        heatmap(ax, summary[chosen], factors, title)
     figure.supxlabel("setting")
     bar = figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.4, aspect=30, pad=0.02)
-    bar.set_label("mean $R^2$")
+    bar.set_label(f"mean {metric}")
     return figure
 
 
 def by_width(
-    scores: pd.DataFrame, titles: dict[tuple[str, str], str], ticks: Iterable[object]
+    scores: pd.DataFrame, titles: dict[tuple[str, str], str], ticks: Sequence[object]
 ) -> Figure:
     """Draw a phase diagram: scores of one factor by setting and width of the representation.
 
@@ -179,7 +143,7 @@ def by_width(
         Rows of the records, of one modality, probe, target and factor.
     titles : dict of (str, str) to str
         Title of each panel by its bias and kind of latents, in the order to draw them.
-    ticks : iterable
+    ticks : sequence
         What the settings stand for, in their order.
 
     Returns
@@ -192,16 +156,30 @@ def by_width(
     size = {"figsize": (9.5, 2.7 * rows), "layout": "constrained"}
     figure, axes = plt.subplots(rows, 3, **size, sharey=True, squeeze=False)
     summary = over_seeds(scores)
+    widths = sorted(summary["encoding_size"].unique(), reverse=True)
     for ax in axes.flat[len(titles) :]:
         ax.remove()
     for ax, ((bias, latents), title) in zip(axes.flat, titles.items(), strict=False):
         panel = summary[(summary["bias"] == bias) & (summary["latents"] == latents)]
-        table = panel.pivot(index="encoding_size", columns="setting", values=["mean", "spread"])
-        table = table.sort_index(ascending=False)
-        mean, spread = (table[name].to_numpy() for name in ("mean", "spread"))
-        _cells(ax, mean, spread, ticks, table.index, title)
+        heatmap(ax, panel, widths, title, "encoding_size")
+        ax.set_xticks(range(len(ticks)), ticks)
     figure.supylabel("width of the representation")
     return figure
+
+
+def diagonal(
+    ax: Axes, rows: pd.DataFrame, x: str, y: str, limits: tuple[float, float], size: float
+) -> None:
+    """Draw a column against another, points colored by `status`, and the line of equality."""
+    ax.plot(limits, limits, color=COLORS["theory"], lw=0.8, zorder=0)
+    for state in ("unbiased", "perturbed", "omitted", "specific"):
+        part = rows[rows["status"] == state]
+        if len(part):
+            # specific factors lie on omitted ones at 0: smaller, so that both are seen
+            area = size / 3 if state == "specific" else size
+            style = {"s": area, "alpha": 0.4, "lw": 0, "color": COLORS[state]}
+            ax.scatter(part[x], part[y], **style, label=state)
+    ax.set(xlim=limits, ylim=limits, aspect="equal")
 
 
 def against_theory(scores: pd.DataFrame, metric: str = "$R^2$") -> Figure:
@@ -224,25 +202,23 @@ def against_theory(scores: pd.DataFrame, metric: str = "$R^2$") -> Figure:
     limits = (min(0.0, known["score"].min()) - 0.07, 1.05)
     there = list(dict.fromkeys(known["latents"]))
     kinds = [kind for kind in LATENTS if kind in there] or there
-    figure, axes = plt.subplots(
-        1, len(kinds), figsize=(4.3 * len(kinds), 4.2), layout="constrained", squeeze=False
-    )
+    size = {"figsize": (4.3 * len(kinds), 4.2), "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(kinds), **size, squeeze=False)
     for ax, latents in zip(axes[0], kinds, strict=True):
-        ax.plot(limits, limits, color=COLORS["theory"], lw=0.8, zorder=0)
-        for state in ("unbiased", "perturbed", "omitted", "specific"):
-            rows = known[(known["latents"] == latents) & (known["status"] == state)]
-            if len(rows):
-                # specific factors lie on omitted ones at 0: smaller, so that both are seen
-                style = {"s": 3 if state == "specific" else 9, "alpha": 0.4, "lw": 0}
-                style |= {"label": state, "color": COLORS[state]}
-                ax.scatter(rows["oracle"], rows["score"], **style)
-        ax.set(xlim=limits, ylim=limits, aspect="equal")
-        ax.set_title(f"{latents} semantics" if latents in LATENTS else "")
-        ax.set_xlabel(f"predicted {metric}")
+        diagonal(ax, known[known["latents"] == latents], "oracle", "score", limits, 9)
+        title = f"{latents} semantics" if latents in LATENTS else ""
+        ax.set(title=title, xlabel=f"predicted {metric}")
     axes[0, 0].set_ylabel(f"measured {metric}")
     for handle in axes[0, -1].legend(loc="lower right", markerscale=2).legend_handles:
         handle.set_alpha(1)
     return figure
+
+
+def band(ax: Axes, xs: Sequence, line: pd.DataFrame, color: str, name: str) -> None:
+    """Draw a line of `mean` in a band of one `spread`, which is none where it is unknown."""
+    mean, spread = line["mean"], line["spread"].fillna(0)
+    ax.fill_between(xs, mean - spread, mean + spread, color=color, alpha=0.2, lw=0)
+    ax.plot(xs, mean, color=color, marker="o", ms=4, label=name)
 
 
 def by_setting(scores: pd.DataFrame, title: str = "$R^2$") -> Figure:
@@ -264,35 +240,22 @@ def by_setting(scores: pd.DataFrame, title: str = "$R^2$") -> Figure:
     summary = over_seeds(scores)
     biases = [name for name in SETTINGS if (summary["bias"] == name).any()]
     kinds = [kind for kind in LATENTS if (summary["latents"] == kind).any()]
-    shape = {"figsize": (4.6 * len(kinds), 3 * len(biases)), "layout": "constrained"}
-    figure, axes = plt.subplots(
-        len(biases), len(kinds), **shape, squeeze=False, sharey=True, sharex=True
-    )
+    size = {"figsize": (4.6 * len(kinds), 3 * len(biases)), "layout": "constrained"}
+    shared = {"squeeze": False, "sharey": True, "sharex": True}
+    figure, axes = plt.subplots(len(biases), len(kinds), **size, **shared)
     lines = list(dict.fromkeys(zip(summary["factor"], summary["split"], strict=True)))
-    if not len(lines) <= len(SERIES):
+    if len(lines) > len(SERIES):
         raise invalid("scores", f"at most {len(SERIES)} lines", len(lines))
     for (row, column), ax in np.ndenumerate(axes):
         panel = (summary["bias"] == biases[row]) & (summary["latents"] == kinds[column])
         for color, (factor, split) in zip(SERIES, lines, strict=False):
             chosen = panel & (summary["factor"] == factor) & (summary["split"] == split)
             line = summary[chosen].sort_values("setting")
-            spread = line["spread"].fillna(0)
-            ax.fill_between(
-                line["setting"],
-                line["mean"] - spread,
-                line["mean"] + spread,
-                color=color,
-                alpha=0.2,
-                lw=0,
-            )
             name = label(factor) if len({f for f, _ in lines}) > 1 else SPLITS[split]
-            ax.plot(line["setting"], line["mean"], color=color, marker="o", ms=3, label=name)
+            band(ax, line["setting"], line, color, name)
             ax.plot(line["setting"], line["oracle"], color=color, ls="--", lw=1)
-        ax.set_title(f"{biases[row]} bias, {kinds[column]} semantics")
-        ax.set_xticks(sorted(summary["setting"].unique()))
-    for ax in axes[-1]:
-        ax.set_xlabel("setting")
-    for ax in axes[:, 0]:
-        ax.set_ylabel(title)
+        ax.set(title=f"{biases[row]} bias, {kinds[column]} semantics", ylabel=title)
+        ax.set(xticks=sorted(summary["setting"].unique()), xlabel="setting")
+        ax.label_outer()
     axes[0, 0].legend()
     return figure

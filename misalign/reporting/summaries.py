@@ -1,4 +1,4 @@
-"""The few numbers that records are told by: in the README, in chapters, in tests."""
+"""Tables and the few numbers that records are told by: in the README, in chapters, in tests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,71 @@ import pandas as pd
 
 from misalign.bias import Bias
 from misalign.paths import REFERENCE
-from misalign.reporting import plots
+from misalign.records import SCORES
 from misalign.run import study
 from misalign.worlds.numerical import LATENTS as KINDS
 
 LATENTS = (*(f"s{i}" for i in range(1, 11)), "m_x", "m_t")
+POINT = ["bias", "setting", "modality", "probe", "factor"]
+
+
+def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:
+    """What captions do to a factor: a key of `misalign.style.COLORS`.
+
+    Parameters
+    ----------
+    factor : str
+        Such as ``"s3"``, ``"m_x"`` or ``"noise"``.
+    bias : Bias
+        Of the world.
+    semantic : sequence of str, optional
+        Names of the semantic factors in the order of the bias's indices; by default s1, s2, ...
+
+    Returns
+    -------
+    {"unbiased", "perturbed", "omitted", "specific"}
+
+    Examples
+    --------
+    >>> status("s2", Bias(3, selected=(1, 2), perturbed=(2,)))
+    'perturbed'
+    """
+    names = list(semantic) or [f"s{i}" for i in range(1, bias.n + 1)]
+    if factor not in names:
+        return "specific"
+    index = names.index(factor) + 1
+    if index in bias.unbiased:
+        return "unbiased"
+    return "perturbed" if index in bias.perturbed else "omitted"
+
+
+def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread of scores over seeds.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of the records.
+
+    Returns
+    -------
+    DataFrame
+        One row for scores that differ in nothing but the seed, with `mean`, `spread` (the standard
+        deviation over seeds), `oracle` (its mean) and `seeds`.
+    """
+    keys = [name for name in SCORES[1:-2] if name != "seed"]
+    parts = {"mean": ("score", "mean"), "spread": ("score", "std"), "oracle": ("oracle", "mean")}
+    grouped = scores.groupby(keys, sort=False, as_index=False)
+    return grouped.agg(**parts, seeds=("seed", "nunique"))
+
+
+def choose(name: str, table: pd.DataFrame, query: str) -> pd.DataFrame:
+    """Choose rows by a query of pandas; the one-line error of a bad one begins with a name."""
+    try:
+        return table.query(query)
+    except (NameError, SyntaxError, TypeError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{name}: expected a query, got {reason}") from None
 
 
 def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
@@ -28,7 +88,7 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows, with a column `status`: what captions do to the factor, as `plots.status`.
+        The rows, with a column `status`: what captions do to the factor, as `status`.
     """
     chosen = (scores["probe"] == probe) & (scores["split"] == "test")
     rows = scores[chosen & (scores["target"] == "image") & scores["factor"].isin(LATENTS)]
@@ -38,28 +98,10 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
 def with_status(
     rows: pd.DataFrame, bias: Callable[[str, int], Bias], semantic: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Say of each score what captions do to its factor.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of one study's records.
-    bias : callable
-        The study's biases by name and setting, such as `Bias.numerical`.
-    semantic : sequence of str, optional
-        Names of the semantic factors, by default s1, s2, ...
-
-    Returns
-    -------
-    DataFrame
-        The rows, with a column `status` as `plots.status` has it.
-    """
+    """Add the column `status` by a study's biases and the names of its semantic factors."""
     biases = {key: bias(*key) for key in set(zip(rows.bias, rows.setting, strict=True))}
-    states = [
-        plots.status(factor, biases[name, setting], semantic)
-        for factor, name, setting in zip(rows.factor, rows.bias, rows.setting, strict=True)
-    ]
-    return rows.assign(status=states)
+    keys = zip(rows.factor, zip(rows.bias, rows.setting, strict=True), strict=True)
+    return rows.assign(status=[status(factor, biases[key], semantic) for factor, key in keys])
 
 
 def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +117,7 @@ def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows, with a column `status` as `with_status` has it.
+        The rows, with a column `status` as `status` says it.
     """
     one = study(name)
     # studies of pictures name their factors, the others number them
@@ -141,19 +183,7 @@ def oracle_error(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_paper_table(source: str) -> pd.DataFrame:
-    """Read what the paper prints in one of the numerical study's tables.
-
-    Parameters
-    ----------
-    source : {"Table 4", "Table 5"}
-        Which one.
-
-    Returns
-    -------
-    DataFrame
-        Columns latents, modality, probe, factor, metric, score. Rows that are misprinted (Table 5,
-        independent, nonlinear) are left out.
-    """
+    """Read Table 4 or 5 of the paper as rows of scores, without those that are misprinted."""
     table = pd.read_csv(REFERENCE / "numerical_ablations_r2.csv")
     return table[table["source"] == source].drop(columns="source")
 
@@ -188,3 +218,22 @@ def compare_with_paper(scores: pd.DataFrame, source: str) -> pd.DataFrame:
     for name, order in orders.items():
         table[name] = pd.Categorical(table[name], list(order))
     return table.set_index([*keys, "R2"]).sort_index()[list(LATENTS)]
+
+
+def beside_paper(scores: pd.DataFrame) -> pd.DataFrame:
+    """Put recorded means beside what Figures 6 and 13 print.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of the records of MPI3D, in the figures' set-up, with a column `status`.
+
+    Returns
+    -------
+    DataFrame
+        One row a bias, setting, modality, probe and factor: `ours`, `paper` and `status`.
+    """
+    printed = pd.read_csv(REFERENCE / "mpi3d_mcc.csv").set_index(POINT)["score"]
+    ours = scores.groupby([*POINT, "status"])["score"].mean().reset_index("status")
+    table = ours.rename(columns={"score": "ours"}).join(printed.rename("paper"), how="inner")
+    return table.reset_index()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from misalign.style import use_style
+from misalign.style import STYLE
 
 MOST = 25  # concepts whose numbers can be read
 
@@ -32,8 +32,7 @@ def confusion_matrix(counts: pd.DataFrame, title: str = "") -> Figure:
     total = values.sum(1, keepdims=True)
     shares = np.divide(values, total, out=np.full_like(values, np.nan), where=total > 0)
     side = 1.6 + 0.42 * len(counts)
-    with plt.rc_context():
-        use_style()
+    with plt.style.context(STYLE):
         figure = Figure(figsize=(side + 1, side), layout="constrained")
         ax = figure.add_subplot()
         picture = ax.imshow(shares, vmin=0, vmax=1)
@@ -43,10 +42,8 @@ def confusion_matrix(counts: pd.DataFrame, title: str = "") -> Figure:
         ax.spines[:].set_visible(False)
         ax.set(title=title, xlabel="taken for", ylabel="is")
         figure.colorbar(picture, label="share of the concept's pictures", shrink=0.8)
-    if len(counts) <= MOST:
-        for (row, column), share in np.ndenumerate(shares):
-            if share >= 0.005:
-                color = "white" if share < 0.6 else "black"
-                style = {"ha": "center", "va": "center", "color": color, "fontsize": 7}
-                ax.text(column, row, f"{share:.2f}", **style)
+    for (row, column), share in np.ndenumerate(shares):
+        if len(counts) <= MOST and share >= 0.005:
+            style = {"ha": "center", "va": "center", "color": "white" if share < 0.6 else "black"}
+            ax.text(column, row, f"{share:.2f}", fontsize=7, **style)
     return figure

@@ -24,7 +24,7 @@ from misalign.zeroshot.result import CONCEPTS, GROUPS, UNREADABLE, Zeroshot
 Failure = tuple[Path, str]
 
 
-class Batch(NamedTuple):
+class _Batch(NamedTuple):
     """Pictures that could be read, (B, 3, H, W), their labels, and those that could not."""
 
     pictures: Tensor | None
@@ -58,18 +58,19 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
     ValueError
         For a model whose vectors are not finite.
     """
-    check_int("batch", batch, 1)
-    check_int("workers", workers, 0)
+    options = {"batch_size": check_int("batch", batch, 1)}
+    options["num_workers"] = check_int("workers", workers, 0)
     concepts, groups, confusions, failures = [], [], {}, []
     notes = list(labelled.notes)
     with tqdm(total=len(labelled), desc="pictures", unit="picture", disable=None) as bar:
         for group in labelled.groups:
-            counts, failed = _count(group, model, batch, workers, bar)
-            concepts += _concept_rows(group, counts)
+            counts, failed = _count(group, model, bar, options)
+            scores = by_class(counts)
+            rows = zip(group.concepts, scores.support, *scores[:3], strict=True)
+            concepts += [(group.category, group.name, *row) for row in rows]
             groups.append(_group_row(group, counts, len(failed)))
             confusions[group.name] = pd.DataFrame(counts, group.concepts, group.concepts)
-            where = labelled.folder
-            failures += [(as_text(path.relative_to(where)), why) for path, why in failed]
+            failures += [(as_text(path.relative_to(labelled.folder)), why) for path, why in failed]
             lost = [name for name, n in zip(group.concepts, counts.sum(1), strict=True) if not n]
             if lost:
                 notes.append(f"{group.name}: no readable picture of {', '.join(lost)}")
@@ -84,23 +85,7 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
 
 
 def read_picture(path: Path) -> Image.Image:
-    """Read a picture as a whole.
-
-    Parameters
-    ----------
-    path : Path
-        Of any format that Pillow knows.
-
-    Returns
-    -------
-    Image
-        RGB.
-
-    Raises
-    ------
-    ValueError
-        In one line, if it is none, is damaged, or would fill the memory.
-    """
+    """Read a picture as RGB; one that is damaged or would fill the memory is a ValueError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -130,22 +115,21 @@ class _Pictures(Dataset):
         return self.preprocess(picture), label
 
 
-def _collate(items: list[tuple[Tensor, int] | Failure]) -> Batch:
+def _collate(items: list[tuple[Tensor, int] | Failure]) -> _Batch:
     failed = [item for item in items if isinstance(item[0], Path)]
     read = [item for item in items if isinstance(item[0], Tensor)]
     pictures = torch.stack([picture for picture, _ in read]) if read else None
-    return Batch(pictures, [label for _, label in read], failed)
+    return _Batch(pictures, [label for _, label in read], failed)
 
 
 def _count(
-    group: Group, model: Model, batch: int, workers: int, bar: tqdm
+    group: Group, model: Model, bar: tqdm, options: dict[str, int]
 ) -> tuple[np.ndarray, list[Failure]]:
     """Confusion matrix of a group, and its pictures that cannot be read."""
     texts = _finite(model.concepts(group.concepts), group)
     pictures = _Pictures(group, model.preprocess)
-    options = {"batch_size": batch, "num_workers": workers, "collate_fn": _collate}
     # a loader draws seeds for its processes even if nothing is shuffled; not from torch's own
-    loader = DataLoader(pictures, generator=torch.Generator(), **options)
+    loader = DataLoader(pictures, generator=torch.Generator(), collate_fn=_collate, **options)
     truth, prediction, failed = [], [], []
     for part in loader:
         failed += part.failed
@@ -161,12 +145,6 @@ def _finite(vectors: Tensor, group: Group) -> Tensor:
     if not vectors.isfinite().all():
         raise invalid("model", f"finite vectors for {group.name}", "others")
     return vectors
-
-
-def _concept_rows(group: Group, counts: np.ndarray) -> list[tuple]:
-    scores = by_class(counts)
-    rows = zip(group.concepts, scores.support, *scores[:3], strict=True)
-    return [(group.category, group.name, *row) for row in rows]
 
 
 def _group_row(group: Group, counts: np.ndarray, unreadable: int) -> tuple:

@@ -15,42 +15,21 @@ LAYOUT = "category/group/concept/*.jpg (or jpeg, png, webp)"
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures of concepts that are told from each other.
+    """Pictures of concepts that are told from each other."""
 
-    Parameters
-    ----------
-    category, name : str
-        Such as ``"common"``, ``"Animal"``.
-    concepts : tuple of str
-        At least two, sorted, underscores read as spaces.
-    pictures : tuple of (Path, int)
-        Each with its concept's place in `concepts`, those of a concept next to each other and
-        sorted by path.
-    """
-
-    category: str
-    name: str
-    concepts: tuple[str, ...]
-    pictures: tuple[tuple[Path, int], ...]
+    category: str  # such as "common"
+    name: str  # such as "Animal"
+    concepts: tuple[str, ...]  # at least two, sorted, underscores read as spaces
+    pictures: tuple[tuple[Path, int], ...]  # each with its concept's place, sorted by it
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a folder holds.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it is.
-    groups : tuple of Group
-        At least one, sorted by category and name.
-    notes : tuple of str
-        What was left out, a line each.
-    """
+    """What a folder holds: groups, sorted by category and name, and notes of what was left out."""
 
     folder: Path
-    groups: tuple[Group, ...]
-    notes: tuple[str, ...] = ()
+    groups: tuple[Group, ...]  # at least one
+    notes: tuple[str, ...] = ()  # a line each
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -73,18 +52,6 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     sensitive : bool, optional
         Whether the groups Stereotype and Trait may be among them. Pictures of people that are
         scored on such labels do harm, so it has to be asked for.
-
-    Returns
-    -------
-    Labelled
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    ValueError
-        For a group that is not there or twice there, sensitive groups not asked for, or if nothing
-        is left.
     """
     if not folder.is_dir():
         raise invalid("FOLDER", f"a folder of {LAYOUT}", folder, FileNotFoundError)
@@ -92,27 +59,26 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     for category in _subfolders(folder):
         for group in _subfolders(category):
             name = _spaced(group.name)
-            other = found.get(name.casefold())
-            twice = f"{other[1]} in {other[0]}, too" if other else ""
-            if other:
+            if other := found.get(name.casefold()):
+                twice = f"{other[1]} in {other[0]}, too"
                 raise invalid(str(group), "a group of a name of its own", twice)
             found[name.casefold()] = (as_text(category.name), name, group)
     wanted = {_spaced(name).casefold(): name for name in only}
-    names = ", ".join(name for _, name, _ in found.values()) or "no groups"
     for key, name in wanted.items():
         if key not in found:
+            names = ", ".join(name for _, name, _ in found.values()) or "no groups"
             raise invalid("group", f"one of {names}", name)
     chosen = {key: place for key, place in found.items() if not wanted or key in wanted}
     harmful = ", ".join(chosen[key][1] for key in chosen if key in SENSITIVE)
-    why = "scoring people's pictures on such labels does harm; see the book's 12_practice"
-    expected = f"only groups that are not sensitive, or --sensitive ({why})"
-    if not (sensitive or not harmful):
+    if harmful and not sensitive:
+        why = "scoring people's pictures on such labels does harm; see the book's 12_practice"
+        expected = f"only groups that are not sensitive, or --sensitive ({why})"
         raise invalid("FOLDER", expected, harmful)
     notes: list[str] = []
     read = [_group(category, name, path, notes) for category, name, path in chosen.values()]
     groups = tuple(group for group in read if len(group.concepts) > 1)
-    left = f"none in {folder}" + (f" ({'; '.join(notes)})" if notes else "")
     if not groups:
+        left = f"none in {folder}" + (f" ({'; '.join(notes)})" if notes else "")
         raise invalid("FOLDER", f"a group of at least two concepts in {LAYOUT}", left)
     return Labelled(folder, groups, tuple(notes))
 

@@ -25,50 +25,26 @@ RANDOM = "none: randomly initialised"
 
 
 class Model(Protocol):
-    """What gives pictures and concepts a place in one space.
+    """What gives pictures and concepts a place in one space."""
 
-    Attributes
-    ----------
-    preprocess : callable
-        Makes a PIL picture a tensor, shape (3, H, W); called in the loader's processes.
-    """
-
+    # makes a PIL picture a tensor, shape (3, H, W); called in the loader's processes
     preprocess: Callable[[Image.Image], Tensor]
 
     def pictures(self, batch: Tensor) -> Tensor:
         """Unit vectors of preprocessed pictures, (B, 3, H, W): shape (B, d), on the CPU."""
-        ...
 
     def concepts(self, names: Sequence[str]) -> Tensor:
         """Unit vectors of C concepts: shape (C, d), on the CPU."""
-        ...
 
     def describe(self) -> dict[str, object]:
         """What decides the scores, for the record."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
 class OpenClip:
-    """A model of open_clip with its prompts; see `load`.
+    """A model of open_clip with its prompts; see `load`."""
 
-    Parameters
-    ----------
-    model : Module
-        With `encode_image` and `encode_text`, in evaluation mode.
-    preprocess, tokenizer : callable
-        Its own.
-    name, weights : str
-        What it is called, where its weights are from.
-    prompts : tuple of str
-        Each with one ``{}`` for the concept.
-    device : str
-        Where it is.
-    amp : bool
-        Whether it computes in bfloat16 where torch thinks that fit.
-    """
-
-    model: nn.Module
+    model: nn.Module  # with `encode_image` and `encode_text`, in evaluation mode
     preprocess: Callable[[Image.Image], Tensor]
     tokenizer: Callable[[list[str]], Tensor]
     name: str
@@ -195,25 +171,23 @@ def _open_clip() -> ModuleType:
         import open_clip
     except (ImportError, RuntimeError) as error:  # torchvision for another torch: the latter
         reason = str(error).partition("\n")[0]
-        expected = "the extra clip (pip install -e '.[clip]')"
+        expected = "the extra clip (pip install 'misalign[clip]')"
         raise ImportError(f"open_clip: expected {expected}, got {reason}") from None
     return open_clip
 
 
 def _expect_known(open_clip: ModuleType, name: str, weights: str | None) -> dict[str, bool]:
     """Refuse unknown models and weights, and give the options that weights of a tag need."""
-    known = open_clip.list_models()
-    close = difflib.get_close_matches(name, known, n=3) or known[:3]
-    expected = f"one of open_clip's {len(known)}, such as {', '.join(close)}"
-    if name.replace("/", "-") not in known:
+    known, key = open_clip.list_models(), name.replace("/", "-")
+    if key not in known:
+        close = difflib.get_close_matches(name, known, n=3) or known[:3]
+        expected = f"one of open_clip's {len(known)}, such as {', '.join(close)}"
         raise invalid("model", expected, name)
-    tags = open_clip.list_pretrained_tags_by_model(name.replace("/", "-"))
-    there = ", ".join([*tags, "a file"])
     # as in open_clip, a tag goes before a file of its name
-    config = open_clip.get_pretrained_cfg(name.replace("/", "-"), weights) if weights else {}
-    right = not weights or config or Path(weights).is_file()
-    if not right:
-        raise invalid("pretrained", f"one of {there}", weights)
+    config = open_clip.get_pretrained_cfg(key, weights) if weights else {}
+    if weights and not config and not Path(weights).is_file():
+        tags = open_clip.list_pretrained_tags_by_model(key)
+        raise invalid("pretrained", f"one of {', '.join([*tags, 'a file'])}", weights)
     return {"force_quick_gelu": bool(config.get("quick_gelu"))}
 
 

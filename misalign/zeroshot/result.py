@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from misalign import __version__
 from misalign.errors import invalid
 from misalign.paths import expect_writable, replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CONCEPTS = ("category", "group", "concept", "images", "precision", "recall", "f1")
 GROUPS = ("category", "group", "images", "unreadable", "macro_f1", "chance", "corrected")
@@ -19,59 +24,47 @@ UNREADABLE = ("path", "reason")
 
 @dataclass(frozen=True, eq=False)
 class Zeroshot:
-    """Zero-shot scores.
+    """Zero-shot scores, as tables.
 
-    Parameters
-    ----------
-    concepts : DataFrame
-        Columns `CONCEPTS`, one row a concept. A concept that is never predicted has no precision,
-        one without a picture no recall.
-    groups : DataFrame
-        Columns `GROUPS`, one row a group: pictures scored and left out, the mean F1 of its
-        concepts, its mean over permuted labels, and the F1 corrected for that. The last three are
-        NaN if no picture could be read.
-    confusions : dict of str to DataFrame
-        Pictures by true concept (rows) and predicted one (columns), by group.
-    unreadable : DataFrame
-        Columns `UNREADABLE`: pictures that could not be read, and why.
-    notes : tuple of str
-        What else was left out, a line each.
-    settings : dict
-        What decided the scores: model, weights, prompts and versions.
+    Of `concepts` one that is never predicted has no precision, one without a picture no recall.
+    `groups` have pictures scored and left out, the mean F1 of their concepts, its mean over
+    permuted labels, and the F1 corrected for that; these are NaN if no picture could be read.
     """
 
-    concepts: pd.DataFrame
-    groups: pd.DataFrame
-    confusions: dict[str, pd.DataFrame]
-    unreadable: pd.DataFrame
-    notes: tuple[str, ...] = ()
-    settings: dict[str, object] = field(default_factory=dict)
+    concepts: pd.DataFrame  # columns `CONCEPTS`, one row a concept
+    groups: pd.DataFrame  # columns `GROUPS`, one row a group
+    confusions: dict[str, pd.DataFrame]  # by group: pictures by true (rows) and predicted concept
+    unreadable: pd.DataFrame  # columns `UNREADABLE`
+    notes: tuple[str, ...] = ()  # what else was left out, a line each
+    settings: dict[str, object] = field(default_factory=dict)  # what decided the scores
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, draw: Callable[[pd.DataFrame, str], Figure] | None = None) -> None:
         """Write tables, confusion matrices and their pictures, each file whole or not at all.
 
         Parameters
         ----------
         folder : Path
             New or empty. It gets ``concepts.csv``, ``groups.csv``, ``unreadable.csv``,
-            ``confusion/GROUP.csv`` and ``.png`` and, at the end, ``run.json``: a folder without
+            ``confusion/GROUP.csv``, maybe ``.png`` and, at the end, ``run.json``: a folder without
             it is not complete.
+        draw : callable, optional
+            What draws a confusion matrix by its counts and title, such as
+            `misalign.reporting.zeroshot_plots.confusion_matrix`. Without it there are no pictures.
 
         Raises
         ------
         OSError
             If it cannot be written to, or has files.
         """
-        from misalign.reporting.zeroshot_plots import confusion_matrix
-
         expect_new(folder)
         tables = {"concepts": self.concepts, "groups": self.groups, "unreadable": self.unreadable}
         for name, table in tables.items():
             _write_csv(table, folder / f"{name}.csv", index=False)
         for name, counts in self.confusions.items():
             _write_csv(counts, folder / "confusion" / f"{name}.csv", index_label="truth")
-            with replacing(folder / "confusion" / f"{name}.png") as partial:
-                confusion_matrix(counts, name).savefig(partial)
+            if draw:
+                with replacing(folder / "confusion" / f"{name}.png") as partial:
+                    draw(counts, name).savefig(partial)
         scored = {"images": int(self.groups["images"].sum()), "unreadable": len(self.unreadable)}
         run = {"misalign": __version__, **self.settings, **scored, "notes": self.notes}
         with replacing(folder / "run.json") as partial:
@@ -81,9 +74,9 @@ class Zeroshot:
 def expect_new(folder: Path) -> None:
     """Refuse a folder that has files, whose scores would mix with others, or cannot be written."""
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    expected = "a new or an empty folder"
     if there:
-        raise invalid("out", expected, f"{folder} with {', '.join(there[:3])}", FileExistsError)
+        got = f"{folder} with {', '.join(there[:3])}"
+        raise invalid("out", "a new or an empty folder", got, FileExistsError)
     expect_writable("out", folder)
 
 
