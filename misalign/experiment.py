@@ -15,7 +15,7 @@ from torch import Tensor
 
 from misalign.errors import invalid
 from misalign.paths import CHECKPOINTS
-from misalign.provenance import code_hash, commit, device_name
+from misalign.provenance import code_hash, commit, device_name, expect_clean
 from misalign.records import RUNS, Record, write
 from misalign.rng import generator_for
 from misalign.run import Run, TrainedModel
@@ -48,48 +48,34 @@ def fit_all(
 
     Returns
     -------
-    list of Fitted
+    list of TrainedModel
         In the order of the runs.
     """
     kinds = {f"{run.experiment}, {run.scale}" for run in runs}
-    alike = "runs of one experiment and scale"
     if len(kinds) != 1:
-        raise invalid("runs", alike, "; ".join(sorted(kinds)) or "none")
+        got = "; ".join(sorted(kinds)) or "none"
+        raise invalid("runs", "runs of one experiment and scale", got)
     fitted = [run.study.initial(run, device) for run in runs]
-    trained = [(run, start) for run, start in zip(runs, fitted, strict=True) if run.trains]
+    trained = [place for place, run in enumerate(runs) if run.trains]
     if trained:
         losses = train_many(
-            [start.encoders for _, start in trained],
-            [start.world for _, start in trained],
+            [fitted[i].encoders for i in trained],
+            [fitted[i].world for i in trained],
             runs[0].scale_config.recipe,
-            [generator_for(run.seed, "batches", device=device) for run, _ in trained],
+            [generator_for(runs[i].seed, "batches", device=device) for i in trained],
             device=device,
             checkpoint=checkpoint,
-            runs=[run.id for run, _ in trained],
+            runs=[runs[i].id for i in trained],
         )
-        of_run = dict(zip([run for run, _ in trained], losses, strict=True))
-        fitted = [
-            replace(start, losses=of_run.get(run, start.losses))
-            for run, start in zip(runs, fitted, strict=True)
-        ]
+        for i, loss in zip(trained, losses, strict=True):
+            fitted[i] = replace(fitted[i], losses=loss)
     return fitted
 
 
 def seconds_a_step(run: Run, *, device: torch.device | str = "cpu") -> float:
-    """Time a training step of a run, without training it to the end.
+    """Time a training step of a run of any scale, without training it to the end.
 
-    Parameters
-    ----------
-    run : Run
-        Of any scale.
-    device : torch.device or str, optional
-        Where.
-
-    Returns
-    -------
-    float
-        Seconds, from the difference of a longer and a shorter training, so that what is done once
-        does not count.
+    It is the difference of a longer and a shorter training, so what is done once does not count.
     """
     start = run.study.initial(replace(run, variant=""), device)
     recipe = replace(run.scale_config.recipe, prefetch_steps=1)
@@ -112,7 +98,7 @@ def represent(
     ----------
     run : Run
         Decides the number of samples.
-    fitted : Fitted
+    fitted : TrainedModel
         World and encoders.
     purpose : str
         Names the stream of samples, such as ``"probe fit"`` or ``"probe test"``.
@@ -134,7 +120,7 @@ def score(run: Run, fitted: TrainedModel, *, device: torch.device | str = "cpu")
     ----------
     run : Run
         Decides samples and probes.
-    fitted : Fitted
+    fitted : TrainedModel
         World and encoders.
     device : torch.device or str, optional
         Where everything lives.
@@ -149,17 +135,27 @@ def score(run: Run, fitted: TrainedModel, *, device: torch.device | str = "cpu")
     return scoring.score_run(run, fitted, device)
 
 
-def execute(run: Run, *, device: torch.device | str = "cpu", record: Path | str = "") -> Record:
-    """Train and probe one run: `execute_all` for a company of one."""
-    return execute_all([run], device=device, record=record)[0]
+def execute(
+    run: Run,
+    *,
+    device: torch.device | str = "cpu",
+    record: Path | str = "",
+    allow_dirty: bool = False,
+) -> Record:
+    """Train and probe one run: `execute_all` for a batch of one."""
+    return execute_all([run], device=device, record=record, allow_dirty=allow_dirty)[0]
 
 
 def execute_all(
-    runs: Sequence[Run], *, device: torch.device | str = "cpu", record: Path | str = ""
+    runs: Sequence[Run],
+    *,
+    device: torch.device | str = "cpu",
+    record: Path | str = "",
+    allow_dirty: bool = False,
 ) -> list[Record]:
     """Train runs together and probe each.
 
-    A run's scores do not depend on its company, up to the order of sums.
+    A run's scores do not depend on its batch, up to the order of sums.
 
     Parameters
     ----------
@@ -168,18 +164,28 @@ def execute_all(
     device : torch.device or str, optional
         Where.
     record : Path or str, optional
-        Folder to write the records to. Such runs also keep a checkpoint, so that a company that was
+        Folder to write the records to. Such runs also keep a checkpoint, so that a batch that was
         killed in training goes on where it was; one that was killed while it was probed trains
         again. By default nothing is written.
+    allow_dirty : bool, optional
+        Whether to record in the project's own results though files differ from the commit; the
+        record says so.
 
     Returns
     -------
     list of Record
         Scores and provenance. Each run's `seconds` are an equal share of the training and its own
         probing.
+
+    Raises
+    ------
+    ValueError
+        Without runs, for runs of several kinds, or for a tree of files that is not as committed.
     """
     if not runs:
         raise invalid("runs", "at least one run", "none")
+    if record and not allow_dirty:
+        expect_clean(Path(record))
     started = time.perf_counter()
     together = hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:12]
     code = code_hash(runs[0].experiment)
@@ -191,7 +197,8 @@ def execute_all(
         started = time.perf_counter()
         scores = score(run, fitted, device=device)
         seconds = share + time.perf_counter() - started
-        records.append(Record(scores, _provenance(run, fitted.losses, seconds, device)))
+        origin = _provenance(run, fitted.losses, seconds, device).assign(rows=len(scores))
+        records.append(Record(scores, origin))
         if record:
             write(records[-1], Path(record))
     return records

@@ -1,4 +1,4 @@
-"""Where a sweep is executed: on this machine, a running Dask scheduler, or jobs of Slurm.
+"""Where much work is done: on this machine, a running Dask scheduler, or jobs of Slurm.
 
 Dask and what comes with it are imported when they are used, so that a machine without them can
 still execute runs in its own process.
@@ -10,10 +10,11 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from misalign.errors import invalid
 from misalign.paths import EXECUTED
@@ -27,43 +28,28 @@ PATIENCE = 5
 # Dask has its workers give memory back at once; who frees megabytes to ask for as many again loses
 # much time by it. These are bytes that glibc keeps, and from which on it asks the system for each.
 KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**26)}
+Item = TypeVar("Item")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def expect_installed(slurm: bool = False, notebooks: bool = True) -> None:
-    """Raise a one-line error if a package is missing that work on Dask takes.
-
-    Parameters
-    ----------
-    slurm : bool, optional
-        Whether jobs of Slurm are wanted, too.
-    notebooks : bool, optional
-        Whether the work is to execute notebooks.
-
-    Raises
-    ------
-    ImportError
-        With the line that installs it.
-    FileNotFoundError
-        Without Slurm.
-    """
+    """Raise a one-line error if a package, or Slurm, is missing that work on Dask takes."""
     needed = ["distributed", *(["papermill", "ipykernel"] if notebooks else [])]
     needed += ["dask_jobqueue"] if slurm else []
     missing = [name for name in needed if not find_spec(name)]
-    expected = "the packages of sweeps (pip install -e '.[sweeps]')"
-    name = "notebooks" if notebooks else "workers"
     if missing:
+        name = "notebooks" if notebooks else "workers"
+        expected = "the packages of sweeps (pip install 'misalign[sweeps]')"
         raise invalid(name, expected, f"no {', '.join(missing)}", ImportError)
-    sbatch = "sbatch on PATH, as on a cluster's login node"
-    if not (not slurm or shutil.which("sbatch")):
-        raise invalid("slurm", sbatch, "none", FileNotFoundError)
+    if slurm and not shutil.which("sbatch"):
+        expected = "sbatch on PATH, as on a cluster's login node"
+        raise invalid("slurm", expected, "none", FileNotFoundError)
 
 
 def cpus() -> int:
     """CPUs that this process may use, which a container or a batch job limits."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    limited = hasattr(os, "sched_getaffinity")  # not on every system
+    return len(os.sched_getaffinity(0)) if limited else os.cpu_count() or 1
 
 
 @contextmanager
@@ -72,20 +58,8 @@ def connected(
 ) -> Iterator[Client]:
     """Connect to Dask, for the time of a block.
 
-    Parameters
-    ----------
-    scheduler : str or None
-        Address of a running scheduler, such as ``"tcp://127.0.0.1:8786"``.
-    slurm : bool, optional
-        Whether to have jobs of Slurm as workers.
-    workers : int, optional
-        How many, unless there is a scheduler, which has its own.
-    keep : bool, optional
-        Whether workers on this machine keep some of the memory that they free, to use it again.
-
-    Yields
-    ------
-    Client
+    A `scheduler` has workers of its own. Without one so many `workers` are started, on this machine
+    or as jobs of Slurm; those here `keep` some of the memory that they free, if asked to.
 
     Raises
     ------
@@ -103,14 +77,47 @@ def connected(
         try:
             client = Client(scheduler, timeout=PATIENCE)
         except (OSError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            name, expected = "scheduler", f"a Dask scheduler at {scheduler}"
-            raise ConnectionError(f"{name}: expected {expected}, got {reason}") from None
+            expected, reason = f"a Dask scheduler at {scheduler}", str(error).partition("\n")[0]
+            raise invalid("scheduler", expected, reason, ConnectionError) from None
         with client:
             yield client
         return
     with _slurm(workers) if slurm else _local(workers, keep) as cluster, Client(cluster) as client:
         yield client
+
+
+def completed(
+    client: Client, call: Callable, todo: deque[Item], plain: Callable[[Item], tuple]
+) -> Iterator[tuple[Item, object]]:
+    """Call a function for every item on the workers of Dask, and yield what it returns or raises.
+
+    What is appended to `todo` meanwhile is done, too. Dask itself starts a call again, up to three
+    times, when its worker dies; then it gives up whatever waited on that worker: `KilledWorker`.
+
+    Items stay here; `plain` makes one the tuple of arguments that is sent to a worker. Each comes
+    with its result or exception as soon as its call ends.
+
+    Raises
+    ------
+    ConnectionError
+        If the scheduler goes away.
+    """
+    from distributed import as_completed
+
+    futures, done = {}, as_completed()
+    while todo or futures:
+        while todo:
+            item = todo.popleft()
+            # not pure: the same call may have run before, on files that have changed
+            future = client.submit(call, *plain(item), pure=False)
+            futures[future] = item
+            done.add(future)
+        future = next(done)
+        failure = future.exception()
+        if future.cancelled():
+            expected = "it to stay until the end"
+            raise invalid("scheduler", expected, "no answer", ConnectionError)
+        yield futures.pop(future), failure if failure is not None else future.result()
 
 
 def _local(workers: int, keep: bool) -> LocalCluster:
@@ -144,17 +151,16 @@ def _slurm(workers: int) -> SLURMCluster:
     from dask_jobqueue import SLURMCluster
 
     site = dask.config.get("jobqueue.slurm")
-    logs = site.get("log-directory") or str(EXECUTED / "slurm")
     cluster = SLURMCluster(
         cores=1,
         processes=1,
         memory=site.get("memory") or "4GB",
-        log_directory=logs,
+        log_directory=site.get("log-directory") or str(EXECUTED / "slurm"),
         silence_logs="critical",
     )
     # a script that Slurm refuses would be submitted again and again
-    check = ["sbatch", "--test-only"]
-    tried = subprocess.run(check, input=cluster.job_script(), capture_output=True, text=True)
+    check, script = ["sbatch", "--test-only"], cluster.job_script()
+    tried = subprocess.run(check, input=script, capture_output=True, text=True)
     if tried.returncode:
         cluster.close()
         reason = tried.stderr.strip().partition("\n")[0]

@@ -1,4 +1,8 @@
-"""Every folder of the project, and how files get into them."""
+"""Every folder of the project, and how files get into them.
+
+Folders are those of the checkout that the package lies in. A package installed from a wheel lies in
+none: then they are the working directory's, whatever that is when a file is read or written.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,12 @@ from pathlib import Path
 
 from misalign.errors import invalid
 
-ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = ROOT / "misalign"
+LIBRARY = Path(__file__).resolve().parent
+_CHECKOUT = (LIBRARY.parent / "pyproject.toml").is_file() and (
+    LIBRARY.parent / "notebooks"
+).is_dir()
+ROOT = LIBRARY.parent if _CHECKOUT else Path()
+CHECKOUT = "the project's own in a checkout of it (see its README)"  # what a wheel lacks
 DATA_FILES = LIBRARY / "data"  # packaged tables
 NOTEBOOKS = ROOT / "notebooks"
 RESULTS = ROOT / "results"
@@ -25,18 +33,10 @@ CHECKPOINTS = EXECUTED / "checkpoints"  # of recorded runs under way
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all, by a hidden name beside it that this yields.
 
-    Parameters
-    ----------
-    path : Path
-        Where the file shall be; its folder is made if it is missing.
-
-    Yields
-    ------
-    Path
-        A hidden name beside it to write to. It takes the file's place at the end of the block,
-        or disappears if the block raises.
+    It takes the file's place at the end of the block, or disappears if the block raises. The folder
+    is made if it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -48,27 +48,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def expect_another(name: str, path: Path, sources: Iterable[Path]) -> None:
-    """Raise a one-line error if a file cannot be at a path, or would take the place of a source.
-
-    Parameters
-    ----------
-    name : str
-        What the path is given as.
-    path : Path
-        Where a file will go.
-    sources : iterable of Path
-        Files that are read.
-
-    Raises
-    ------
-    ValueError
-        "NAME: expected a file to write to, got the folder PATH", or the same with "another file
-        than is read".
-    """
+    """Raise a one-line error if a file cannot be at a path, or would replace one that is read."""
     if path.is_dir():
         raise invalid(name, "a file to write to", f"the folder {path}")
-    there = {source.resolve() for source in sources}
-    if path.resolve() in there:
+    if path.resolve() in {source.resolve() for source in sources}:
         raise invalid(name, "another file than is read", path)
 
 
@@ -77,18 +60,6 @@ def expect_writable(name: str, folder: Path) -> None:
 
     It really tries, since permission bits do not tell (root ignores them, a mount may be read
     only), and leaves nothing behind.
-
-    Parameters
-    ----------
-    name : str
-        What the folder is for.
-    folder : Path
-        Where files will go.
-
-    Raises
-    ------
-    OSError
-        "NAME: expected a folder to write to, got FOLDER (REASON)".
     """
     # an absolute path has a root, so there always is a first one
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())

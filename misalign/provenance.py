@@ -7,15 +7,23 @@ import hashlib
 import importlib.util
 import platform
 import subprocess
+import time
 from functools import cache
 from pathlib import Path
 
 import torch
 
-from misalign.paths import DATA_FILES, LIBRARY, ROOT
+from misalign.errors import invalid
+from misalign.paths import DATA_FILES, LIBRARY, RESULTS, ROOT
 from misalign.run import study_module
 
 SHARED = "misalign.experiment"  # from a run to its record, the same path for every study
+NEW = (
+    "misalign/",
+    "notebooks/",
+    "sweeps/",
+)  # where a file that git does not know may decide numbers
+_LOADED = time.time()  # what is written later is not the code that this process runs
 
 
 @cache
@@ -23,10 +31,10 @@ def code_hash(experiment: str) -> str:
     """Hash of the code that decides an experiment's numbers.
 
     That is every module of the package that the study's module imports, directly or not, and
-    whatever of the study's own distribution it imports. Imports, comments, docstrings and layout
-    do not count, nor in which of those modules a definition stands, so a pure move leaves records
-    fresh. The hash depends on the minor version of Python, whose parser has its say in how code
-    is written out: compare hashes of one version only.
+    whatever of the study's own distribution it imports. Of imports only new names count; comments,
+    docstrings and layout do not, nor in which of those modules a definition stands, so a pure move
+    leaves records fresh. The hash depends on the minor version of Python, whose parser has its say
+    in how code is written out: compare hashes of one version only.
 
     Parameters
     ----------
@@ -36,30 +44,29 @@ def code_hash(experiment: str) -> str:
     Returns
     -------
     str
-        12 characters.
+        12 characters, and a + if a file was written after this process had loaded the package: it
+        may run the older code, so what it records never counts as recorded by the present one.
     """
     return modules_hash(SHARED, study_module(experiment))
 
 
-@cache
 def modules_hash(*modules: str) -> str:
     """Hash of the code of modules and of what they import, as `code_hash`."""
-    parts = sorted({part for file in closure(*modules) for part in _parts(file)})
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return files_hash(closure(*modules))
+
+
+def files_hash(files: list[Path]) -> str:
+    """Hash of the code of files, as `code_hash`."""
+    late = any(file.stat().st_mtime > _LOADED for file in files)
+    parts = sorted({part for file in files for part in _parts(file)})
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12] + "+" * late
 
 
 def closure(*modules: str) -> list[Path]:
-    """Files of modules, and of all that they import from this package or from their own.
+    """Files of modules, sorted, and of all that they import from this package or from their own.
 
-    Parameters
-    ----------
-    *modules : str
-        Dotted names; a module without a file, such as a notebook's, counts for nothing.
-
-    Returns
-    -------
-    list of Path
-        Sorted; also data files of the package that one of the modules names.
+    A module without a file, such as a notebook's, counts for nothing; a data file of the package
+    counts if one of the modules names it.
     """
     tops = {"misalign", *(module.partition(".")[0] for module in modules)}
     waiting, found = [*modules], {}
@@ -131,7 +138,10 @@ def _parts(file: Path) -> tuple[str, ...]:
     if file.suffix != ".py":
         return (file.read_text(encoding="utf-8"),)
     tree = ast.parse(ast.unparse(_tree(file)))
+    renamed = []
     for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            renamed += [ast.unparse(alias) for alias in node.names if alias.asname]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
             ast.get_docstring(node) is not None
         ):
@@ -139,17 +149,38 @@ def _parts(file: Path) -> tuple[str, ...]:
         if isinstance(getattr(node, "body", None), list):
             kept = [one for one in node.body if not isinstance(one, ast.Import | ast.ImportFrom)]
             node.body = kept or [ast.Pass()]
-    return tuple(ast.unparse(node) for node in tree.body)
+    return (*renamed, *map(ast.unparse, tree.body))
 
 
 @cache
 def commit() -> str:
-    """Short name of the commit at hand, with a + if files differ from it; empty without git."""
+    """Short name of the commit at hand, with a + if files differ from it; empty without git.
+
+    Files under ``results/`` do not count, since a sweep that records changes them; files that git
+    does not know count in `NEW` alone.
+    """
+    if not (ROOT / ".git").exists():  # a package in somebody else's repository has no commit
+        return ""
     try:
-        call = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+        name = _git("rev-parse", "--short", "HEAD").strip()
+        changes = _git("status", "--porcelain", "--untracked-files=all", ".", ":!results")
     except (OSError, subprocess.CalledProcessError):
         return ""
+    files = changes.splitlines()
+    dirty = any(not line.startswith("?? ") or line[3:].startswith(NEW) for line in files)
+    return name + "+" * dirty
+
+
+def _git(*words: str) -> str:
+    call = ["git", "-C", str(ROOT), *words]
+    return subprocess.run(call, capture_output=True, text=True, check=True).stdout
+
+
+def expect_clean(folder: Path) -> None:
+    """Raise a one-line error if results are the project's own and files differ from the commit."""
+    if commit().endswith("+") and folder.resolve() == RESULTS.resolve():
+        expected = "files as committed (commit them, or allow it by --allow-dirty or allow_dirty)"
+        raise invalid("results", expected, f"others than those of {commit().rstrip('+')}")
 
 
 def device_name(device: torch.device | str) -> str:

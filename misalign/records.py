@@ -1,11 +1,14 @@
 """Run records: tidy CSV files that chapters draw from. Nobody types or edits them.
 
 ``<experiment>.csv`` holds one row a score, ``runs.csv`` one row a run. A run counts as recorded
-once it stands in ``runs.csv``, which is written last.
+once it stands in ``runs.csv``, which is written last, and as long as it has as many scores as it
+says there.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +25,7 @@ SCORES = (
 )
 RUNS = (
     *("run", "experiment", "scale", "parameters", "commit", "code", "device", "torch"),
-    *("steps", "seconds", "loss", "date"),
+    *("steps", "seconds", "loss", "date", "rows"),
 )
 TEXT = {name: str for name in ("run", "variant", "commit", "code", "parameters", "date", "torch")}
 
@@ -68,24 +71,38 @@ def read(experiment: str, folder: Path = RESULTS) -> pd.DataFrame:
     FileNotFoundError
         If nothing was recorded.
     ValueError
-        If the file lacks a column.
+        If the file lacks a column, a row of it is cut or repeated, or a run lacks scores; the
+        message names the line and what repairs it.
     """
     path = folder / f"{experiment}.csv"
     if not path.exists():
         raise invalid("results", "recorded runs (make sweep)", f"no {path}", FileNotFoundError)
     scores = _load(path, SCORES)
-    return scores[scores["run"].isin(runs(folder)["run"])].reset_index(drop=True)
+    of_run = _counted(experiment, scores, folder)
+    for row in of_run[of_run["rows"] != of_run["found"]].itertuples():
+        where, rows = f"{folder / 'runs.csv'}, line {row.Index + 2}", f"{row.rows} rows"
+        got = f"{row.found} (misalign sweep records the run again)"
+        raise invalid(where, f"{rows} of run {row.run} in {path.name}", got)
+    return scores[scores["run"].isin(of_run["run"])].reset_index(drop=True)
 
 
 def runs(folder: Path = RESULTS) -> pd.DataFrame:
-    """One row a recorded run, columns `RUNS`; empty if nothing was recorded."""
+    """One row a run, columns `RUNS`; empty if nothing was recorded."""
     return _load(folder / "runs.csv", RUNS)
 
 
-def recorded(experiment: str, folder: Path = RESULTS) -> set[str]:
-    """Names of the runs that have both their scores and their row in ``runs.csv``."""
-    scores = _load(folder / f"{experiment}.csv", SCORES)
-    return set(runs(folder)["run"]) & set(scores["run"])
+def recorded(experiment: str, folder: Path = RESULTS) -> dict[str, str]:
+    """Hashes of the code that recorded an experiment's runs, by run; of those that are whole."""
+    of_run = _counted(experiment, _load(folder / f"{experiment}.csv", SCORES), folder)
+    whole = of_run[of_run["rows"] == of_run["found"]]
+    return dict(zip(whole["run"], whole["code"], strict=True))
+
+
+def _counted(experiment: str, scores: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Rows of ``runs.csv`` of an experiment, and how many scores each run has."""
+    table = runs(folder)
+    table = table[table["experiment"] == experiment]
+    return table.assign(found=table["run"].map(scores["run"].value_counts()).fillna(0).astype(int))
 
 
 def write(record: Record, folder: Path = RESULTS) -> None:
@@ -121,17 +138,43 @@ def write(record: Record, folder: Path = RESULTS) -> None:
 def _load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=list(columns))
+    content = path.read_bytes()
+    _expect_rows(path, content.decode("utf-8", errors="replace"))
     empty = {"oracle": [""], "loss": [""]}  # the only numbers that may be unknown
     types = TEXT | {"score": float, "oracle": float}
     try:
-        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
+        table = pd.read_csv(
+            io.BytesIO(content), dtype=types, keep_default_na=False, na_values=empty
+        )
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: expected a table of records, got {reason}") from None
     missing = [name for name in columns if name not in table]
     if missing:
         raise invalid(str(path), f"columns {', '.join(columns)}", f"none named {missing}")
-    return table[list(columns)]
+    table = table[list(columns)]
+    again = table.duplicated(["run"] if columns is RUNS else [*SCORES[:-2]]).to_numpy()
+    if again.any():
+        run, line = table["run"][again.argmax()], int(again.argmax()) + 2
+        raise _damaged(path, line, "a row that is there once", f"run {run} again")
+    return table
+
+
+def _expect_rows(path: Path, text: str) -> None:
+    """Raise a one-line error where a row is cut: pandas would fill it with empty values."""
+    if not text.endswith("\n"):
+        raise _damaged(path, text.count("\n") + 1, "a whole row", "one that is cut")
+    rows = csv.reader(io.StringIO(text))
+    header = next(rows)
+    for row in rows:
+        if len(row) != len(header) or row == header:
+            got = "a second header" if row == header else f"{len(row)} values"
+            raise _damaged(path, rows.line_num, f"a whole row of {len(header)} values", got)
+
+
+def _damaged(path: Path, line: int, expected: str, got: str) -> Exception:
+    repair = f"sed -i {line}d {path}, then misalign sweep"
+    return invalid(f"{path}, line {line}", expected, f"{got} ({repair})")
 
 
 def _merged(

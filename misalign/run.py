@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -71,6 +71,9 @@ class Study(Protocol):
 
     Notes
     -----
+    Two more attributes are optional: `options`, parameters of the study's own by name, with their
+    defaults, and `takes_bias`, whether a run may bring a `Bias` of its own.
+
     What `misalign.studies.scores` does for every study, one may do in its own way, or add to it, by
     any of these methods: ``represent(run, model, purpose, device)`` and
     ``samples(run, model, device)`` say what probes read, ``reads(modality, probe, split, key)``
@@ -94,27 +97,15 @@ class Study(Protocol):
 
 def _entry_points() -> dict[str, EntryPoint]:
     own = {name: EntryPoint(name, f"{GROUP}.{at}", GROUP) for name, at in STUDIES.items()}
-    return {point.name: point for point in entry_points(group=GROUP)} | own
+    others = entry_points(group=GROUP)
+    return own | {point.name: point for point in others if point.name not in own}
 
 
 def study(name: str) -> Study:
-    """Look a study up by its name.
+    """Look a study up by its name; a ValueError for an unknown one lists those that are known.
 
-    Parameters
-    ----------
-    name : str
-        Of the package's own, such as ``"numerical"``, of one that an installed distribution
-        offers as an entry point of the group ``misalign.studies``, or of one registered by
-        `register_study`.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    ValueError
-        For an unknown name; the message lists the known ones.
+    They are the package's own, such as ``"numerical"``, those that installed distributions offer as
+    entry points of the group ``misalign.studies``, and those of `register_study`.
     """
     if not (isinstance(name, str) and name in _registered):
         points = _entry_points()
@@ -157,9 +148,30 @@ def _add(made: Any, name: str | None = None) -> None:
     lacking = [key for key in needed if not hasattr(made, key)]
     if lacking:
         raise invalid("study", f"one with {', '.join(needed)}", f"none of {', '.join(lacking)}")
+    taken = [field.name for field in fields(Run) if field.name in _options(made)]
+    if taken:
+        raise invalid("study", "options that are no fields of Run", ", ".join(taken))
     if name not in (None, made.name):
         raise invalid("study", f"the name of its entry point, {name!r}", repr(made.name))
     _registered[made.name] = made
+
+
+def _options(of: Study) -> dict[str, object]:
+    return dict(getattr(of, "options", {}))
+
+
+def _completed(given: dict[str, Any], known: dict[str, object]) -> tuple[tuple[str, object], ...]:
+    """Options of a run, sorted; those that are not given as the study has them."""
+    for name, value in given.items():
+        if name not in known:
+            raise invalid("options", f"some of {', '.join(known) or 'none'}", name)
+        if hasattr(value, "item"):  # a number of numpy's
+            value = value.item()
+        if not isinstance(value, bool | int | float | str | None):
+            raise invalid(name, "a number or a text", repr(value))
+        # 2 and 2.0 are one run
+        known[name] = float(value) if isinstance(known[name], float) else value
+    return tuple(sorted(known.items()))
 
 
 def study_module(name: str) -> str:
@@ -184,47 +196,69 @@ class Run:
         initialised.
     latents : str, optional
         What depends on what, such as ``"independent"``, ``"dependent"`` or ``"graph"``.
-    bias : str, optional
-        Which table of settings, such as ``"selection"`` or ``"perturbation"``.
+    bias : str or Bias, optional
+        Which table of settings, such as ``"selection"`` or ``"perturbation"``; or one's own, in
+        studies that take any, such as ``"numerical"``.
     setting : int, optional
         1-based column of that table.
     seed : int, optional
         Decides world, training and probes.
     encoding_size : int, optional
         Width of the representations; by default the number of unbiased factors.
+    options : mapping of str to object, optional
+        Parameters that the study alone has: numbers and texts. Those not given are as the study has
+        them; kept as sorted pairs of name and value, see `option`.
 
     Raises
     ------
     ValueError
         For any value outside the above; the message names the field.
+
+    Examples
+    --------
+    >>> from misalign import Bias, Run
+    >>> Run(setting=4, seed=1).encoding_size
+    4
+    >>> Run(bias=Bias(3, selected=(1, 3), perturbed=(3,))).resolved_bias.unbiased
+    (1,)
     """
 
     experiment: str = "numerical"
     scale: str = "laptop"
     variant: str = ""
     latents: str = "independent"
-    bias: str = "selection"
+    bias: str | Bias = "selection"
     setting: int = 1
     seed: int = 0
     encoding_size: int | None = None
+    options: Mapping[str, object] | tuple[tuple[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         ours = study(self.experiment)
         for name, known in (("variant", ours.variants), ("latents", ours.latents)):
-            value = getattr(self, name)
-            listed = ", ".join(map(repr, known))
-            if value not in known:
-                raise invalid(name, f"one of {listed}", repr(value))
+            if getattr(self, name) not in known:
+                listed = ", ".join(map(repr, known))
+                raise invalid(name, f"one of {listed}", repr(getattr(self, name)))
         if not isinstance(self.scale, str):
             raise invalid("scale", "one name", repr(self.scale))
-        scales = ", ".join(ours.scales)
         if self.scale not in ours.scales:
-            raise invalid("scale", f"one of {scales}", repr(self.scale))
-        check_int("seed", self.seed, 0)
-        unbiased = ours.bias(self.bias, self.setting).unbiased
-        if self.encoding_size is None:
-            object.__setattr__(self, "encoding_size", len(unbiased))
-        check_int("encoding_size", self.encoding_size, 1)
+            raise invalid("scale", f"one of {', '.join(ours.scales)}", repr(self.scale))
+        if isinstance(self.bias, Mapping):
+            vars(self)["bias"] = Bias(**self.bias)
+        own = isinstance(self.bias, Bias)
+        if own and not getattr(ours, "takes_bias", False):
+            raise invalid("bias", f"the name of a table of {ours.name}", repr(self.bias))
+        unbiased = self.resolved_bias.unbiased  # looks the setting up
+        if own and self.setting != 1:
+            raise invalid("setting", "1 with a bias of one's own", self.setting)
+        size = len(unbiased) if self.encoding_size is None else self.encoding_size
+        # the class is frozen, but for what is made of its arguments
+        vars(self).update(
+            setting=check_int("setting", self.setting, 1),
+            seed=check_int("seed", self.seed, 0),
+            encoding_size=check_int("encoding_size", size, 1),
+            options=_completed(dict(self.options), _options(ours)),
+        )
 
     @property
     def study(self) -> Study:
@@ -237,19 +271,54 @@ class Run:
         return self.study.scales[self.scale]
 
     @property
+    def resolved_bias(self) -> Bias:
+        """What captions omit and perturb: the run's own bias, or a setting of its study."""
+        own = isinstance(self.bias, Bias)
+        return self.bias if own else self.study.bias(self.bias, self.setting)
+
+    def option(self, name: str) -> Any:
+        """Value of one of the study's own parameters."""
+        return dict(self.options)[name]
+
+    @property
     def trains(self) -> bool:
         """Whether the run's encoders are trained; those of a control are not."""
         return self.variant not in CONTROLS
 
+    def as_dict(self) -> dict[str, object]:
+        """Every field and every option, by name: what `grid` makes the run of."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return named | dict(named.pop("options"))
+
     @property
     def parameters(self) -> str:
-        """The fields as JSON, keys sorted."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """The fields as JSON, keys sorted; options only where they are not the study's defaults."""
+        defaults = _options(self.study)
+        named = self.as_dict().items()
+        told = {k: plain(v) for k, v in named if k not in defaults or v != defaults[k]}
+        return json.dumps(told, sort_keys=True)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """The fields as columns of records: a bias of one's own, and options, are told in text."""
+        named, defaults = self.as_dict(), _options(self.study)
+        changed = [f"{name}={value}" for name, value in self.options if value != defaults[name]]
+        named["variant"] = " ".join([self.variant, *changed]).strip()
+        if isinstance(self.bias, Bias):
+            named["bias"] = " ".join(f"{name}={value}" for name, value in plain(self.bias).items())
+        return {
+            name: value for name, value in named.items() if name not in ("experiment", *defaults)
+        }
 
     @property
     def id(self) -> str:
         """Hash of the fields, 12 characters."""
         return hashlib.sha256(self.parameters.encode()).hexdigest()[:12]
+
+    @classmethod
+    def from_parameters(cls, parameters: str) -> Run:
+        """Make a run again from its `parameters`."""
+        return cls.grid(**json.loads(parameters))[0]
 
     @classmethod
     def grid(cls, **axes: object) -> list[Run]:
@@ -258,7 +327,7 @@ class Run:
         Parameters
         ----------
         **axes
-            Fields of a run; a list makes an axis of several values.
+            Fields of a run, and options of its study; a list makes an axis of several values.
 
         Returns
         -------
@@ -270,15 +339,22 @@ class Run:
         ValueError
             For an unknown field, an empty axis, or a value that `Run` refuses.
         """
-        known = [field.name for field in fields(cls)]
-        unknown = [name for name in axes if name not in known]
-        if unknown:
-            raise invalid("parameters", f"some of {', '.join(known)}", ", ".join(unknown))
-        for name, values in axes.items():
-            if values == []:
-                raise invalid(name, "at least one value", "an empty list")
         values = [axis if isinstance(axis, list) else [axis] for axis in axes.values()]
-        return [cls(**dict(zip(axes, point, strict=True))) for point in itertools.product(*values)]
+        for name, axis in zip(axes, values, strict=True):
+            if not axis:
+                raise invalid(name, "at least one value", "an empty list")
+        named = [dict(zip(axes, point, strict=True)) for point in itertools.product(*values)]
+        studies = {point.get("experiment", cls.experiment) for point in named}
+        own = {name for experiment in studies for name in _options(study(experiment))}
+        known = [field.name for field in fields(cls)]
+        unknown = [name for name in axes if name not in known and name not in own]
+        if unknown:
+            listed = ", ".join([*known, *sorted(own)])
+            raise invalid("parameters", f"some of {listed}", ", ".join(unknown))
+        for point in named:
+            options = {name: point.pop(name) for name in own & set(point)}
+            point["options"] = options | dict(point.get("options", ()))
+        return [cls(**point) for point in named]
 
     @classmethod
     def from_notebook(cls, names: Mapping[str, object]) -> list[Run]:
@@ -296,19 +372,27 @@ class Run:
         Returns
         -------
         list of Run
-
-        Raises
-        ------
-        ValueError
-            As in `grid`.
+            As of `grid`, which also refuses what `Run` does not know.
         """
-        plain = bool | int | float | str | list | tuple | dict | None
+        simple = bool | int | float | str | list | tuple | dict | None
+        ours = ("In", "Out", "record")
         axes = {
             name: value
             for name, value in names.items()
-            if isinstance(value, plain)
-            and not name.startswith("_")
-            and not name.isupper()
-            and name not in ("In", "Out", "record")
+            # constants that a chapter imports are no parameters
+            if isinstance(value, simple) and name not in ours and name[0] != "_"
+            if not name.isupper()
         }
         return cls.grid(**axes)
+
+
+def plain(value: object) -> object:
+    """Value of a run's field as JSON and papermill take it: a `Bias` as what it is made of."""
+    if not isinstance(value, Bias):
+        return value
+    named = {field.name: getattr(value, field.name) for field in fields(value)}
+    return {
+        field.name: named[field.name]
+        for field in fields(value)
+        if named[field.name] != field.default
+    }

@@ -121,7 +121,7 @@ def test_a_killed_driver_goes_on_and_a_killed_worker_is_retried(template, tmp_pa
     grid = write_grid(tmp_path, template, variant="raw", setting=[1, 2], seed=[0, 1])
     runs = Sweep.read(grid).runs
     (tmp_path / "hold-2").touch()
-    options = ("--workers", "2", "--together", "2")
+    options = ("--workers", "2", "--runs-per-notebook", "2")
     driver = start(tmp_path, grid, *options)
     worker, threads = started(tmp_path, 2, driver)
     assert threads == "1"  # two workers share the machine
@@ -155,7 +155,7 @@ def test_two_sweeps_at_a_time_on_one_scheduler_lose_nothing(template, scheduler,
         write_grid(tmp_path, template, name, setting=setting, **axes)
         for name, setting in (("one", [1]), ("other", [1, 2]))
     ]
-    options = ("--scheduler", scheduler, "--together", "2")
+    options = ("--scheduler", scheduler, "--runs-per-notebook", "2")
     drivers = [start(tmp_path, grid, *options) for grid in grids]
     for driver, count in zip(drivers, (2, 4), strict=True):
         status, out, err = end(driver)
@@ -185,7 +185,7 @@ def test_a_sick_run_is_named_and_the_rest_of_its_group_is_done(template, schedul
 
 def test_a_dead_kernel_and_a_cell_that_takes_too_long_are_not_done(template, scheduler, tmp_path):
     grid = write_grid(tmp_path, template, variant="raw", setting=[8, 9])
-    options = ("--scheduler", scheduler, "--together", "1", "--timeout", "3")
+    options = ("--scheduler", scheduler, "--runs-per-notebook", "1", "--timeout", "3")
     status, out, err = end(start(tmp_path, grid, *options))
     dead, late = Sweep.read(grid).runs
     assert status == 1
@@ -236,7 +236,7 @@ def test_jobs_of_slurm_record_a_sweep(template, tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_JOBQUEUE__SLURM__INTERFACE", "lo")
     monkeypatch.setenv("DASK_JOBQUEUE__SLURM__MEMORY", "1GB")
     grid = write_grid(tmp_path, template, variant="raw", setting=[1, 2], seed=[0, 1])
-    status, out, err = end(start(tmp_path, grid, "--slurm", "--together", "2"))
+    status, out, err = end(start(tmp_path, grid, "--slurm", "--runs-per-notebook", "2"))
     assert status == 0, err
     assert "4 runs recorded, 0 failed" in out
     assert recorded(tmp_path) == {run.id for run in Sweep.read(grid).runs}

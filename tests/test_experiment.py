@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from misalign import experiment
+from misalign import experiment, provenance
 from misalign import records as results
+from misalign.bias import Bias
 from misalign.experiment import (
     Run,
     execute,
@@ -109,6 +110,36 @@ def test_parameters_make_the_run_again():
 def test_run_refuses(complains, field, value, expected):
     with complains(field, expected, repr(value)):
         Run(**{field: value})
+
+
+def test_a_bias_of_one_s_own_makes_a_run(complains):
+    bias = Bias(10, (1, 2, 3), (3,))
+    run = Run(bias=bias, latents="dependent")
+    assert run.resolved_bias == bias
+    assert run.encoding_size == 2
+    made_of = {"n": 10, "selected": [1, 2, 3], "perturbed": [3]}
+    assert json.loads(run.parameters)["bias"] == made_of
+    assert Run.from_parameters(run.parameters) == run
+    assert Run.grid(bias=[bias, "selection"], latents="dependent")[0] == run
+    assert Run(bias=Bias(10, (1, 2, 3), (3,), probability=0.5)).id != Run(bias=bias).id
+    with complains("setting", "1 with a bias of one's own", "2"):
+        Run(bias=bias, setting=2)
+    with complains("bias", "the name of a table of mpi3d", "Bias(n=10"):
+        Run(experiment="mpi3d", bias=bias)
+
+
+def test_a_bias_of_one_s_own_gives_the_scores_of_its_setting():
+    named = Run(scale="smoke", bias="joint")
+    own = Run(scale="smoke", bias=named.resolved_bias)
+    one, other = (score(run, fit(run)) for run in (named, own))
+    assert one["score"].equals(other["score"])
+    assert set(other["bias"]) == {"n=10 selected=(1, 2, 3, 4, 5, 6, 7, 8) perturbed=(1, 2)"}
+
+
+def test_numpy_s_integers_are_integers():
+    run = Run(setting=np.int64(3), seed=np.int32(1), encoding_size=np.uint8(4))
+    assert run.parameters == Run(setting=3, seed=1, encoding_size=4).parameters
+    assert all(type(value) is int for value in (run.setting, run.seed, run.encoding_size))
 
 
 # ---- grids
@@ -257,10 +288,10 @@ def test_theory_is_silent_at_another_width(records):
 
 def test_raw_control_probes_the_observations_themselves():
     run = Run(scale="smoke", variant="raw", setting=3)
-    z, targets = represent(run, fit(run), "probe fit")
-    assert z["image"].shape == (256, 15)
-    assert z["text"].shape == (256, 8)
-    assert all(len(values) == 256 for values in targets.values())
+    found = represent(run, fit(run), "probe fit")
+    assert found.z["image"].shape == (256, 15)
+    assert found.z["text"].shape == (256, 8)
+    assert all(len(values) == 256 for values in found.targets.values())
 
 
 def test_raw_control_reads_every_factor_linearly(records):
@@ -296,8 +327,8 @@ def test_untrained_control_keeps_the_initial_weights():
 def test_targets_are_drawn_afresh_for_fitting_and_testing():
     run = Run(scale="smoke", variant="raw", bias="joint")
     fitted = fit(run)
-    _, first = represent(run, fitted, "probe fit")
-    _, second = represent(run, fitted, "probe test")
+    first = represent(run, fitted, "probe fit").targets
+    second = represent(run, fitted, "probe test").targets
     assert list(first) == list(second)
     assert not any(torch.equal(first[key], second[key]) for key in first)
 
@@ -305,12 +336,10 @@ def test_targets_are_drawn_afresh_for_fitting_and_testing():
 def test_factor_of_several_dimensions_scores_their_mean():
     run = Run(scale="smoke", variant="raw", setting=3)
     fitted = fit(run)
-    z, y = represent(run, fitted, "probe fit")
-    z_test, y_test = represent(run, fitted, "probe test")
-    each = r2(
-        y_test["image", "m_t"],
-        LinearProbe().fit(z["text"], y["image", "m_t"]).predict(z_test["text"]),
-    )
+    fit_on, test_on = (represent(run, fitted, f"probe {split}") for split in ("fit", "test"))
+    key = ("image", "m_t")
+    probe = LinearProbe().fit(fit_on.z["text"], fit_on.targets[key])
+    each = r2(test_on.targets[key], probe.predict(test_on.z["text"]))
     assert each.shape == (5,)
     rows = score(run, fitted).set_index(["modality", "probe", "factor"])["score"]
     assert rows["text", "linear", "m_t"] == pytest.approx(each.mean().item(), abs=1e-5)
@@ -350,30 +379,20 @@ def test_tasks_are_scored_in_their_own_environments(monkeypatch):
         )
 
 
-def test_classes_are_told_by_the_median_of_the_samples_that_probes_were_fitted_on(monkeypatch):
-    seen = []
-
-    def probed(probe, modality, keys, samples, binary):
-        if ("image", "y2_binary") in keys:
-            seen.append(samples)
-        return scoring_probed(probe, modality, keys, samples, binary)
-
-    scoring_probed = numerical.probed
-    monkeypatch.setattr(numerical, "probed", probed)
+def test_classes_are_told_by_the_median_of_the_samples_that_probes_were_fitted_on():
     run = Run(scale="smoke", variant="raw")
-    score(run, fit(run))
-    (samples,) = seen
-    median = samples["fit"][1]["image", "y2"].median()
-    for _, targets in samples.values():
-        expected = (targets["image", "y2"] > median).float()
-        assert torch.equal(targets["image", "y2_binary"], expected)
-    first, second = (samples[split][0]["image"] for split in ("fit", "test"))
+    samples = run.study.samples(run, fit(run), "cpu")
+    median = samples["fit"].targets["image", "y2"].median()
+    for one in samples.values():
+        expected = (one.targets["image", "y2"] > median).long()
+        assert torch.equal(one.targets["image", "y2_binary"], expected)
+    first, second = (samples[split].z["image"] for split in ("fit", "test"))
     assert not torch.equal(first, second)
 
 
-# ---- company
+# ---- batches of runs
 
-COMPANY = (
+BATCH = (
     Run(scale="smoke", setting=2),
     Run(scale="smoke", setting=4, latents="dependent", seed=1),
     Run(scale="smoke", bias="perturbation", setting=3),
@@ -381,13 +400,13 @@ COMPANY = (
 )
 
 
-@pytest.mark.parametrize("run", COMPANY, ids=lambda run: run.id)
-def test_a_run_does_not_depend_on_its_company(run, monkeypatch):
-    # widths of captions and of representations differ in this company
+@pytest.mark.parametrize("run", BATCH, ids=lambda run: run.id)
+def test_a_run_does_not_depend_on_its_batch(run, monkeypatch):
+    # widths of captions and of representations differ in this batch
     long = replace(NUMERICAL["smoke"], recipe=replace(NUMERICAL["smoke"].recipe, steps=60))
     monkeypatch.setitem(NUMERICAL, "smoke", long)
-    place = COMPANY.index(run)
-    alone, together = fit(run), fit_all(COMPANY)[place]
+    place = BATCH.index(run)
+    alone, together = fit(run), fit_all(BATCH)[place]
     torch.testing.assert_close(alone.losses[:10], together.losses[:10], atol=1e-4, rtol=0)
     scores = [score(run, fitted)["score"].to_numpy() for fitted in (alone, together)]
     inside = score(run, alone)["split"].to_numpy() == "test"
@@ -395,7 +414,7 @@ def test_a_run_does_not_depend_on_its_company(run, monkeypatch):
 
 
 @pytest.mark.parametrize("setting", [1, 10])
-def test_first_losses_at_laptop_scale_do_not_depend_on_company(setting, monkeypatch):
+def test_first_losses_at_laptop_scale_do_not_depend_on_the_batch(setting, monkeypatch):
     laptop = NUMERICAL["laptop"]
     brief = replace(laptop, probe_samples=2000, recipe=replace(laptop.recipe, steps=10))
     monkeypatch.setitem(NUMERICAL, "laptop", brief)
@@ -404,18 +423,18 @@ def test_first_losses_at_laptop_scale_do_not_depend_on_company(setting, monkeypa
     torch.testing.assert_close(fit(run).losses, together.losses, atol=1e-4, rtol=0)
 
 
-def test_records_of_a_company_are_those_of_its_runs(tmp_path):
-    found = execute_all(COMPANY[:2], record=tmp_path)
-    assert [record.run["run"].item() for record in found] == [run.id for run in COMPANY[:2]]
-    assert set(results.runs(tmp_path)["run"]) == {run.id for run in COMPANY[:2]}
+def test_records_of_a_batch_are_those_of_its_runs(tmp_path):
+    found = execute_all(BATCH[:2], record=tmp_path)
+    assert [record.run["run"].item() for record in found] == [run.id for run in BATCH[:2]]
+    assert set(results.runs(tmp_path)["run"]) == {run.id for run in BATCH[:2]}
 
 
-def test_controls_may_keep_company_with_trained_runs():
+def test_controls_may_be_in_a_batch_with_trained_runs():
     runs = [Run(scale="smoke", setting=3, variant=name) for name in ("raw", "", "untrained")]
     assert [len(fitted.losses) for fitted in fit_all(runs)] == [0, 20, 0]
 
 
-def test_a_company_has_one_scale(complains):
+def test_a_batch_has_one_scale(complains):
     with complains("runs", "one experiment and scale", "numerical, laptop; numerical, smoke"):
         fit_all([Run(scale="smoke"), Run()])
     with complains("runs", "at least one run", "none"):
@@ -431,6 +450,23 @@ def test_nothing_is_written_unless_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "CHECKPOINTS", tmp_path / "checkpoints")
     execute(Run(scale="smoke", setting=1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_recording_in_the_project_s_results_from_a_dirty_tree_is_refused(
+    tmp_path, monkeypatch, complains
+):
+    for module in (experiment, provenance):
+        monkeypatch.setattr(module, "commit", lambda: "1234567+")
+    monkeypatch.setattr(provenance, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(experiment, "CHECKPOINTS", tmp_path / "checkpoints")
+    run = Run(scale="smoke", variant="raw")
+    with complains("results", "--allow-dirty or allow_dirty", "others than those of 1234567"):
+        execute(run, record=tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+    execute(run, record=tmp_path / "elsewhere")
+    record = execute(run, record=tmp_path / "results", allow_dirty=True)
+    assert record.run["commit"].item() == "1234567+"
+    assert results.runs(tmp_path / "results")["commit"].item() == "1234567+"
 
 
 def test_recorded_run_is_written_and_leaves_no_checkpoint(tmp_path, monkeypatch):

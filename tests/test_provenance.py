@@ -1,6 +1,8 @@
 """Which changes of code make recorded runs stale, and what a record says of its origin."""
 
+import math
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ def package(tmp_path, monkeypatch):
     (library / "data").mkdir(parents=True)
     monkeypatch.setattr(provenance, "LIBRARY", library)
     monkeypatch.setattr(provenance, "DATA_FILES", library / "data")
+    monkeypatch.setattr(provenance, "_LOADED", math.inf)
 
     def code(**modules: str) -> str:
         for name, source in modules.items():
@@ -27,7 +30,7 @@ def package(tmp_path, monkeypatch):
             path.write_text(source, encoding="utf-8")
         provenance._tree.cache_clear()
         provenance._parts.cache_clear()
-        return provenance.modules_hash.__wrapped__("misalign.study")
+        return provenance.modules_hash("misalign.study")
 
     yield code
     provenance._tree.cache_clear()
@@ -96,16 +99,40 @@ def test_a_pure_move_leaves_records_fresh(package):
     assert package(study=PLAIN + "z = f(1)\n", two="", one="") == before
 
 
+def test_another_function_under_the_same_name_counts(package):
+    modules = {"one": "def f():\n    return 1\ndef g():\n    return 2\n"}
+    before = package(study="from misalign.one import f as h\nz = h()\n", **modules)
+    assert package(study="from misalign.one import g as h\nz = h()\n") != before
+    assert package(study="from misalign.one import f as h\nz = h()\n") == before
+
+
+def test_code_that_was_written_after_it_was_loaded_is_marked(package, monkeypatch):
+    before = package(study=PLAIN)
+    assert re.fullmatch("[0-9a-f]{12}", before)
+    monkeypatch.setattr(provenance, "_LOADED", 0)
+    assert package(study=PLAIN) == before + "+"
+
+
 def test_any_change_of_a_named_table_counts(package):
     before = package(**{"study": 'FILE = "words.yml"\n', "data__words.yml": "a: 1\n"})
     assert package(**{"data__words.yml": "a: 2\n"}) != before
 
 
+@pytest.fixture(scope="module")
+def closures():
+    """Files of each study, found once."""
+    found = {name: (provenance.SHARED, provenance.study_module(name)) for name in STUDIES}
+    return {name: provenance.closure(*modules) for name, modules in found.items()}
+
+
 @pytest.mark.parametrize("experiment", STUDIES)
-def test_a_function_added_to_any_module_of_a_study_makes_its_records_stale(experiment, monkeypatch):
+def test_a_function_added_to_any_module_of_a_study_makes_its_records_stale(
+    experiment, closures, monkeypatch
+):
+    files = closures[experiment]
     before = provenance.code_hash(experiment)
+    assert before == provenance.files_hash(files)
     assert re.fullmatch("[0-9a-f]{12}", before)
-    files = provenance.closure(provenance.SHARED, provenance.study_module(experiment))
     assert {"bias.py", "rng.py", "experiment.py", "loop.py"} <= {file.name for file in files}
     parts = provenance._parts
     for changed in files:
@@ -114,9 +141,7 @@ def test_a_function_added_to_any_module_of_a_study_makes_its_records_stale(exper
             return (*parts(file), "def added():\n    pass") if file == changed else parts(file)
 
         monkeypatch.setattr(provenance, "_parts", more)
-        assert provenance.code_hash.__wrapped__(experiment) == before  # cached by modules_hash
-        shared, own = provenance.SHARED, provenance.study_module(experiment)
-        assert provenance.modules_hash.__wrapped__(shared, own) != before, changed
+        assert provenance.files_hash(files) != before, changed
 
 
 @pytest.mark.parametrize(
@@ -131,23 +156,66 @@ def test_a_function_added_to_any_module_of_a_study_makes_its_records_stale(exper
         ("concepts", "probes/classification.py"),
     ],
 )
-def test_modules_and_tables_that_decide_numbers_are_in_the_closure(experiment, module):
-    files = provenance.closure(provenance.SHARED, provenance.study_module(experiment))
-    assert provenance.LIBRARY / module in files
+def test_modules_and_tables_that_decide_numbers_are_in_the_closure(experiment, module, closures):
+    assert provenance.LIBRARY / module in closures[experiment]
 
 
 @pytest.mark.parametrize("folder", ["reporting", "cli", "sweeps", "audit", "coverage", "zeroshot"])
 @pytest.mark.parametrize("experiment", STUDIES)
-def test_figures_and_commands_decide_no_numbers(experiment, folder):
-    files = provenance.closure(provenance.SHARED, provenance.study_module(experiment))
-    assert not [file for file in files if provenance.LIBRARY / folder in file.parents]
+def test_figures_and_commands_decide_no_numbers(experiment, folder, closures):
+    assert not [
+        file for file in closures[experiment] if provenance.LIBRARY / folder in file.parents
+    ]
 
 
-def test_commit_is_empty_without_git(monkeypatch, tmp_path):
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A repository with a committed file, in the place of the project's."""
+    for name in ("misalign/bias.py", "results/runs.csv", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1\n")
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "first"]):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert provenance.commit.__wrapped__() == ""
+    monkeypatch.setattr(provenance, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(provenance, "commit", provenance.commit.__wrapped__)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "dirty"),
+    [
+        ("misalign/bias.py", True),
+        ("README.md", True),
+        ("misalign/new.py", True),
+        ("sweeps/new.yml", True),
+        ("notes.txt", False),
+        ("results/runs.csv", False),
+        ("results/new.csv", False),
+    ],
+)
+def test_a_commit_tells_whether_files_differ_but_for_results(checkout, name, dirty, complains):
+    commit = provenance.commit()
+    assert re.fullmatch("[0-9a-f]{7,}", commit)
+    provenance.expect_clean(checkout / "results")
+    (checkout / name).parent.mkdir(exist_ok=True)
+    (checkout / name).write_text("2\n")
+    assert provenance.commit() == commit + "+" * dirty
+    provenance.expect_clean(checkout / "elsewhere")
+    if dirty:
+        with complains("results", "--allow-dirty", f"others than those of {commit}"):
+            provenance.expect_clean(checkout / "results")
+    else:
+        provenance.expect_clean(checkout / "results")
+
+
+def test_commit_is_empty_without_git(checkout, monkeypatch):
     monkeypatch.setenv("PATH", "")
+    assert provenance.commit() == ""
+    monkeypatch.undo()
+    # an installed package may lie within somebody else's repository
+    monkeypatch.setattr(provenance, "ROOT", checkout / "misalign")
     assert provenance.commit.__wrapped__() == ""
 
 

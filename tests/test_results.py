@@ -11,6 +11,7 @@ import pytest
 
 from misalign import records as results
 from misalign.records import RUNS, SCORES, Record
+from misalign.run import Run
 
 
 def record(name="a", seed=0, scores=(0.5, -0.25), experiment="numerical", **fields):
@@ -29,7 +30,7 @@ def record(name="a", seed=0, scores=(0.5, -0.25), experiment="numerical", **fiel
         **{"run": name, "experiment": experiment, "scale": "smoke"},
         **{"parameters": f'{{"seed": {seed}}}', "commit": "1234567", "code": "0123456789ab"},
         **{"device": "CPU, 1 threads", "torch": "2.13.0", "steps": 20, "seconds": 1.5},
-        **{"loss": 0.25, "date": "2026-01-01T00:00:00Z"},
+        **{"loss": 0.25, "date": "2026-01-01T00:00:00Z", "rows": len(scores)},
     }
     return Record(
         pd.DataFrame(rows, columns=list(SCORES)),
@@ -48,7 +49,7 @@ def test_header_is_that_of_the_design(tmp_path):
         "numerical.csv": "run,scale,variant,latents,bias,setting,seed,encoding_size,modality,"
         "split,probe,target,factor,metric,score,oracle",
         "runs.csv": "run,experiment,scale,parameters,commit,code,device,torch,steps,seconds,"
-        "loss,date",
+        "loss,date,rows",
     }
 
 
@@ -203,6 +204,113 @@ def test_failing_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch, br
     assert set(results.read("numerical", tmp_path)["run"]) == {"a"}  # not half a record
     results.write(record("b", seed=1), tmp_path)
     assert set(results.read("numerical", tmp_path)["run"]) == {"a", "b"}
+
+
+def test_a_writer_killed_between_the_files_leaves_a_run_that_does_not_count(tmp_path, monkeypatch):
+    results.write(record("a"), tmp_path)
+    whole, written = results.replacing, []
+
+    def killed(path):
+        if written:
+            raise KeyboardInterrupt
+        written.append(path.name)
+        return whole(path)
+
+    monkeypatch.setattr(results, "replacing", killed)
+    with pytest.raises(KeyboardInterrupt):
+        results.write(record("b", seed=1), tmp_path)
+    monkeypatch.undo()
+    assert written == ["numerical.csv"]  # else the run would stand there without its scores
+    assert set(results.runs(tmp_path)["run"]) == {"a"}
+    assert set(results.recorded("numerical", tmp_path)) == {"a"}
+    assert set(results.read("numerical", tmp_path)["run"]) == {"a"}
+
+
+# ---- damage
+
+
+def edited(path: Path, change) -> None:
+    path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+
+
+@pytest.fixture
+def nine(tmp_path):
+    """Records of run a, of nine scores, between two others."""
+    for seed, name in enumerate(("0", "a", "b")):
+        results.write(record(name, seed, scores=[0.5] * 9), tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "kept", [lambda rows: rows[:1], lambda rows: rows[::2], lambda rows: []], ids=["1", "5", "0"]
+)
+def test_a_run_that_lacks_scores_is_not_recorded_and_no_figure_draws_it(nine, kept, complains):
+    def change(lines):
+        rows = [line for line in lines if line.startswith("a,")]
+        return [line for line in lines if line not in rows or line in kept(rows)]
+
+    edited(nine / "numerical.csv", change)
+    assert set(results.recorded("numerical", nine)) == {"0", "b"}
+    expected, got = "9 rows of run a in numerical.csv", "(misalign sweep records the run again)"
+    with complains(f"{nine / 'runs.csv'}, line 3", expected, got):
+        results.read("numerical", nine)
+    results.write(record("a", 1, scores=[0.5] * 9), nine)
+    assert len(results.read("numerical", nine)) == 27
+
+
+@pytest.mark.parametrize("name", ["numerical", "runs"])
+@pytest.mark.parametrize("cut", [1, 3, 30, 60])
+def test_a_file_that_is_cut_inside_a_row_is_refused_with_the_line_that_repairs(
+    nine, name, cut, complains
+):
+    path = nine / f"{name}.csv"
+    content = path.read_bytes()
+    path.write_bytes(content[:-cut])
+    line = content[:-cut].count(b"\n") + 1
+    for call in (results.recorded, results.read):
+        with complains(f"{path}, line {line}", "a whole row", f"sed -i {line}d {path}"):
+            call("numerical", nine)
+    with complains(f"{path}, line {line}", "a whole row", "misalign sweep"):
+        results.write(record("c"), nine)
+    subprocess.run(["sed", "-i", f"{line}d", str(path)], check=True)
+    assert set(results.recorded("numerical", nine)) >= {"0", "a"} - ({"0"} if cut == 60 else set())
+
+
+@pytest.mark.parametrize("name", ["numerical", "runs"])
+def test_a_row_that_is_cut_inside_a_file_is_refused(nine, name, complains):
+    path = nine / f"{name}.csv"
+    whole = path.read_text()
+    header, first, second, *rest = whole.splitlines(keepends=True)
+    merged = first[:40].rpartition(",")[0] + second
+    for bad in ("a,numerical\n", merged, "<<<<<<< HEAD\n", header):
+        path.write_text("".join([header, first, bad, second, *rest]))
+        with complains(f"{path}, line 3", "a whole row", f"sed -i 3d {path}"):
+            results.recorded("numerical", nine)
+    path.write_text(whole)
+    assert len(results.read("numerical", nine)) == 27
+
+
+@pytest.mark.parametrize("name", ["numerical", "runs"])
+def test_rows_that_are_there_twice_are_refused(nine, name, complains):
+    path = nine / f"{name}.csv"
+    edited(path, lambda lines: [*lines[:3], lines[2], *lines[3:]])
+    run = path.read_text().splitlines()[2].split(",")[0]
+    for call in (results.recorded, results.read):
+        with complains(
+            f"{path}, line 4", "a row that is there once", f"run {run} again (sed -i 4d"
+        ):
+            call("numerical", nine)
+    subprocess.run(["sed", "-i", "4d", str(path)], check=True)
+    assert len(results.read("numerical", nine)) == 27
+
+
+def test_every_recorded_run_of_the_project_is_whole_and_keeps_its_name():
+    table = results.runs()
+    for experiment in set(table["experiment"]):
+        mine = table[table["experiment"] == experiment]
+        assert set(results.recorded(experiment)) == set(mine["run"])
+    for row in table.itertuples():
+        assert Run.from_parameters(row.parameters).id == row.run
 
 
 def test_writers_at_once_lose_no_row(tmp_path):

@@ -1,5 +1,8 @@
 """Sweeps and the command: what is checked, skipped, recorded and complained about."""
 
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from click.testing import CliRunner
 from sweep_template import PARAMETERS, write_template
 from sweep_template import write_grid as plan
 
-from misalign import cli, experiment, paths
+from misalign import cli, experiment, paths, provenance
 from misalign import parallel as cluster
 from misalign import records as results
 from misalign.experiment import Run
@@ -17,6 +20,7 @@ from misalign.sweeps import grid as sweep
 from misalign.sweeps import runner as carry_out
 from misalign.sweeps import worker as template
 from misalign.sweeps.grid import Sweep, estimate, groups, parameters
+from misalign.worlds import mixing
 
 
 @pytest.fixture
@@ -32,7 +36,26 @@ def folder(tmp_path, monkeypatch):
 
 def run_here(plan, runs, kept):
     """Execute runs in this process; returns the outcomes."""
-    return list(carry_out.run_local(carry_out.tasks(plan, runs, kept)))
+    return list(carry_out.run_local(carry_out.Task(plan, (), kept).part(runs)))
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Records of seeds 0 and 1, trained once, and by the command; tests take a copy of them."""
+    base = tmp_path_factory.mktemp("made")
+    path = plan(base, seed=[0, 1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixing, "DRAWS", 100)
+        outcome = invoke(path, "--results", base / "kept", "--no-notebooks")
+    assert outcome.exit_code == 0, outcome.output
+    assert "grid: 2 of 2 runs to do" in outcome.output
+    assert "2 runs recorded, 0 failed" in outcome.output
+    return base / "kept"
+
+
+@pytest.fixture
+def kept(made, folder):
+    return shutil.copytree(made, folder / "kept")
 
 
 def invoke(*words):
@@ -59,7 +82,7 @@ def refused(outcome, words, status=1):
         ({"setting": 11}, "setting: expected a whole number from 1 to 10"),
         (
             {"notebook": "nowhere"},
-            "expected one of lacking, plain, template, got nowhere",
+            "notebook: expected a path, or one of lacking, template, got nowhere",
         ),
         (
             {"notebook": "lacking"},
@@ -138,30 +161,37 @@ def test_an_unknown_device_is_one_complaint_before_anything_runs(folder):
     assert outcome.output.count("--device: expected one of this machine") == 1
 
 
-@pytest.mark.parametrize("damage", ["half", "text", "column"])
-def test_a_damaged_results_file_is_found_before_anything_is_trained(folder, damage, monkeypatch):
-    kept, path = folder / "kept", plan(folder, seed=[0, 1])
-    whole = Sweep.read(path)
-    run_here(whole, whole.runs, kept)
+@pytest.mark.parametrize("damage", ["text", "column", "cut", "twice"])
+def test_a_damaged_results_file_is_found_before_anything_is_trained(
+    folder, kept, damage, monkeypatch
+):
     monkeypatch.setattr(experiment, "execute_all", lambda *_, **__: pytest.fail("trained"))
     file = kept / "numerical.csv"
+    header, row, *rest = file.read_text().splitlines(keepends=True)
+    changed = {
+        "text": [header, row.replace(row.split(",")[-2], "ten"), *rest],
+        "column": [header.replace(",oracle", ""), row, *rest],
+        "cut": [header, row, *rest[:-1], rest[-1][:-5]],
+        "twice": [header, row, row, *rest],
+    }
+    file.write_text("".join(changed[damage]))
+    outcome = invoke(plan(folder, seed=[0, 1]), "--results", kept, "--no-notebooks")
+    refused(outcome, str(file))
+
+
+def test_a_run_that_lacks_scores_is_done_again(folder, kept, monkeypatch):
+    path = plan(folder, seed=[0, 1])
+    grid = Sweep.read(path)
+    file = kept / "numerical.csv"
     lines = file.read_text().splitlines(keepends=True)
-    if damage == "half":
-        file.write_text("".join(lines[: len(lines) // 2]))
-        assert len(whole.missing(kept)) == 1
-        with pytest.raises(ValueError, match="results: expected all 2 runs"):
-            whole.scores(kept)
-        return
-    header, row = lines[0], lines[1].split(",")
-    row[-2] = "ten"
-    first = header.replace(",oracle", "") if damage == "column" else header
-    file.write_text("".join([first, ",".join(row), *lines[2:]]))
-    outcome = CliRunner().invoke(
-        cli.main, ["sweep", str(path), "--results", str(kept), "--no-notebooks"]
-    )
-    assert outcome.exit_code == 1
-    assert str(file) in outcome.output
-    assert len(outcome.output.strip().splitlines()) == 1
+    last = lines[-1].partition(",")[0]
+    file.write_text("".join(lines[:-1]))
+    assert [run.id for run in grid.missing(kept)] == [last]
+    assert grid.stale(kept) == []
+    with pytest.raises(ValueError, match="results: expected all 2 runs of grid"):
+        grid.scores(kept)
+    outcome = invoke(path, "--results", kept, "--dry-run", "--no-notebooks")
+    assert "grid: 1 of 2 runs to do" in outcome.output
 
 
 def test_a_device_without_a_use_is_refused(folder):
@@ -171,11 +201,8 @@ def test_a_device_without_a_use_is_refused(folder):
     assert "--device does not go with --notebooks" in outcome.output
 
 
-def test_a_figure_takes_the_runs_of_its_sweep_and_no_others(folder):
-    kept = folder / "kept"
-    both = Sweep.read(plan(folder, seed=[0, 1], encoding_size=[1, 2]))
-    run_here(both, both.runs, kept)
-    few = Sweep.read(plan(folder, seed=[0, 1]))
+def test_a_figure_takes_the_runs_of_its_sweep_and_no_others(folder, kept):
+    few = Sweep.read(plan(folder, seed=[1]))
     assert set(few.scores(kept)["run"]) == {run.id for run in few.runs}
     more = Sweep.read(plan(folder, seed=[0, 1, 2]))
     with pytest.raises(ValueError, match="results: expected all 3 runs of grid"):
@@ -221,7 +248,7 @@ def test_seeds_go_together_first_then_latents_then_settings():
 def test_what_another_sweep_recorded_meanwhile_is_not_done_again(folder, monkeypatch):
     kept = folder / "kept"
     pair = Sweep.read(plan(folder, variant="raw", seed=[0, 1]))
-    whole, late = carry_out.tasks(pair, pair.runs, kept), carry_out.tasks(pair, pair.runs, kept)
+    whole, late = (carry_out.Task(pair, (), kept).part(pair.runs) for _ in range(2))
     first, second = pair.runs
     run_here(pair, [first], kept)
     done = []
@@ -262,16 +289,12 @@ def test_of_a_group_that_fails_the_sick_run_alone_stays_failed(folder, monkeypat
     ]
 
 
-def test_what_is_recorded_is_skipped_and_a_second_sweep_does_nothing(folder):
-    kept = folder / "kept"
-    few = Sweep.read(plan(folder, seed=[0]))
-    assert [o.error for o in run_here(few, few.runs, kept)] == [""]
-    more = Sweep.read(plan(folder, seed=[0, 1]))
-    assert [run.seed for run in more.missing(kept)] == [1]
-    command = ["sweep", str(plan(folder, seed=[0, 1])), "--results", str(kept), "--no-notebooks"]
-    assert CliRunner().invoke(cli.main, command).exit_code == 0
+def test_what_is_recorded_is_skipped_and_a_second_sweep_does_nothing(folder, kept):
+    more = Sweep.read(plan(folder, seed=[0, 1, 2]))
+    assert [run.seed for run in more.missing(kept)] == [2]
     before = {path.name: path.read_bytes() for path in kept.glob("*.csv")}
-    second = CliRunner().invoke(cli.main, command)
+    second = invoke(plan(folder, seed=[0, 1]), "--results", kept, "--no-notebooks")
+    assert second.exit_code == 0
     assert "0 of 2 runs to do" in second.output
     assert {path.name: path.read_bytes() for path in kept.glob("*.csv")} == before
 
@@ -287,7 +310,7 @@ def test_a_dry_run_says_what_is_missing_and_writes_nothing(folder):
 
 def test_runs_recorded_by_other_code_are_stale_but_not_missing(folder, monkeypatch):
     kept = folder / "kept"
-    one = Sweep.read(plan(folder))
+    one = Sweep.read(plan(folder, variant="raw"))
     run_here(one, one.runs, kept)
     assert one.stale(kept) == []
     for module in (sweep, carry_out):
@@ -300,13 +323,10 @@ def test_runs_recorded_by_other_code_are_stale_but_not_missing(folder, monkeypat
     assert outcome.error == template.UNRECORDED
 
 
-def test_the_estimate_comes_from_recorded_seconds(folder):
-    kept = folder / "kept"
-    one = Sweep.read(plan(folder))
-    assert estimate(list(one.runs), kept) is None
-    run_here(one, one.runs, kept)
-    seconds = results.runs(kept)["seconds"].item()
+def test_the_estimate_comes_from_recorded_seconds(folder, kept):
+    seconds = results.runs(kept)["seconds"].mean()
     assert estimate([Run(scale="smoke", seed=5), Run(scale="smoke", seed=6)], kept) == 2 * seconds
+    assert estimate([Run(scale="smoke")], folder / "nothing") is None
 
 
 def test_a_dry_run_measures_a_scale_that_nobody_recorded_once(folder, monkeypatch):
@@ -327,7 +347,15 @@ def test_a_dry_run_measures_a_scale_that_nobody_recorded_once(folder, monkeypatc
 def test_workers_share_the_time(folder, monkeypatch):
     monkeypatch.setattr(sweep, "recorded_seconds", lambda experiment, scale, folder: 60.0)
     path = plan(folder, setting=[1, 2, 3, 4], seed=[0, 1, 2, 3, 4])
-    command = (path, "--results", folder / "kept", "--dry-run", "--together", "5", "--workers")
+    command = (
+        path,
+        "--results",
+        folder / "kept",
+        "--dry-run",
+        "--runs-per-notebook",
+        "5",
+        "--workers",
+    )
     assert "about 20 min\n" in invoke(*command, "1").output
     assert "about 5 min on 4 workers\n" in invoke(*command, "9").output
 
@@ -349,7 +377,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(folder, monkeypatch):
         (["--scheduler", "tcp://127.0.0.1:9", "--workers", "2"], "does not go with --workers"),
         (["--slurm", "--no-notebooks"], "--slurm does not go with --no-notebooks"),
         (["--timeout", "9", "--no-notebooks"], "--timeout does not go with --no-notebooks"),
-        (["--together", "0"], "0 is not in the range x>=1"),
+        (["--runs-per-notebook", "0"], "0 is not in the range x>=1"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(folder, options, words):
@@ -361,7 +389,7 @@ def test_options_that_do_not_go_together_are_refused(folder, options, words):
 def test_a_missing_package_is_named_with_the_line_that_installs_it(folder, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     outcome = invoke(plan(folder), "--results", folder / "kept", "--slurm")
-    refused(outcome, f"(pip install -e '.[sweeps]'), got no {package}")
+    refused(outcome, f"(pip install 'misalign[sweeps]'), got no {package}")
 
 
 def test_slurm_without_sbatch_is_one_line(folder, monkeypatch):
@@ -383,3 +411,95 @@ def test_results_that_cannot_be_written_are_one_line_before_anything_runs(folder
 def test_an_unknown_sweep_lists_the_known():
     with pytest.raises(ValueError, match="expected one of assumptions, .*, figure_03, .*, got 'x'"):
         Sweep.named("x")
+
+
+def test_a_sweep_from_a_dirty_tree_is_refused_but_with_leave(folder, monkeypatch):
+    kept = folder / "kept"
+    for module in (experiment, provenance):
+        monkeypatch.setattr(module, "commit", lambda: "1234567+")
+    monkeypatch.setattr(provenance, "RESULTS", kept)
+    command = (plan(folder, variant="raw"), "--results", kept, "--no-notebooks")
+    refused(invoke(*command), "results: expected files as committed (commit them, or allow it by")
+    assert not kept.exists()
+    assert "1 of 1 runs to do" in invoke(*command, "--dry-run").output
+    assert "1 runs recorded, 0 failed" in invoke(*command, "--allow-dirty").output
+    assert results.runs(kept)["commit"].tolist() == ["1234567+"]
+
+
+def test_a_notebook_of_a_sweep_gets_the_leave_to_record_from_a_dirty_tree(monkeypatch):
+    given = []
+    monkeypatch.setattr(experiment, "execute_all", lambda *_, **options: given.append(options))
+    assert template.preamble([]) == ""
+    exec(template.preamble([], allow_dirty=True), {})
+    experiment.execute_all([], record="results")
+    assert given == [{"record": "results", "allow_dirty": True}]
+
+
+def test_pages_that_are_no_templates_are_not_offered(folder):
+    shown = invoke(plan(folder, notebook="nowhere"), "--results", folder / "kept", "--dry-run")
+    refused(shown, "notebook: expected a path, or one of lacking, template, got nowhere")
+
+
+def test_without_notebooks_a_sweep_names_none(folder):
+    path = folder / "grid.yml"
+    path.write_text("runs: [{scale: smoke, variant: raw}]\n")
+    options = (path, "--results", folder / "kept", "--dry-run")
+    assert "1 of 1 runs to do" in invoke(*options, "--no-notebooks").output
+    refused(
+        invoke(*options), "notebook: expected one in the sweep file, or --no-notebooks, got none"
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The package as a wheel leaves it, and an empty folder to work in."""
+    base = tmp_path_factory.mktemp("installed")
+    (base / "work").mkdir()
+    shutil.copytree(paths.LIBRARY, base / "site" / "misalign")
+
+    def python(*words):
+        environment = os.environ | {"PYTHONPATH": str(base / "site")}
+        call = [sys.executable, *map(str, words)]
+        return subprocess.run(
+            call, cwd=base / "work", env=environment, capture_output=True, text=True
+        )
+
+    return python
+
+
+def test_outside_a_checkout_folders_are_those_of_the_working_directory(installed):
+    names = "RESULTS, DATA, EXECUTED, CHECKPOINTS"
+    done = installed("-c", f"from misalign.paths import {names}; print({names})")
+    assert done.stdout.split() == ["results", "data", "_runs", "_runs/checkpoints"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "FILES: expected a file, or the project's own in a checkout of it (see its README)"),
+        (["figure_03"], "FILES: expected a file, or the project's own in a checkout of it"),
+    ],
+)
+def test_outside_a_checkout_a_sweep_says_so(installed, words, expected):
+    done = installed("-m", "misalign", "sweep", "--dry-run", *words)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: {expected}")
+
+
+def test_outside_a_checkout_runs_are_recorded_where_one_works(installed):
+    code = (
+        "from pathlib import Path; from misalign import Run, execute; from misalign import paths\n"
+        "from misalign.sweeps.grid import Sweep\n"
+        "record = execute(Run(scale='smoke', variant='raw'), record=paths.RESULTS)\n"
+        "print(repr(record.run['commit'].item()), sorted(map(str, Path().rglob('*.csv'))))\n"
+        "try: Sweep.named('figure_03')\n"
+        "except ValueError as error: print(error)"
+    )
+    done = installed("-c", code)
+    recorded, named = done.stdout.splitlines()
+    assert recorded == "'' ['results/numerical.csv', 'results/runs.csv']"
+    assert named == (
+        "sweep: expected the project's own in a checkout of it (see its README), got 'figure_03'"
+    )

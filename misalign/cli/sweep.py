@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from tqdm import tqdm
 
 from misalign.cli.options import COUNT, FILE, FOLDER, WHERE, expect_apart, expect_device
 from misalign.errors import invalid
-from misalign.paths import EXECUTED, RESULTS, SWEEPS, expect_writable
+from misalign.paths import CHECKOUT, EXECUTED, RESULTS, SWEEPS, expect_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
 @click.option("--scale", help="Take this scale instead of the file's.")
 @click.option("--dry-run", is_flag=True, help="Only say what is missing and how long it takes.")
 @click.option("--stale", is_flag=True, help="Redo what other code than the present recorded.")
-@click.option("--together", type=COUNT, default=10, show_default=True, help="Most runs a notebook.")
+@click.option("--runs-per-notebook", type=COUNT, default=10, show_default=True, help="At most.")
 @click.option("--workers", type=COUNT, help="Notebooks at a time [default: one a CPU, one a job].")
 @click.option("--scheduler", help="Use this Dask scheduler, such as tcp://127.0.0.1:8786.")
 @click.option("--slurm", is_flag=True, help="Use jobs of Slurm.")
 @click.option("--timeout", type=COUNT, help="Most seconds that a cell of a notebook may take.")
 @click.option("--notebooks/--no-notebooks", default=True, help="Execute by papermill, or here.")
+@click.option("--import", "modules", multiple=True, help="Import this module, for its studies.")
+@click.option("--allow-dirty", is_flag=True, help="Record though files differ from the commit.")
 @click.option("--device", help="Where to train, with --no-notebooks [default: cpu].")
 @click.pass_context
 def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> None:
@@ -43,6 +47,11 @@ def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> No
     _check(options)
     try:
         known = tuple(sorted(SWEEPS.glob("*.yml")))
+        if not (files or known):
+            raise invalid("FILES", f"a file, or {CHECKOUT}", "none")
+        sys.path.append(str(Path.cwd()))  # where --import finds a module, as `python -m` does
+        for module in options["modules"]:
+            importlib.import_module(module)
         failed = _sweep(tuple(_found(file, known) for file in files) or known, options)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
@@ -54,9 +63,9 @@ def _found(file: Path, known: tuple[Path, ...]) -> Path:
     if file.exists():
         return file
     by_name = {path.stem: path for path in known}
-    expected = f"a file, or one of {', '.join(by_name)}"
     if str(file) not in by_name:
-        raise invalid("FILES", expected, file)
+        names = f"one of {', '.join(by_name)}" if known else CHECKOUT
+        raise invalid("FILES", f"a file, or {names}", file)
     return by_name[str(file)]
 
 
@@ -73,33 +82,25 @@ def _check(options: dict[str, Any]) -> None:
 
 def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
     """Carry sweeps out, or only say what is to do; returns how many runs failed."""
-    from misalign import parallel as cluster
-    from misalign.sweeps import runner as carry_out
-    from misalign.sweeps.grid import Sweep
+    from misalign import parallel
+    from misalign.sweeps import runner
 
     folder, slurm, dry_run = (options[name] for name in ("results", "slurm", "dry_run"))
-    if options["scheduler"] or (options["notebooks"] and not dry_run):
-        cluster.expect_installed(slurm)
-    plans = [Sweep.read(file, options["scale"]) for file in files]
-    wanted = [(p, p.missing(folder) + (p.stale(folder) if options["stale"] else [])) for p in plans]
-    first = {run: plan for plan, runs in reversed(wanted) for run in runs}
-    todo = []
-    for plan, runs in wanted:
-        fresh = [run for run in runs if first[run] is plan]
-        todo += carry_out.tasks(plan, fresh, folder, options["together"], options["timeout"])
     device = options["device"] or "cpu"
+    if options["scheduler"] or (options["notebooks"] and not dry_run):
+        parallel.expect_installed(slurm)
+    wanted, todo = _planned(files, options)
     if todo and not dry_run:
-        expect_writable("results", folder)
-        expect_writable("executed notebooks", EXECUTED)
+        _expect_room(options)
     with ExitStack() as stack:
         client, workers = None, 1
         if options["scheduler"]:
-            client = stack.enter_context(cluster.connected(options["scheduler"]))
+            client = stack.enter_context(parallel.connected(options["scheduler"]))
             workers = sum(client.nthreads().values())
             if not workers:
                 click.echo(f"no workers at {options['scheduler']} yet", err=True)
         elif options["notebooks"]:
-            most = len(todo) if slurm else cluster.cpus()
+            most = len(todo) if slurm else parallel.cpus()
             workers = max(1, min(options["workers"] or most, len(todo)))
         for plan, runs in wanted:
             click.echo(_summary(plan, runs, folder, workers))
@@ -107,11 +108,42 @@ def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
             _say_measured([run for task in todo for run in task.runs], folder, device)
             return 0
         if todo and options["notebooks"]:
-            client = client or stack.enter_context(cluster.connected(None, slurm, workers))
-        outcomes = (
-            carry_out.run_on_dask(todo, client) if client else carry_out.run_local(todo, device)
-        )
-        return _follow(outcomes, todo)
+            client = client or stack.enter_context(parallel.connected(None, slurm, workers))
+        here = runner.run_local(todo, device, options["allow_dirty"])
+        return _follow(runner.run_on_dask(todo, client) if client else here, todo)
+
+
+def _planned(
+    files: tuple[Path, ...], options: dict[str, Any]
+) -> tuple[list[tuple[Sweep, list[Run]]], list[Task]]:
+    """What is to do of each sweep, and all of it as tasks, each run once."""
+    from misalign.sweeps.grid import Sweep
+    from misalign.sweeps.runner import Task
+    from misalign.sweeps.worker import expect_template, preamble
+
+    plans = [Sweep.read(file, options["scale"]) for file in files]
+    for plan in plans if options["notebooks"] else ():
+        expect_template(plan.notebook, plan.runs)
+    folder, stale = options["results"], options["stale"]
+    wanted = [(p, p.missing(folder) + (p.stale(folder) if stale else [])) for p in plans]
+    first = {run: plan for plan, runs in reversed(wanted) for run in runs}
+    shared = (folder, options["timeout"], preamble(options["modules"], options["allow_dirty"]))
+    todo = []
+    for plan, runs in wanted:
+        fresh = [run for run in runs if first[run] is plan]
+        todo += Task(plan, (), *shared).part(fresh, options["runs_per_notebook"])
+    return wanted, todo
+
+
+def _expect_room(options: dict[str, Any]) -> None:
+    """Refuse to record where it cannot be, or from files that no commit holds."""
+    from misalign.provenance import expect_clean
+
+    if not options["allow_dirty"]:
+        expect_clean(options["results"])
+    expect_writable("results", options["results"])
+    if options["notebooks"]:
+        expect_writable("executed notebooks", EXECUTED)
 
 
 def _follow(outcomes: Iterator[Outcome], todo: list[Task]) -> int:

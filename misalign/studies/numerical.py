@@ -64,6 +64,7 @@ class Numerical:
     variants = ("", "untrained", "raw")
     latents = LATENTS
     scales = SCALES
+    takes_bias = True
 
     def bias(self, bias: str, setting: int) -> Bias:
         """Look a column of Tables 2, 3 or 5 up."""
@@ -72,7 +73,7 @@ class Numerical:
     def initial(self, run: Run, device: torch.device | str) -> TrainedModel:
         """Draw a run's world and its encoders before training; in the variant "raw" identities."""
         scale = run.scale_config
-        bias = self.bias(run.bias, run.setting)
+        bias = run.resolved_bias
         world = NumericalWorld.draw(bias, latents=run.latents, layers=scale.layers, seed=run.seed)
         world = world.to(device)
         if run.variant == "raw":

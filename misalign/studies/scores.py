@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from misalign.evaluation import CIRCLE, PROBES, Reader
-from misalign.records import IDENTITY, SCORES
+from misalign.records import SCORES
 from misalign.rng import generator_for
 from misalign.worlds.base import Factor
 
@@ -127,7 +127,7 @@ def row(
     oracle: float | None = None,
 ) -> dict[str, object]:
     """One score as a row of the records."""
-    fields = {"run": run.id, **{field: getattr(run, field) for field in IDENTITY}}
+    fields = {"run": run.id, **run.identity}
     fields |= {"modality": modality, "split": split, "probe": probe}
     fields |= {"target": key[0], "factor": key[1], "metric": metric}
     known = None if oracle is None else round(oracle, 6)

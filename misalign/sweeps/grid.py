@@ -1,6 +1,7 @@
 """Sweeps: a grid of runs, executed by a notebook, recorded, and resumable.
 
-A sweep file names a notebook and blocks of its parameters; a list makes an axis::
+A sweep file names a notebook, by its path or as one of the project's own, and blocks of its
+parameters; a list makes an axis::
 
     notebook: 06_numerical
     runs:
@@ -16,8 +17,9 @@ module is the plan; `misalign.sweeps.runner` executes it.
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -25,16 +27,15 @@ import yaml
 
 from misalign.errors import check_int, invalid
 from misalign.experiment import seconds_a_step
-from misalign.paths import NOTEBOOKS, RESULTS, SWEEPS
+from misalign.paths import CHECKOUT, NOTEBOOKS, RESULTS, SWEEPS
 from misalign.provenance import code_hash
 from misalign.records import read as read_scores
 from misalign.records import recorded
 from misalign.records import runs as recorded_runs
-from misalign.run import Run
-from misalign.sweeps.worker import expect_parameters
+from misalign.run import Run, plain
 
 # the axes along which runs are put together, the first one first
-TOGETHER = ("seed", "latents", "setting")
+GROUPED = ("seed", "latents", "setting")
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,14 @@ class Sweep:
     ----------
     name : str
         Stem of the file.
-    notebook : Path
-        The notebook that executes the runs.
+    notebook : Path or None
+        The notebook that executes the runs; a file without one is for ``--no-notebooks``.
     runs : tuple of Run
         Without repetitions, in the file's order.
     """
 
     name: str
-    notebook: Path
+    notebook: Path | None
     runs: tuple[Run, ...]
 
     @classmethod
@@ -66,7 +67,8 @@ class Sweep:
         """
         known = sorted(path.stem for path in SWEEPS.glob("*.yml"))
         if name not in known:
-            raise invalid("sweep", f"one of {', '.join(known)}", repr(name))
+            expected = f"one of {', '.join(known)}" if known else CHECKOUT
+            raise invalid("sweep", expected, repr(name))
         return cls.read(SWEEPS / f"{name}.yml")
 
     @classmethod
@@ -87,8 +89,8 @@ class Sweep:
         Raises
         ------
         ValueError
-            If the file is no such mapping, names no notebook whose parameters cell sets every
-            field of a run, or has an unknown field, an empty axis or a value that `Run` refuses.
+            If the file is no such mapping, or has an unknown field, an empty axis or a value that
+            `Run` refuses.
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -96,13 +98,8 @@ class Sweep:
             reason = " ".join(str(error).split())
             raise ValueError(f"{path}: expected YAML, got {reason}") from None
         keys = set(content) if isinstance(content, dict) else set()
-        if keys != {"notebook", "runs"}:
+        if "runs" not in keys or not keys <= {"notebook", "runs"}:
             raise invalid(str(path), "the keys notebook and runs", sorted(keys))
-        notebook = NOTEBOOKS / f"{content['notebook']}.ipynb"
-        known = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
-        if not notebook.exists():
-            raise invalid("notebook", f"one of {known}", content["notebook"])
-        expect_parameters(notebook, [*asdict(Run()), "record"])
         blocks = content["runs"]
         listed = isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)
         if not (listed and blocks):
@@ -112,13 +109,24 @@ class Sweep:
             runs = [run for block in blocks for run in Run.grid(**{**block, **override})]
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: {error}") from None
+        notebook = _found(str(content["notebook"]), path) if "notebook" in keys else None
         return cls(path.stem, notebook, tuple(dict.fromkeys(runs)))
 
     def missing(self, folder: Path) -> list[Run]:
-        """Runs that a results folder does not hold yet."""
+        """Runs that a results folder does not hold yet, or not whole."""
+        recorded = self._recorded(folder)
+        return [run for run in self.runs if run.id not in recorded]
+
+    def stale(self, folder: Path) -> list[Run]:
+        """Runs that are recorded, but by other code than the present."""
+        code = self._recorded(folder)
+        known = [run for run in self.runs if run.id in code]
+        return [run for run in known if code[run.id] != code_hash(run.experiment)]
+
+    def _recorded(self, folder: Path) -> dict[str, str]:
         # reading the scores here also finds a damaged file before anything is trained
-        known = {name: recorded(name, folder) for name in {run.experiment for run in self.runs}}
-        return [run for run in self.runs if run.id not in known[run.experiment]]
+        experiments = {run.experiment for run in self.runs}
+        return dict(ChainMap(*(recorded(name, folder) for name in experiments)))
 
     def scores(self, folder: Path = RESULTS) -> pd.DataFrame:
         """Read the scores of these runs and of no others.
@@ -139,47 +147,33 @@ class Sweep:
             If a run is not recorded: a figure of half a sweep would not show it.
         """
         left = len(self.missing(folder))
-        all_runs = f"all {len(self.runs)} runs of {self.name} (make sweep)"
         if left:
-            raise invalid("results", all_runs, f"{len(self.runs) - left}")
+            expected = f"all {len(self.runs)} runs of {self.name} (make sweep)"
+            raise invalid("results", expected, len(self.runs) - left)
         experiments = {run.experiment for run in self.runs}
         tables = pd.concat([read_scores(experiment, folder) for experiment in experiments])
         return tables[tables["run"].isin({run.id for run in self.runs})]
 
-    def stale(self, folder: Path) -> list[Run]:
-        """Runs that are recorded, but by other code than the present."""
-        code = recorded_runs(folder).set_index("run")["code"]
-        recorded = [run for run in self.runs if run.id in code]
-        return [run for run in recorded if code[run.id] != code_hash(run.experiment)]
+
+def _found(notebook: str, sweep: Path) -> Path:
+    """A notebook by its path, from the sweep file on, or one of the project's by its name."""
+    name = notebook if notebook.endswith(".ipynb") else f"{notebook}.ipynb"
+    beside = sweep.parent / name
+    return beside if beside.exists() else NOTEBOOKS / name
 
 
 def groups(runs: Iterable[Run], most: int) -> list[list[Run]]:
     """Put together what one notebook executes: full products of seeds, latents and settings.
 
-    Parameters
-    ----------
-    runs : iterable of Run
-        What to part.
-    most : int
-        Most runs in a group.
-
-    Returns
-    -------
-    list of list of Run
-        Every run once; each group is the grid of its `parameters`.
-
-    Raises
-    ------
-    ValueError
-        If `most` is less than 1.
+    Every run is there once; each group, of at most so many runs, is the grid of its `parameters`.
     """
     check_int("most", most, 1)
     # a box is a grid, its axes by name; at first every run is a box of its own
     boxes = [{name: (value,) for name, value in _named(run).items()} for run in runs]
-    for axis in TOGETHER:
+    for axis in GROUPED:
         alike: dict[tuple, list] = {}
         for box in boxes:
-            others = tuple((name, values) for name, values in box.items() if name != axis)
+            others = tuple({**box, axis: (None,)}.items())  # the axis keeps its place
             alike.setdefault(others, []).extend(box[axis])
         boxes = []
         for others, values in alike.items():
@@ -187,20 +181,21 @@ def groups(runs: Iterable[Run], most: int) -> list[list[Run]]:
             size = max(1, most // math.prod(len(held) for _, held in others))
             parts = [tuple(values[i : i + size]) for i in range(0, len(values), size)]
             boxes += [{**dict(others), axis: part} for part in parts]
-    return [Run.grid(**{name: list(box[name]) for name in asdict(Run())}) for box in boxes]
+    return [Run.grid(**{name: list(values) for name, values in box.items()}) for box in boxes]
 
 
 def parameters(group: list[Run]) -> dict[str, object]:
     """Parameters of a notebook whose grid is a group: a list for each field that varies."""
     named = [_named(run) for run in group]
-    axes = {name: list(dict.fromkeys(fields[name] for fields in named)) for name in named[0]}
+    values = {name: dict.fromkeys(fields[name] for fields in named) for name in named[0]}
+    axes = {name: [*map(plain, axis)] for name, axis in values.items()}
     return {name: axis if len(axis) > 1 else axis[0] for name, axis in axes.items()}
 
 
 def _named(run: Run) -> dict[str, object]:
     """Fields of a run, the encoding size None where it is the default of the run's setting."""
     default = replace(run, encoding_size=None).encoding_size
-    fields = asdict(run)
+    fields = run.as_dict()
     return fields | {"encoding_size": None} if run.encoding_size == default else fields
 
 
@@ -229,19 +224,8 @@ def measured(
 ) -> Iterator[tuple[str, float, float, int]]:
     """Measure a training step of each scale of which no run ever was recorded.
 
-    Parameters
-    ----------
-    runs : list of Run
-        What is to do; those that do not train are left out.
-    folder : Path
-        Results folder.
-    device : str, optional
-        Where to train.
-
-    Yields
-    ------
-    tuple of (str, float, float, int)
-        Scale, seconds of a step and of all steps of a run, number of runs.
+    Yields the scale, seconds of a step and of all steps of a run, and the number of runs; those
+    that do not train are left out.
     """
     trained = [run for run in runs if run.trains]
     for kind in dict.fromkeys((run.experiment, run.scale) for run in trained):

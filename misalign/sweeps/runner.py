@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from misalign import experiment
+from misalign.parallel import completed
 from misalign.paths import EXECUTED
 from misalign.provenance import code_hash
 from misalign.run import Run
 from misalign.sweeps.grid import Sweep, groups, parameters
-from misalign.sweeps.worker import UNRECORDED, Job, attempt, one_line
+from misalign.sweeps.worker import Job, attempt, one_line
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -20,170 +22,76 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """A group of runs to execute together.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        Whose notebook executes it.
-    runs : tuple of Run
-        The group, a grid.
-    results : Path
-        Folder for the records.
-    timeout : int or None, optional
-        Most seconds that a cell of the notebook may take.
-    """
+    """A group of runs to execute together, by the notebook of a sweep or here."""
 
     sweep: Sweep
     runs: tuple[Run, ...]
-    results: Path
-    timeout: int | None = None
+    results: Path  # folder for the records
+    timeout: int | None = None  # most seconds that a cell of the notebook may take
+    preamble: str = ""  # code that the notebook starts with
 
     @property
     def job(self) -> Job:
         """The task as a worker gets it."""
-        names = tuple(run.id for run in self.runs)
-        experiment = self.runs[0].experiment
         results = self.results.resolve()
         return Job(
-            runs=names,
-            experiment=experiment,
-            code=code_hash(experiment),
+            runs=tuple(run.id for run in self.runs),
+            experiment=self.runs[0].experiment,
+            code=code_hash(self.runs[0].experiment),
             results=results,
-            notebook=self.sweep.notebook.resolve(),
+            notebook=(self.sweep.notebook or Path()).resolve(),
             parameters=parameters(self.runs) | {"record": str(results)},
-            target=EXECUTED / self.sweep.name / f"{names[0]}.ipynb",
+            preamble=self.preamble,
+            target=EXECUTED.resolve() / self.sweep.name / f"{self.runs[0].id}.ipynb",
             timeout=self.timeout,
         )
 
-    def part(self, runs: Iterable[Run], most: int) -> list[Task]:
-        """Tasks for some of the runs, of at most so many each."""
-        shared = (self.results, self.timeout)
-        return [Task(self.sweep, tuple(group), *shared) for group in groups(runs, most)]
+    def part(self, runs: Iterable[Run], most: int = 10) -> list[Task]:
+        """Tasks like this one for some of the sweep's runs, of at most so many each."""
+        return [replace(self, runs=tuple(group)) for group in groups(runs, most)]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task.
-
-    Parameters
-    ----------
-    recorded, failed : tuple of Run
-        Runs that are done, and those that are given up.
-    error : str
-        One line; empty if nothing failed.
-    notebook : Path or None
-        How far the notebook of a failed run came, to look into.
-    """
+    """What became of a task."""
 
     recorded: tuple[Run, ...]
-    failed: tuple[Run, ...]
-    error: str
-    notebook: Path | None
+    failed: tuple[Run, ...]  # those that are given up
+    error: str  # one line; empty if nothing failed
+    notebook: Path | None  # how far that of a failed run came, to look into
 
 
-def tasks(
-    sweep: Sweep, runs: Iterable[Run], folder: Path, most: int = 10, timeout: int | None = None
-) -> list[Task]:
-    """Part a sweep's runs into tasks.
-
-    Parameters
-    ----------
-    sweep : Sweep
-        Whose notebook executes the runs.
-    runs : iterable of Run
-        Some of the sweep's.
-    folder : Path
-        Results folder.
-    most : int, optional
-        Most runs of a task.
-    timeout : int, optional
-        Most seconds that a cell of a notebook may take.
-
-    Returns
-    -------
-    list of Task
-    """
-    return Task(sweep, (), folder, timeout).part(runs, most)
-
-
-def run_local(todo: Iterable[Task], device: str = "cpu") -> Iterator[Outcome]:
+def run_local(
+    todo: Iterable[Task], device: str = "cpu", allow_dirty: bool = False
+) -> Iterator[Outcome]:
     """Execute tasks one after the other in this process, without notebooks.
 
-    Parameters
-    ----------
-    todo : iterable of Task
-        What to do.
-    device : str, optional
-        Where to train.
-
-    Yields
-    ------
-    Outcome
-        As soon as a task ends; a failure does not end the rest.
+    What becomes of a task is told as soon as it ends; a failure does not end the rest.
     """
     waiting = deque(todo)
+    options = {"device": device, "allow_dirty": allow_dirty}
     while waiting:
         task = waiting.popleft()
-        outcome, again = _settled(task, *_attempt_here(task, device))
+
+        def execute(job: Job, task: Task = task) -> None:
+            experiment.execute_all(list(task.runs), record=job.results, **options)
+
+        outcome, again = _settled(task, *attempt(task.job, execute))
         waiting.extendleft(reversed(again))
         yield outcome
 
 
-def _attempt_here(task: Task, device: str) -> tuple[tuple[str, ...], str]:
-    """Do as `misalign.sweeps.worker.attempt`, without a notebook."""
-    from misalign.experiment import execute_all
-
-    left, error = task.job.left(), ""
-    if left != task.job.runs:
-        return left, error
-    try:
-        execute_all(list(task.runs), device=device, record=task.results)
-    except Exception as failure:
-        error = one_line(failure)
-    return task.job.left(), error or UNRECORDED
-
-
 def run_on_dask(todo: Iterable[Task], client: Client) -> Iterator[Outcome]:
-    """Execute notebooks for tasks on the workers of a Dask scheduler.
+    """Execute notebooks for tasks on the workers of a Dask scheduler, see `parallel.completed`.
 
-    Dask itself starts a job again, up to three times, when its worker dies.
-
-    Parameters
-    ----------
-    todo : iterable of Task
-        What to do.
-    client : Client
-        See `misalign.parallel.connected`.
-
-    Yields
-    ------
-    Outcome
-        As soon as a task ends; a failure does not end the rest.
-
-    Raises
-    ------
-    ConnectionError
-        If the scheduler goes away.
+    What becomes of a task is told as soon as it ends; a failure does not end the rest.
     """
-    from distributed import as_completed
-
-    # not pure: the same job may have run before, on results that are gone
-    futures = {client.submit(attempt, task.job, pure=False): task for task in todo}
-    completed = as_completed(futures)
-    for future in completed:
-        task = futures.pop(future)
-        if future.cancelled():
-            raise ConnectionError("scheduler: expected it to stay until the end, got no answer")
-        try:
-            left, error = future.result()
-        except Exception as failure:  # such as KilledWorker
-            left, error = task.job.left(), one_line(failure)
+    waiting = deque(todo)
+    for task, result in completed(client, attempt, waiting, lambda task: (task.job,)):
+        failed = isinstance(result, Exception)  # such as KilledWorker
+        left, error = (task.job.left(), one_line(result)) if failed else result
         outcome, again = _settled(task, left, error)
-        for part in again:
-            future = client.submit(attempt, part.job, pure=False)
-            futures[future] = part
-            completed.add(future)
+        waiting.extend(again)
         yield outcome
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import ast
 import json
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from misalign.errors import invalid
+from misalign.parallel import THREADS
 from misalign.paths import ROOT
-from misalign.records import recorded, runs
+from misalign.records import recorded
+from misalign.run import Run, study_module
 
 # cells with this tag draw what sweeps record; a sweep leaves them out
 RECORDED = "recorded"
@@ -23,82 +26,77 @@ RECORDED = "recorded"
 # asks for that memory again at every step, and takes more than twice as long
 TRIM = "MALLOC_TRIM_THRESHOLD_"
 # two threads of a kernel that spin for each other stall where another process has their CPU
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(THREADS, "1")
 # how an execution fails that raises nothing
 UNRECORDED = "it ended without a record by the present code"
 
 
-def expect_parameters(notebook: Path, names: list[str]) -> None:
-    """Raise a one-line error unless the parameters cell of a notebook sets what will be passed.
+def expect_template(notebook: Path | None, runs: Iterable[Run]) -> None:
+    """Raise a one-line error unless a notebook takes runs: their parameters, and their study.
 
-    papermill sets any name and only logs one that is not there.
-
-    Parameters
-    ----------
-    notebook : Path
-        An .ipynb file. It is JSON, so a machine without Jupyter can read it, too.
-    names : list of str
-        What will be passed.
-
-    Raises
-    ------
-    ValueError
-        "NOTEBOOK: expected LACKING NAMES, got NAMES THAT ARE SET".
+    papermill sets any name and only logs one that the notebook does not know. Without papermill,
+    which then cannot execute it either, only the file itself is looked for.
     """
+    if notebook is None:
+        raise invalid("notebook", "one in the sweep file, or --no-notebooks", "none")
+    if not notebook.exists():
+        known = sorted(file.stem for file in notebook.parent.glob("*.ipynb") if _takes(file))
+        expected = f"a path, or one of {', '.join(known)}" if known else "the path of a notebook"
+        raise invalid("notebook", expected, notebook.stem)
     try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{notebook.name}: expected a notebook, got {error!r}") from None
-    if not tagged:
+        from papermill import inspect_notebook
+    except ImportError:
+        return
+    try:
+        cell = {name: cell["default"] for name, cell in inspect_notebook(notebook).items()}
+    except Exception as error:  # nbformat's, or any other of what is no notebook
+        raise invalid(notebook.name, "a notebook", one_line(error)) from None
+    if not cell:
         raise invalid("notebook", "a cell tagged parameters", f"none in {notebook.name}")
-    where = "in the parameters cell"
-    try:
-        tree = ast.parse("".join(tagged[0]["source"]))
-    except SyntaxError as error:
-        raise ValueError(f"{notebook.name}: expected Python {where}, got {error}") from None
-    stored = [node for node in ast.walk(tree) if isinstance(getattr(node, "ctx", None), ast.Store)]
-    found = {node.id for node in stored if isinstance(node, ast.Name)}
-    lacking = ", ".join(name for name in names if name not in found)
-    got = ", ".join(sorted(found)) or "nothing"
+    needed = dict.fromkeys(name for run in runs for name in (*run.as_dict(), "record"))
+    lacking = ", ".join(name for name in needed if name not in cell)
     if lacking:
-        raise invalid(notebook.name, f"{lacking} {where}", f"only {got}")
+        got = f"only {', '.join(sorted(cell))}"
+        raise invalid(notebook.name, f"{lacking} in the parameters cell", got)
+    # one module may hold several studies of a kind, and a notebook that serves them all
+    own = study_module(ast.literal_eval(cell["experiment"]))
+    others = {run.experiment for run in runs if study_module(run.experiment) != own}
+    if others:
+        raise invalid(notebook.name, f"runs of {cell['experiment']}", ", ".join(sorted(others)))
+
+
+def _takes(notebook: Path) -> bool:
+    """Whether a notebook is a template of runs: its parameters cell says where to record."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    return any("record =" in "".join(cell["source"]) for cell in tagged)
+
+
+def preamble(modules: Iterable[str], allow_dirty: bool = False) -> str:
+    """Code that a notebook starts with: imports, found as from here, and leave to record."""
+    lines = [f"import {module}" for module in modules]
+    if lines:
+        lines = ["import sys", f"sys.path.append({str(Path.cwd())!r})", *lines]
+    if allow_dirty:
+        function = "misalign.experiment.execute_all"
+        lines += ["import functools, misalign.experiment"]
+        lines += [f"{function} = functools.partial({function}, allow_dirty=True)"]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class Job:
-    """An execution of a notebook for a group of runs, in plain data.
+    """An execution of a notebook for a group of runs, in plain data: what a worker gets."""
 
-    It is what a worker gets, and all that it imports, so a worker does not need torch's memory.
-
-    Parameters
-    ----------
-    runs : tuple of str
-        Names of the runs.
-    experiment : str
-        Theirs.
-    code : str
-        Hash of the present code; asked here, a worker that runs for long would tell an old one.
-    results : Path
-        Folder for the records.
-    notebook : Path
-        What to execute.
-    parameters : dict
-        What to set after its parameters cell.
-    target : Path
-        The executed copy, once it is whole.
-    timeout : int or None, optional
-        Most seconds that a cell may take.
-    """
-
-    runs: tuple[str, ...]
+    runs: tuple[str, ...]  # their names
     experiment: str
-    code: str
-    results: Path
+    code: str  # hash of the present code; a worker that runs for long would tell an old one
+    results: Path  # folder for the records
     notebook: Path
-    parameters: dict[str, object]
-    target: Path
-    timeout: int | None = None
+    parameters: dict[str, object]  # to set after its parameters cell
+    preamble: str  # code to execute before that
+    target: Path  # the executed copy, once it is whole
+    timeout: int | None = None  # most seconds of a cell
 
     @property
     def partial(self) -> Path:
@@ -107,41 +105,28 @@ class Job:
 
     def left(self) -> tuple[str, ...]:
         """Names of the runs that the present code has not recorded."""
-        table = runs(self.results)
-        done = set(table[table["code"] == self.code]["run"])
-        done &= recorded(self.experiment, self.results)
-        return tuple(name for name in self.runs if name not in done)
+        code = recorded(self.experiment, self.results)
+        return tuple(name for name in self.runs if code.get(name) != self.code)
 
 
-def attempt(job: Job) -> tuple[tuple[str, ...], str]:
-    """Execute a job, unless another sweep recorded some of its runs meanwhile.
+def attempt(
+    job: Job, execute: Callable[[Job], object] | None = None
+) -> tuple[tuple[str, ...], str]:
+    """Execute a job, by its notebook, unless another sweep recorded some of its runs meanwhile.
 
-    Parameters
-    ----------
-    job : Job
-        What to do.
-
-    Returns
-    -------
-    tuple of str
-        Names of the runs left without a record. They are told from here, where records were
-        written, since other machines may see files of a network a while later.
-    str
-        What went wrong, in one line.
+    Returns names of the runs left without a record, and what went wrong, in one line. They are told
+    from here, where records were written, since other machines may see files of a network a while
+    later.
     """
     left, error = job.left(), ""
     if left != job.runs:
         return left, error
     try:
-        _execute_notebook(job)
+        (execute or _execute_notebook)(job)
     except Exception as failure:  # papermill's, nbclient's, Jupyter's
         error = one_line(failure)
     left = job.left()
-    if left:
-        return left, error or UNRECORDED
-    if not error:
-        job.partial.replace(job.target)
-    return left, error
+    return left, error or (UNRECORDED if left else "")
 
 
 def one_line(error: Exception) -> str:
@@ -160,6 +145,8 @@ def _execute_notebook(job: Job) -> None:
     notebook.cells = [
         cell for cell in notebook.cells if RECORDED not in cell.metadata.get("tags", [])
     ]
+    if job.preamble:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(job.preamble))
     job.partial.parent.mkdir(parents=True, exist_ok=True)
     os.environ.pop(TRIM, None)
     os.environ.update(ONE_THREAD)  # a kernel inherits it
@@ -167,8 +154,10 @@ def _execute_notebook(job: Job) -> None:
         notebook,
         str(job.partial),
         parameters=job.parameters,
-        cwd=str(ROOT),
+        cwd=str(ROOT if job.notebook.is_relative_to(ROOT) else job.notebook.parent),
         kernel_name="python3",
         progress_bar=False,
         execution_timeout=job.timeout,
     )
+    if not job.left():
+        job.partial.replace(job.target)
