@@ -133,5 +133,5 @@ def test_training_moves_every_weight_of_a_flattened_pair():
 
 def test_token_cnns_of_different_vocabularies_do_not_stack(complains):
     pair = [token_cnn(3, words, 9, generator=generator_for(0, "w")).eval() for words in (20, 25)]
-    with complains("encoders", "--together 1", "several"):
+    with complains("encoders", "--runs-per-notebook 1", "several"):
         stack(pair)(torch.zeros(2, 5, 9).long())
