@@ -75,7 +75,7 @@ class Assumptions:
     def initial(self, run: Run, device: torch.device | str) -> TrainedModel:
         """Draw a run's world and its encoders before training."""
         scale = run.scale_config
-        bias, values = self.bias(run.bias, run.setting), VALUES[run.latents]
+        bias, values = run.resolved_bias, VALUES[run.latents]
         world = ResampledWorld.draw(bias, values=values, layers=scale.layers, seed=run.seed)
         world = world.to(device)
         sample = world.sample(

@@ -49,7 +49,7 @@ class Causal3dident(ImageStudy):
     def captions(self, run: Run) -> TemplateCaptions:
         """Captions of a run, by its variant."""
         options = {run.variant: True} if run.variant in ("printed", "distinct") else {}
-        captions = causal3dident.composed(self.bias(run.bias, run.setting), **options)
+        captions = causal3dident.composed(run.resolved_bias, **options)
         if run.variant != "slip":
             return captions
         if (run.bias, run.setting) != ("perturbation", 1):

@@ -59,7 +59,7 @@ class Mpi3d(ImageStudy):
 
     def captions(self, run: Run) -> TemplateCaptions:
         """Captions of a run; in the variant ``always`` a perturbed factor is always drawn anew."""
-        bias = self.bias(run.bias, run.setting)
+        bias = run.resolved_bias
         if run.variant == "always":
             bias = replace(bias, probability=1.0)
         return mpi3d.composed(bias)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from misalign.run import Run
 
 TASKS = (*BLOCKS, BINARY)
+NUMBER = 10  # n_s of the paper's study
 UNSHIFTED = ("m_x", "m_t", "noise")  # nothing to see there out of distribution
 
 SCALES = {
@@ -93,7 +94,7 @@ class Numerical:
         """Represent fresh samples, and give the targets that probes predict from them.
 
         Targets are every true factor, what captions say of the perturbed ones, ``noise``, which
-        nothing predicts, and the downstream tasks y1 to y4.
+        nothing predicts, and, where there are as many factors as in the paper, y1 to y4.
         """
         generator = generator_for(run.seed, purpose, device=device)
         samples = run.scale_config.probe_samples
@@ -101,7 +102,9 @@ class Numerical:
         noise = torch.randn(samples, 1, generator=generator, device=device)
         names = [f"s{i}" for i in range(1, model.world.bias.n + 1)]
         s = torch.cat([found.targets["image", name] for name in names], 1)
-        columns = dict(zip(("noise", *BLOCKS), (noise, *tasks(s).mT), strict=True))
+        columns = {"noise": noise}
+        if len(names) == NUMBER:
+            columns |= dict(zip(BLOCKS, tasks(s).mT, strict=True))
         for name, y in columns.items():
             found.targets["image", name] = y.view(-1, 1)
             found.factors["image", name] = Factor(name)
@@ -115,12 +118,14 @@ class Numerical:
         Out of distribution, split ``"ood"``, there are only images, and of the factors those that
         anything happens to. y2 is also posed as a yes or no, at the median of the first samples.
         """
-        shifted = replace(model, world=replace(model.world, environment=heavy_tails))
         found = {
             "fit": self.represent(run, model, "probe fit", device),
             "test": self.represent(run, model, "probe test", device),
-            "ood": self.represent(run, shifted, "probe shift", device),
         }
+        if model.world.bias.n != NUMBER:  # a bias of one's own, and no tasks of the paper's
+            return found
+        shifted = replace(model, world=replace(model.world, environment=heavy_tails))
+        found["ood"] = self.represent(run, shifted, "probe shift", device)
         median = found["fit"].targets["image", SPLIT].median()
         for one in found.values():
             one.targets["image", BINARY] = (one.targets["image", SPLIT] > median).long()
@@ -139,8 +144,8 @@ class Numerical:
         noise = {("image", "noise"): 0.0}
         world, bias = model.world, model.world.bias
         known = None if run.variant else oracle(world, run.encoding_size)
-        if known is None:
-            return noise
+        if known is None or bias.n != NUMBER:
+            return noise | (known or {})
         generator = generator_for(run.seed, "oracle", *bias.unbiased)
         draws = run.scale_config.oracle_draws
         useful = predicted(world.sigma_s, bias.unbiased, draws=draws, generator=generator)
