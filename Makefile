@@ -14,6 +14,8 @@ RESULTS ?= results
 PIP_ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 CHAPTERS ?= $(wildcard notebooks/*.py)
+# of the tests: a worker for each CPU, but each takes most of a gigabyte
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
 PAGES := _build/html
 
 # kernels and subprocesses must find this environment's programs, not the system's
@@ -76,15 +78,28 @@ bench: venv  ## time the library, fill benchmarks/README.md (ARGS=--long: whole 
 	python -m benchmarks.report _build/benchmark.json
 
 .PHONY: lint
-lint: venv  ## check the code's style
+lint: venv  ## check the code's style, and who imports whom
 	ruff check
+	lint-imports --no-cache --no-logo
+
+# Threads that spin while they wait for each other cost a busy machine most of its time: one thread
+# a process, kernels included. Sums of one thread also come in one order, so that outputs agree.
+test execute: export OMP_NUM_THREADS := 1
+test execute: export MKL_NUM_THREADS := 1
+test execute: export OPENBLAS_NUM_THREADS := 1
+test execute: export OMP_WAIT_POLICY := PASSIVE
+
+# A worker takes whole files, because tests of one file share what they train.
+PYTEST := python -m pytest -q -n $(WORKERS) --dist loadfile
 
 # The order is from quick to slow, so that a slip shows early; the site comes last because it
-# needs the book.
+# needs the book. bpy is not there to import, and tests/conftest.py puts long files first.
 .PHONY: test
-test: lint browser  ## everything that CI runs
-	python -m pytest -q --ignore=tests/test_site.py
-	python -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=300 \
+test: lint browser  ## everything that CI runs (WORKERS=)
+	$(PYTEST) --no-loadscope-reorder --ignore=tests/test_site.py \
+	  --doctest-modules --ignore=misalign/rendering/blender tests misalign
+	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=1200 \
+	  --nbval-kernel-startup-timeout=300 \
 	  --nbval-sanitize-with=tests/nbval_sanitize.cfg notebooks
 	$(MAKE) --no-print-directory book
 	python -m pytest -q tests/test_site.py
@@ -103,5 +118,5 @@ browser:
 
 .PHONY: clean
 clean:  ## remove what was built, but neither .venv nor results
-	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .benchmarks
+	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .benchmarks
 	find misalign tests benchmarks scripts notebooks -name __pycache__ -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")  # engines race on one core eac
 pa = pytest.importorskip("pyarrow")
 pl = pytest.importorskip("polars")
 
-from benchmarks import crowds, memory  # noqa: E402
+from benchmarks import memory, synthetic_captions  # noqa: E402
 from misalign import parallel as cluster  # noqa: E402
 from misalign.coverage import lines  # noqa: E402
 from misalign.coverage.count import count  # noqa: E402
@@ -44,7 +44,7 @@ def pieces(texts):
 
 
 def bench_coverage_engines(benchmark, race):
-    texts = pa.array(crowds.pool())
+    texts = pa.array(synthetic_captions.pool())
     parts = pieces(texts)
     ours, theirs = (kind(Taxonomy.read()) for kind in (Matcher, Polars))
     for part in parts:
@@ -65,7 +65,7 @@ def bench_coverage_engines(benchmark, race):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def bench_coverage_files(benchmark, race, tmp_path, workers):
-    files = crowds.shards(tmp_path, CAPTIONS)
+    files = synthetic_captions.shards(tmp_path, CAPTIONS)
     with cluster.connected(None, workers=workers, keep=True) as client:
         assert count(files, client=client).captions == CAPTIONS
         benchmark.extra_info |= {"captions": CAPTIONS, "bytes": sum(map(_bytes, files))}
@@ -90,7 +90,7 @@ def _bytes(file):
 
 @pytest.mark.long
 def bench_coverage_millions(benchmark, race, tmp_path):
-    files, peaks = crowds.shards(tmp_path, MILLIONS), []
+    files, peaks = synthetic_captions.shards(tmp_path, MILLIONS), []
     call = ("misalign", "coverage", str(tmp_path), "--workers", "2")
     benchmark.extra_info |= {"captions": MILLIONS, "bytes": sum(map(_bytes, files))}
     race(lambda: peaks.append(memory.peak_tree(*call)), {}, rounds=1)

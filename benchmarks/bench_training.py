@@ -1,9 +1,11 @@
 """Training: one step in two precisions, and many runs in one program."""
 
+import copy
+
 import pytest
 
 from benchmarks import floors
-from benchmarks.companies import SETTING, company, recipe, training
+from benchmarks.run_batches import SETTING, one_step, recipe, training, untrained
 from misalign import Run, execute
 from misalign.experiment import execute_all
 
@@ -20,7 +22,7 @@ def lined_up(fitted, how):
 @pytest.mark.parametrize(("scale", "steps", "rounds"), [("laptop", 20, 7), ("gpu", 5, 3)])
 def bench_step(benchmark, race, scale, steps, rounds):
     how = recipe(scale, steps=steps, prefetch_steps=5)
-    fitted = company([Run(scale=scale, setting=SETTING)])
+    fitted = untrained([Run(scale=scale, setting=SETTING)])
     ours, nothing = lined_up(fitted, how)
     low, _ = lined_up(fitted, recipe(scale, steps=steps, prefetch_steps=5, autocast=True))
     benchmark.extra_info |= {
@@ -37,13 +39,25 @@ def bench_runs(benchmark, race, runs, settings):
     how = recipe("laptop", steps=10)
     # of one setting, so that one run costs as much as another; or of all ten, as in Figure 3
     which = [SETTING] if settings == 1 else list(range(1, settings + 1))
-    fitted = company(Run.grid(setting=which, seed=list(range(runs // settings))))
+    fitted = untrained(Run.grid(setting=which, seed=list(range(runs // settings))))
     ours, nothing = lined_up(fitted, how)
-    alone, alone_nothing = lined_up(company([Run(setting=SETTING)]), how)
+    alone, alone_nothing = lined_up(untrained([Run(setting=SETTING)]), how)
     operations = sum(floors.step(one.encoders, one.world, how) for one in fitted)
     benchmark.extra_info |= {"steps": how.steps, "operations": operations}
     rivals = {"nothing": nothing, "alone": alone, "alone_nothing": alone_nothing}
     race(ours, rivals, 3 if runs > 5 else 7)
+
+
+@pytest.mark.usefixtures("quick_worlds")
+@pytest.mark.parametrize(("scale", "rounds"), [("laptop", 15), ("paper", 3)])
+def bench_stacking(benchmark, race, scale, rounds):
+    """What one run saves by not being a stack of one."""
+    how = recipe(scale, steps=1, prefetch_steps=1)
+    (fitted,) = untrained([Run(scale=scale, setting=SETTING)])
+    operations = floors.step(fitted.encoders, fitted.world, how)
+    benchmark.extra_info |= {"batch": how.batch_size, "operations": operations}
+    stacked = one_step(copy.deepcopy(fitted), how, stacked=True)
+    race(one_step(fitted, how, stacked=False), {"stacked": stacked}, rounds)
 
 
 @pytest.mark.long

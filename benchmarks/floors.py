@@ -10,8 +10,8 @@ from __future__ import annotations
 from torch import nn
 
 from misalign.encoders.mlp import Whitening
-from misalign.training.loop import Recipe
 from misalign.training.muon import ITERATIONS
+from misalign.training.recipe import Recipe
 from misalign.worlds.numerical import NumericalWorld
 
 PASSES = 9  # over a (B, B) array and half of Eq. (2), see `objective_copies`

@@ -110,7 +110,7 @@ def step_table(data: dict) -> str:
 
 
 def gain(row: dict) -> float:
-    """How many times less a run costs in company than alone."""
+    """How many times less a run costs in a batch than alone."""
     return per_step(row, "alone", "alone_nothing") * row["runs"] / per_step(row, "ours")
 
 

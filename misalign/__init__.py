@@ -15,7 +15,7 @@ _WHERE = {
     "Bias": "misalign.bias",
     "Factor": "misalign.worlds.base",
     "NumericalWorld": "misalign.worlds.numerical",
-    "Recipe": "misalign.training.loop",
+    "Recipe": "misalign.training.recipe",
     "Record": "misalign.records",
     "Run": "misalign.run",
     "World": "misalign.worlds.base",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import comb
+from numbers import Integral, Real
 
 from misalign.errors import check_int, invalid
 
@@ -28,19 +29,12 @@ def subset_rank(subset: Iterable[int], n: int) -> int:
     n : int
         Size of the ground set.
 
-    Returns
-    -------
-    int
-        In {0, ..., 2**n - 1}.
-
-    Raises
-    ------
-    ValueError
-        If an element is outside the ground set.
+    Examples
+    --------
+    >>> [subset_rank(subset, 3) for subset in [(), (3,), (1, 2)]]
+    [0, 3, 4]
     """
-    elements = sorted(subset)
-    for element in elements:
-        check_int("subset", element, 1, n)
+    elements = sorted(check_int("subset", element, 1, n) for element in subset)
     rank = sum(comb(n, size) for size in range(len(elements)))
     previous = 0
     for left, element in zip(range(len(elements), 0, -1), elements, strict=True):
@@ -60,18 +54,12 @@ def subset_at(rank: int, n: int) -> tuple[int, ...]:
     n : int
         Size of the ground set.
 
-    Returns
-    -------
-    tuple of int
-        Sorted elements.
-
-    Raises
-    ------
-    ValueError
-        If the rank is out of range.
+    Examples
+    --------
+    >>> [subset_at(rank, 3) for rank in range(5)]
+    [(), (1,), (2,), (3,), (1, 2)]
     """
-    check_int("rank", rank, 0, 2**n - 1)
-    size = 0
+    rank, size = check_int("rank", rank, 0, 2**n - 1), 0
     while rank >= comb(n, size):
         rank -= comb(n, size)
         size += 1
@@ -107,6 +95,9 @@ class Bias:
         a fresh draw that may hit the old value again, or any other value but the old one (the
         words of App. D.1 and E.1 allow either of the last two; the authors' code has the first of
         them).
+    omission_probability : float or sequence of float, optional
+        Chance that a caption leaves the last selected factor out (App. G.1): a number, missing
+        completely at random, or one for each value of that factor, missing not at random.
 
     Raises
     ------
@@ -127,34 +118,33 @@ class Bias:
     perturbed: tuple[int, ...] = ()
     probability: float = 0.75
     kind: str = "noise"
+    omission_probability: float | tuple[float, ...] = 0.0
 
     def __post_init__(self) -> None:
-        check_int("n", self.n, 1)
+        object.__setattr__(self, "n", check_int("n", self.n, 1))
         for name in ("selected", "perturbed"):
-            elements = getattr(self, name)
-            if not isinstance(elements, Iterable):
-                raise invalid(name, "an index set", repr(elements))
-            elements = tuple(elements)
-            stray = [i for i in elements if type(i) is not int or not 1 <= i <= self.n]
-            if stray:
-                raise invalid(name, f"indices from 1 to {self.n}", stray)
-            object.__setattr__(self, name, tuple(sorted(set(elements))))
+            object.__setattr__(self, name, _index_set(name, getattr(self, name), self.n))
         if not self.selected:
             raise invalid("selected", "a non-empty index set I_theta (Definition 3.1)", "none")
         stray = [i for i in self.perturbed if i not in self.selected]
         if stray:
             raise invalid("perturbed", f"indices within I_theta = {self.selected}", stray)
         if self.perturbed == self.selected:
-            raise invalid(
-                "perturbed",
-                "a proper subset I_rho of I_theta: something stays unbiased (Definition 3.2)",
-                f"all of it, {self.perturbed}",
-            )
-        if not 0 < self.probability <= 1:
+            proper = "a proper subset I_rho of I_theta: something stays unbiased (Definition 3.2)"
+            raise invalid("perturbed", proper, f"all of it, {self.perturbed}")
+        if not (_is_share(self.probability) and self.probability):
             raise invalid("probability", "a number in (0, 1]", self.probability)
-        kinds = ", ".join(map(repr, KINDS))
         if self.kind not in KINDS:
-            raise invalid("kind", f"one of {kinds}", repr(self.kind))
+            raise invalid("kind", f"one of {', '.join(map(repr, KINDS))}", repr(self.kind))
+        chances = self.omission_probability
+        each = tuple(chances) if isinstance(chances, Iterable) else (chances,)
+        if not (each and all(map(_is_share, each))):
+            expected = "a number in [0, 1], or one for each value of the last selected factor"
+            raise invalid("omission_probability", expected, repr(chances))
+        # plain numbers: they are hashed, compared and written out
+        object.__setattr__(self, "probability", float(self.probability))
+        plain = tuple(map(float, each)) if isinstance(chances, Iterable) else float(chances)
+        object.__setattr__(self, "omission_probability", plain)
 
     @property
     def omitted(self) -> tuple[int, ...]:
@@ -178,8 +168,8 @@ class Bias:
         return subset_rank(places, len(self.selected)) + 1
 
     @classmethod
-    def from_indices(cls, n: int, theta: int, rho: int = 1, **options: float | str) -> Bias:
-        """Read theta and rho back into index sets.
+    def from_indices(cls, n: int, theta: int, rho: int = 1, **options: object) -> Bias:
+        """Read theta and rho back into index sets; a ValueError for one out of its range.
 
         Parameters
         ----------
@@ -190,27 +180,17 @@ class Bias:
         rho : int, optional
             In {1, ..., 2**|I_theta| - 1}; 1 is the empty set.
         **options
-            `probability` and `kind`, as in the constructor.
-
-        Returns
-        -------
-        Bias
-
-        Raises
-        ------
-        ValueError
-            If an index is out of its range.
+            `probability`, `kind` and `omission_probability`, as in the constructor.
         """
-        check_int("n", n, 1)
-        check_int("theta", theta, 1, 2**n - 1)
-        selected = subset_at(theta, n)
-        check_int("rho", rho, 1, 2 ** len(selected) - 1)
+        n = check_int("n", n, 1)
+        selected = subset_at(check_int("theta", theta, 1, 2**n - 1), n)
+        rho = check_int("rho", rho, 1, 2 ** len(selected) - 1)
         perturbed = tuple(selected[i - 1] for i in subset_at(rho - 1, len(selected)))
         return cls(n, selected, perturbed, **options)
 
     @classmethod
     def numerical(cls, bias: str, setting: int) -> Bias:
-        """One of the numerical study's settings (Tables 2, 3 and 5).
+        """One of the numerical study's settings (Tables 2, 3 and 5); a ValueError for another.
 
         Parameters
         ----------
@@ -221,21 +201,33 @@ class Bias:
         setting : int
             1-based column of the table.
 
-        Returns
-        -------
-        Bias
-
-        Raises
-        ------
-        ValueError
-            If the bias is unknown or the setting is outside its table.
+        Examples
+        --------
+        >>> Bias.numerical("perturbation", 3).perturbed
+        (1, 2)
         """
         if bias not in SETTINGS:
             raise invalid("bias", f"one of {', '.join(SETTINGS)}", repr(bias))
         last, table = {"selection": (10, 2), "perturbation": (10, 3), "joint": (1, 5)}[bias]
-        check_int("setting", setting, 1, last, f"{bias} bias (Table {table})")
+        setting = check_int("setting", setting, 1, last, f"{bias} bias (Table {table})")
         if bias == "selection":
             return cls(10, tuple(range(1, setting + 1)))
         if bias == "perturbation":
             return cls(10, tuple(range(1, 11)), tuple(range(1, setting)))
         return cls(10, tuple(range(1, 9)), (1, 2))
+
+
+def _index_set(name: str, elements: Iterable[int], n: int) -> tuple[int, ...]:
+    """Sorted plain ints without repeats; a ValueError for one outside {1, ..., n}."""
+    if not isinstance(elements, Iterable):
+        raise invalid(name, "an index set", repr(elements))
+    elements = list(elements)
+    whole = [isinstance(i, Integral) and not isinstance(i, bool) for i in elements]
+    stray = [i for i, fits in zip(elements, whole, strict=True) if not (fits and 1 <= i <= n)]
+    if stray:
+        raise invalid(name, f"indices from 1 to {n}", stray)
+    return tuple(sorted(set(map(int, elements))))
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= 1

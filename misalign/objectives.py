@@ -15,14 +15,9 @@ from torch.nn import functional
 
 from misalign.errors import invalid
 
-SIMILARITIES = ("euclidean", "cosine")
-
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Squared Euclidean distances between the rows of a, (..., A, n), and of b, (..., B, n).
-
-    Shape (..., A, B).
-    """
+    """Squared distances, (..., A, B), between the rows of a, (..., A, n), and of b, (..., B, n)."""
     left, right = _factors(a, b, 1.0)
     return -(left @ right.mT)
 
@@ -45,9 +40,8 @@ def _factors(a: Tensor, b: Tensor, tau: float, less: Tensor | float = 0.0) -> tu
 class _LogOnePlusSum(torch.autograd.Function):
     """log(1 + sum_j exp(left_i . right_j)) for every row i, with or without j = i.
 
-    By hand for speed, since training spends most of its time here: one array of exponentials is
-    all that is kept and passed over again, and the products with it are taken from the side that
-    is fast for narrow matrices.
+    By hand for speed: one array of exponentials is all that is kept and passed over again, and the
+    products with it are taken from the side that is fast for narrow matrices.
     """
 
     @staticmethod
@@ -79,18 +73,13 @@ class _LogOnePlusSum(torch.autograd.Function):
 def _check(tau: float, z_x: Tensor, **others: Tensor | None) -> None:
     if not tau > 0:
         raise invalid("tau", "a temperature above 0", tau)
-    if not z_x.ndim >= 2:
+    if z_x.ndim < 2:
         raise invalid("z_x", "shape (..., B, n)", tuple(z_x.shape))
     for name, other in others.items():
-        if not (other is None or (other.ndim == z_x.ndim and other.shape[-1] == z_x.shape[-1])):
-            raise invalid(
-                name,
-                f"rows of width {z_x.shape[-1]}, like z_x",
-                other is not None and tuple(other.shape),
-            )
-    rows = others["z_t"].shape[-2]
-    if rows != z_x.shape[-2]:
-        raise invalid("z_t", f"{z_x.shape[-2]} rows, one a pair", rows)
+        if other is not None and (other.ndim, other.shape[-1]) != (z_x.ndim, z_x.shape[-1]):
+            raise invalid(name, f"rows of width {z_x.shape[-1]}, like z_x", tuple(other.shape))
+    if others["z_t"].shape[-2] != z_x.shape[-2]:
+        raise invalid("z_t", f"{z_x.shape[-2]} rows, one a pair", others["z_t"].shape[-2])
 
 
 def _miss(logits: Tensor) -> Tensor:
@@ -119,14 +108,24 @@ def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "eucli
     ------
     ValueError
         For an unknown similarity, a temperature not above 0, or shapes that do not match.
+
+    Examples
+    --------
+    Without information it is log K, and 0 for pairs that coincide, far from all others:
+
+    >>> import torch
+    >>> from misalign.objectives import mmcl
+    >>> z = torch.eye(4)
+    >>> [round(mmcl(scale * z, scale * z).exp().item(), 3) for scale in (0, 1, 10)]
+    [4.0, 1.406, 1.0]
     """
     _check(tau, z_x, z_t=z_t)
-    if similarity not in SIMILARITIES:
-        raise invalid("similarity", f"one of {', '.join(SIMILARITIES)}", similarity)
-    if similarity == "cosine":
+    if similarity == "euclidean":
+        logits = -squared_distances(z_x, z_t) / tau
+    elif similarity == "cosine":
         logits = functional.normalize(z_x, dim=-1) @ functional.normalize(z_t, dim=-1).mT / tau
     else:
-        logits = -squared_distances(z_x, z_t) / tau
+        raise invalid("similarity", "one of euclidean, cosine", similarity)
     return (_miss(logits) + _miss(logits.mT)) / 2
 
 
@@ -141,10 +140,9 @@ def sym_align_max_ent(
     """Alignment minus entropy, Eq. (2), estimated from a batch.
 
     The alignment term is E ||z_x - z_t||^2 / tau (squared, as the text of section 2 and the
-    slides have it). Each entropy is estimated as minus the log-mean of a Gaussian kernel between
-    the batch and other samples of the same modality. As in the authors' code the positive pair's
-    kernel joins that mean: without it the loss is unbounded below on a finite batch. With N terms
-    in the mean the loss is never below -log N.
+    slides have it). Each entropy is minus the log-mean of a Gaussian kernel between the batch and
+    other samples of the same modality. As in the authors' code the positive pair's kernel joins
+    that mean: without it the loss is unbounded below on a finite batch.
 
     Parameters
     ----------
@@ -159,7 +157,7 @@ def sym_align_max_ent(
     Returns
     -------
     Tensor
-        Shape (...), a scalar for one batch; at least -log N.
+        Shape (...), a scalar for one batch; at least -log N, N the terms of the log-mean.
 
     Raises
     ------
@@ -167,12 +165,10 @@ def sym_align_max_ent(
         For a temperature not above 0, shapes that do not match, or a batch of one without others.
     """
     _check(tau, z_x, z_t=z_t, other_x=other_x, other_t=other_t)
-    both = (other_x is None) == (other_t is None)
-    if not both:
+    if (other_x is None) != (other_t is None):
         raise invalid("other_t", "a second batch of both modalities or of none", "one modality")
-    rows = z_x.shape[-2]
-    if not (other_x is not None or rows > 1):
-        raise invalid("z_x", "at least 2 rows", rows)
+    if other_x is None and z_x.shape[-2] < 2:
+        raise invalid("z_x", "at least 2 rows", z_x.shape[-2])
     positive = -(z_x - z_t).square().sum(-1) / tau
     halves = [_half(z, other, positive, tau) for z, other in ((z_x, other_x), (z_t, other_t))]
     return (halves[0] + halves[1]) / 2

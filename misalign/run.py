@@ -362,7 +362,7 @@ class Run:
 
         papermill sets any name that it is given and only logs one that the notebook does not
         know, so every value in the notebook's name space that papermill could have set must be a
-        field of `Run`.
+        field of `Run`. Names in capitals are constants that the notebook imported.
 
         Parameters
         ----------
@@ -376,8 +376,10 @@ class Run:
         """
         simple = bool | int | float | str | list | tuple | dict | None
         known = {name: value for name, value in names.items() if isinstance(value, simple)}
-        ours = ("In", "Out", "record")
-        return cls.grid(**{k: v for k, v in known.items() if k not in ours and k[0] != "_"})
+        for name in [*known]:  # constants, and Jupyter's own
+            if name.isupper() or name[0] == "_" or name in ("In", "Out", "record"):
+                del known[name]
+        return cls.grid(**known)
 
 
 def plain(value: object) -> object:

@@ -46,7 +46,8 @@ from misalign.metrics import r2
 from misalign.probes.regression import LinearProbe, MLPProbe
 from misalign.rng import generator_for
 from misalign.theory.oracle import explained
-from misalign.training.loop import Recipe, train
+from misalign.training.loop import train
+from misalign.training.recipe import Recipe
 
 use_style()
 torch.set_num_threads(1)  # nets this small gain nothing from more

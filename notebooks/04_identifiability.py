@@ -61,7 +61,8 @@ from misalign.theory.darmois import (
 from misalign.theory.information import partial_r2
 from misalign.theory.jacobian import jacobians, profile, smallest_stretch
 from misalign.theory.uniformity import Folded, uniformity
-from misalign.training.loop import Recipe, train
+from misalign.training.loop import train
+from misalign.training.recipe import Recipe
 
 use_style()
 

@@ -47,7 +47,8 @@ from misalign.rng import generator_for
 from misalign.studies import assumptions
 from misalign.sweeps.grid import Sweep
 from misalign.theory.information import retained_information
-from misalign.training.loop import Recipe, train
+from misalign.training.loop import train
+from misalign.training.recipe import Recipe
 
 use_style()
 

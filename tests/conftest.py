@@ -15,6 +15,30 @@ from misalign.worlds import mixing
 from misalign.worlds.mixing import Mixing
 from misalign.worlds.numerical import NumericalWorld, wishart
 
+# of half a minute and more: first, so that no worker is left with one of them at the end
+LONG = (
+    "test_sweep",
+    "test_cluster",
+    "test_mutations",
+    "test_proof_steps",
+    "test_scenes",
+    "test_scenes_shapes",
+    "test_scenes_concepts",
+    "test_zeroshot_open_clip",
+    "test_published_encoders",
+    "test_wheel",
+    "test_template",
+    "test_picture_studies",
+    "test_study_concepts",
+    "test_training",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; pytest-xdist deals files out in this order."""
+    rank = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:

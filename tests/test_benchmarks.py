@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import floors, memory, naive, report, tables
-from benchmarks.companies import company, recipe, training
+from benchmarks.run_batches import recipe, training, untrained
 from misalign.objectives import sym_align_max_ent
 from misalign.rng import generator_for
 from misalign.run import Run
@@ -68,7 +68,7 @@ def test_floor_of_the_objective_counts_its_products():
 def test_floor_of_a_step_counts_its_products(bias, monkeypatch):
     monkeypatch.setattr(mixing, "DRAWS", 100)
     how = recipe("smoke", steps=1, prefetch_steps=1)
-    fitted = company([Run(scale="smoke", bias=bias, setting=3)])
+    fitted = untrained([Run(scale="smoke", bias=bias, setting=3)])
     with FlopCounterMode(display=False) as counter:
         training(fitted, how)()
     (one,) = fitted

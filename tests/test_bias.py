@@ -1,8 +1,11 @@
 """Index sets, their numbers theta and rho, the paper's tables, and what a bias refuses."""
 
 import itertools
+import json
 import random
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from misalign.bias import Bias, subset_at, subset_rank
@@ -160,3 +163,29 @@ def test_setting_must_be_whole(complains, setting):
 def test_unknown_bias_lists_the_known_ones(complains):
     with complains("bias", "selection, perturbation, joint", "'omission'"):
         Bias.numerical("omission", 1)
+
+
+def test_numpy_s_numbers_are_taken_and_kept_as_plain_ones():
+    taken = Bias(np.int64(3), np.array([1, 2]), [np.int32(2)], np.float32(0.5))
+    assert taken == Bias(3, (1, 2), (2,), 0.5)
+    assert hash(taken) == hash(Bias(3, (1, 2), (2,), 0.5))
+    json.dumps(asdict(taken))
+    assert Bias.from_indices(np.int64(3), np.int64(5), np.int64(3)) == Bias.from_indices(3, 5, 3)
+    assert Bias.numerical("selection", np.int64(2)) == Bias.numerical("selection", 2)
+    assert subset_rank(np.array([1, 3]), 3) == subset_rank((1, 3), 3)
+
+
+def test_a_factor_may_be_left_out_by_chance_whatever_or_by_its_value():
+    assert Bias(3, (1, 2)).omission_probability == 0
+    assert Bias(3, (1, 2), omission_probability=0.3).omission_probability == 0.3
+    by_value = Bias(3, (1, 2), omission_probability=np.array([1, 0.5]))
+    assert by_value.omission_probability == (1.0, 0.5)
+    assert by_value == Bias(3, (1, 2), omission_probability=[1, 0.5])
+    # what may be said stays selected
+    assert by_value.unbiased == (1, 2)
+
+
+@pytest.mark.parametrize("chances", [-0.1, 1.5, "often", (), (0.5, 2), None])
+def test_chances_of_omission_are_numbers_from_0_to_1(complains, chances):
+    with complains("omission_probability", "a number in [0, 1], or one for each", repr(chances)):
+        Bias(3, (1, 2), omission_probability=chances)

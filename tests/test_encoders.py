@@ -93,6 +93,25 @@ def test_standardized_encoder_has_unit_variance_in_training():
     torch.testing.assert_close(z.var(0), torch.ones(3), atol=1e-2, rtol=0)
 
 
+def test_moments_in_evaluation_are_those_of_torch_s_batch_norm():
+    ours, naive = Standardize(5).train(), nn.BatchNorm1d(5, affine=False)
+    batches = observations(600).split(100)
+    for batch in batches:
+        torch.testing.assert_close(ours(batch), naive(batch), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.mean[0], naive.running_mean)
+    # torch's running variance is of correction 1, but for the 1 that it starts from
+    start = 0.9 ** len(batches)
+    theirs = start + (naive.running_var - start) * 99 / 100
+    torch.testing.assert_close(ours.variance[0], theirs)
+
+
+def test_evaluation_has_caught_up_with_training_after_some_tens_of_steps():
+    encoder, x = make().train(), observations()
+    for _ in range(60):
+        encoder(x)
+    torch.testing.assert_close(encoder.eval()(x), encoder.train()(x), atol=0.02, rtol=0.02)
+
+
 @pytest.mark.parametrize(
     ("options", "kinds"),
     [
@@ -188,3 +207,24 @@ def test_encoders_that_are_not_alike_do_not_stack(complains):
         stack([make(), make(whiten=False)])
     with complains("encoders", "all their tensors matrices", "BatchNorm1d"):
         stack([nn.BatchNorm1d(3)])
+    with complains("encoders", "of layers that stack", "Linear"):
+        stack([nn.Linear(3, 2, bias=False)])
+    with complains("encoders", "(train others one by one)", "shared parameters"):
+        stack([nn.Sequential(mlp, mlp) for mlp in [MLP(3, 3, (), generator=generator_for(0, "w"))]])
+    slopes = [MLP(3, 2, (), slope=s, generator=generator_for(0, "w")) for s in (0.0, 0.1)]
+    with complains("encoders", "encoders built alike", "different MLP"):
+        stack(slopes)
+    activations = [nn.Sequential(slopes[0], part) for part in (nn.ReLU(), nn.Tanh())]
+    with complains("encoders", "encoders built alike", "different Sequential"):
+        stack(activations)
+
+
+def test_frozen_weights_stay_frozen_in_a_stack(complains):
+    encoders = [MLP(3, 2, (), generator=generator_for(i, "w")) for i in range(2)]
+    for encoder in encoders:
+        encoder.layers[0].bias.requires_grad_(False)
+    together = stack(encoders)
+    assert [weight.requires_grad for weight in together.parameters()] == [True, False]
+    encoders[0].requires_grad_(False)
+    with complains("encoders", "encoders built alike", "different MLP"):
+        stack(encoders)

@@ -304,6 +304,13 @@ def test_raw_control_reads_every_factor_linearly(records):
     assert image["noise"] < 0.1
 
 
+def test_noise_is_not_predicted_on_samples_that_no_probe_has_seen(records):
+    # least squares never does worse than the mean on what it was fitted to, and elsewhere does
+    scores = records(variant="raw", setting=3).scores
+    linear = scores.query("probe == 'linear' and factor == 'noise' and modality == 'image'")
+    assert linear["score"].item() < 0
+
+
 def test_untrained_control_keeps_the_initial_weights():
     trained, untrained = (fit(Run(scale="smoke", variant=v, setting=3)) for v in ("", "untrained"))
     assert len(untrained.losses) == 0

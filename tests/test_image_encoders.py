@@ -9,7 +9,9 @@ from torch import nn
 from misalign.encoders.mlp import stack, unstack
 from misalign.encoders.small import CaptionEncoder, Convolution, ImageEncoder, PixelEncoder
 from misalign.rng import generator_for
-from misalign.training.loop import Recipe, _hidden, train
+from misalign.training.loop import train
+from misalign.training.recipe import Recipe
+from misalign.training.step import _hidden
 from misalign.worlds.base import Batch
 
 TRUNK = ((6, 4, 4), (8, 3, 2))

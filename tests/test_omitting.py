@@ -1,5 +1,7 @@
 """Captions that leave a factor out now and then, and pairs of given pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -19,14 +21,14 @@ N = 6000
 
 
 def omitting(chances, setting=4):
-    bias = mpi3d.setting("selection", setting)
-    full, shorter = Captioner.mpi3d(NAMES[:setting]), Captioner.mpi3d(NAMES[: setting - 1])
-    return RandomOmission(mpi3d.SEMANTIC, bias, full, shorter, chances)
+    return mpi3d.composed(
+        replace(mpi3d.setting("selection", setting), omission_probability=chances)
+    )
 
 
 def written(captions, n=N):
     values = mpi3d.draw(n, generator=generator_for(0, "draw"))
-    tokens, said, _ = captions.caption(
+    tokens, said, *_ = captions.caption(
         torch.arange(n), values, generator=generator_for(0, "captions")
     )
     return captions.vocabulary.decode(tokens), values, said
@@ -47,24 +49,22 @@ def test_a_silent_caption_is_a_sentence_of_the_setting_without_the_factor():
     captions = omitting((1.0, 1.0, 1.0))
     lines, values, _ = written(captions, 50)
     shorter = TemplateCaptions(mpi3d.SEMANTIC, mpi3d.setting("selection", 3), captions.shorter)
-    tokens, _, _ = shorter.caption(torch.arange(50), values, generator=generator_for(0, "captions"))
+    tokens, *_ = shorter.caption(torch.arange(50), values, generator=generator_for(0, "captions"))
     assert lines == shorter.vocabulary.decode(tokens)
 
 
 def test_a_caption_that_omits_nothing_is_the_usual_one():
     captions = omitting((0.0, 0.0, 0.0))
     lines, values, _ = written(captions, 50)
-    usual = TemplateCaptions(mpi3d.SEMANTIC, captions.bias, captions.captioner)
-    tokens, _, _ = usual.caption(torch.arange(50), values, generator=generator_for(0, "captions"))
+    usual = mpi3d.composed(mpi3d.setting("selection", 4))
+    tokens, *_ = usual.caption(torch.arange(50), values, generator=generator_for(0, "captions"))
     assert lines == usual.vocabulary.decode(tokens)
 
 
 def test_every_word_has_one_index_and_padding_is_0():
     captions = omitting((0.5, 0.5, 0.5))
     values = mpi3d.draw(50, generator=generator_for(0, "draw"))
-    tokens, _, _ = captions.caption(
-        torch.arange(50), values, generator=generator_for(0, "captions")
-    )
+    tokens, *_ = captions.caption(torch.arange(50), values, generator=generator_for(0, "captions"))
     assert tokens.shape == (50, captions.length)
     ends = (tokens == captions.vocabulary.end).int().argmax(1)
     after = torch.arange(captions.length) > ends[:, None]
@@ -72,14 +72,27 @@ def test_every_word_has_one_index_and_padding_is_0():
 
 
 def test_bad_chances_are_one_line(complains):
-    with complains("chances", "a probability for each of 3 values of cam", "(0.5, 0.5)"):
+    each = "a probability for each of 3 values of cam"
+    with complains("omission_probability", each, "(0.5, 0.5)"):
         omitting((0.5, 0.5))
-    with complains("chances", "a probability", "1.5"):
+    with complains("omission_probability", "a number in [0, 1]", "1.5"):
         omitting((0.5, 0.5, 1.5))
-    bias = mpi3d.setting("selection", 4)
-    full = Captioner.mpi3d(NAMES[:4])
+    some = omitting(0.5)
     with complains("shorter", "names color, shape, size", "cam"):
-        RandomOmission(mpi3d.SEMANTIC, bias, full, full, (0.5, 0.5, 0.5))
+        RandomOmission(mpi3d.SEMANTIC, some.bias, some.captioner, some.captioner)
+    with complains("bias", "one that omits nothing by chance", "0.5"):
+        TemplateCaptions(mpi3d.SEMANTIC, some.bias, some.captioner)
+
+
+def test_one_chance_stands_for_that_of_every_value():
+    one, other = written(omitting(0.4)), written(omitting((0.4, 0.4, 0.4)))
+    assert one[0] == other[0]
+
+
+def test_captioners_are_shared():
+    bias = mpi3d.setting("perturbation", 2)
+    assert omitting(0.5).shorter is omitting((0.1, 0.2, 0.3)).shorter
+    assert mpi3d.composed(bias).captioner is mpi3d.composed(omitting(1.0, 5).bias).captioner
 
 
 def test_the_slip_names_the_object_s_hue_for_the_background_s():

@@ -3,6 +3,7 @@
 import math
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -17,7 +18,7 @@ from misalign.images.base import split
 from misalign.images.cached import CachedImages
 from misalign.images.layout import COLUMNS, picture_name
 from misalign.rng import generator_for
-from misalign.run import STUDIES, Run, study
+from misalign.run import STUDIES, Run, TrainedModel, study
 from misalign.studies import causal3dident, images, mpi3d
 from misalign.studies.causal3dident import Causal3dident
 from misalign.studies.mpi3d import CHANCES, Mpi3d
@@ -116,11 +117,16 @@ def test_probes_meet_each_picture_once_and_none_that_was_trained_on():
     assert not (seen["probe fit"] | seen["probe test"]) & set(zip(*trained, strict=True))
 
 
+def predicted(run, scale="laptop"):
+    """The oracle, which asks a model only for its world's bias; at laptop scale, for its draws."""
+    run = replace(run, scale=scale)
+    world = SimpleNamespace(bias=run.study.captions(run).bias)
+    return run.study.oracle(run, TrainedModel(world, nn.ModuleDict(), torch.zeros(0)))
+
+
 def known(run):
     return {
-        factor: value
-        for (target, factor), value in run.study.oracle(run).items()
-        if target == "image"
+        factor: value for (target, factor), value in predicted(run).items() if target == "image"
     }
 
 
@@ -160,8 +166,15 @@ def test_causal3dident_predicts_what_the_words_tell_of_the_graph(setting, expect
         assert found[factor] == pytest.approx(0, abs=0.005)
 
 
+def test_the_oracle_draws_as_often_as_the_scale_says():
+    run = smoke("causal3dident", setting=4)
+    few, many = predicted(run, "smoke"), predicted(run)
+    assert few != many
+    assert few == pytest.approx(many, abs=0.05)
+
+
 def test_controls_and_slips_predict_nothing():
-    assert Causal3dident().oracle(smoke("causal3dident", variant="printed", setting=7)) == {}
+    assert predicted(smoke("causal3dident", variant="printed", setting=7)) == {}
     scores = execute(smoke(variant="untrained")).scores
     assert scores["oracle"].isna().all()
 
@@ -280,7 +293,7 @@ def test_a_hue_s_own_number_tells_a_third_of_its_circle():
 
 def test_causal3dident_predicts_nothing_of_what_captions_draw_anew():
     run = smoke("causal3dident", bias="perturbation", setting=3)
-    found = run.study.oracle(run)
+    found = predicted(run)
     assert {name for target, name in found if target == "text"} == {"s_color", "b_color"}
     assert found["text", "s_color"] == found["text", "b_color"] == 0
     # only words that are left alone tell of the picture

@@ -4,10 +4,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib import pyplot as plt
 
 from misalign import Bias
-from misalign.reporting import plots, summaries
+from misalign.paths import REFERENCE
+from misalign.reporting import concept_plots, image_plots, plots, summaries
 from misalign.style import COLORS
 
 mpl.use("agg")
@@ -125,3 +127,88 @@ def test_no_line_is_dropped_for_want_of_a_colour():
     rows = pd.concat([scores(factor=f"s{i}") for i in range(1, 6)]).query("modality == 'image'")
     with pytest.raises(ValueError, match="scores: expected at most 4 lines, got 5"):
         plots.by_setting(rows)
+
+
+def test_panels_of_both_biases_are_told_by_modality_first():
+    rows = pd.concat([scores(), scores(bias="perturbation")]).query("latents == 'dependent'")
+    figure = plots.heatmaps(rows, ["m_x", "s1"], "MCC", ("modality", "bias"))
+    titles = [ax.get_title() for ax in figure.axes[:4]]
+    assert titles == [
+        f"{plots.label(modality)}, {bias} bias"
+        for modality in ("image", "text")
+        for bias in ("selection", "perturbation")
+    ]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["$m_x$", "$s_{1}$"]
+    assert figure.axes[4].get_ylabel() == "mean MCC"
+
+
+def test_a_phase_diagram_has_the_least_width_at_the_bottom():
+    rows = scores().query("modality == 'image' and factor == 's1'")
+    rows = pd.concat([rows.assign(encoding_size=size, score=size / 4) for size in (1, 2, 3)])
+    titles = {("selection", "dependent"): "one", ("selection", "independent"): "two"}
+    figure = plots.by_width(rows, titles, [0.1, 0.5])
+    assert [ax.get_title() for ax in figure.axes] == ["one", "two"]
+    for ax in figure.axes:
+        assert [text.get_text() for text in ax.texts[::2]] == ["0.75", "0.50", "0.25"]
+        assert [text.get_text() for text in ax.get_xticklabels()] == ["0.1", "0.5"]
+    widths = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert widths == ["3", "2", "1"] and not figure.axes[1].get_yticklabels()
+
+
+def test_ours_against_the_paper_has_every_printed_cell():
+    table = summaries.beside_paper(
+        scores(factor="color", metric="mcc", setting=1, modality="image").assign(
+            status="unbiased", latents="independent"
+        )
+    )
+    printed = pd.read_csv(REFERENCE / "mpi3d_mcc.csv").query(
+        "bias == 'selection' and setting == 1 and modality == 'image' and factor == 'color'"
+        " and probe == 'nonlinear'"
+    )
+    (row,) = table.to_dict("records")
+    assert row["ours"] == pytest.approx(0.6) and row["paper"] == printed["score"].item()
+    figure = image_plots.against_paper(table)
+    drawn = [ax.collections[0].get_offsets() for ax in figure.axes if ax.collections]
+    assert [points.tolist() for points in drawn] == [[[row["paper"], pytest.approx(0.6)]]]
+
+
+def test_curves_are_means_with_a_band_of_the_spread():
+    rows = scores().query("latents == 'dependent' and factor == 's1'")
+    _, ax = plt.subplots()
+    names = {"text": "from texts", "image": "from images"}
+    image_plots.curves(ax, rows, "setting", "modality", names, [0.1, 0.9])
+    assert [line.get_label() for line in ax.lines] == ["from texts", "from images"]
+    assert all([*line.get_xdata()] == [0.1, 0.9] for line in ax.lines)
+    low, high = ax.collections[0].get_paths()[0].vertices[:, 1][[1, -2]]
+    assert sorted([low, high]) == pytest.approx([0.5, 0.7])
+
+
+def test_neighbours_are_the_nearest_of_the_others():
+    z = torch.tensor([[0.0], [1.0], [1.5], [9.0]])
+    assert image_plots.nearest(z, [0, 2], 2).tolist() == [[1, 2], [1, 0]]
+    with pytest.raises(ValueError, match="count: expected fewer than 4 rows, got 4"):
+        image_plots.nearest(z, [0], 4)
+
+
+def test_two_choices_are_joined_from_end_to_end():
+    rows = [
+        (q, s, v)
+        for q, ends in {"a": (0.2, 0.6), "b": (0.9, 0.3)}.items()
+        for s, v in zip((10, 8), ends, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["question", "setting", "score"])
+    _, ax = plt.subplots()
+    concept_plots.trade(ax, pd.concat([table, table]), {10: "ten", 8: "eight"})
+    ends = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
+    assert ends == [[0.2, 0.6], [0.3, 0.9]]
+
+
+def test_a_case_study_figure_draws_what_its_table_holds():
+    cells = pd.DataFrame({0.5: [0.9, 0.8], 0.01: [0.2, -0.001]}, index=["count", "size"])
+    ax, bar = concept_plots.rare_or_hard(cells).axes
+    assert [text.get_text() for text in ax.texts] == ["0.90", "0.20", "0.80", "0.00"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["50", "1"]
+    assert bar.get_ylabel() == "zero-shot score"
+    curves = pd.DataFrame({"f1_corrected": [0.1, 0.9], "mcc": [0.3, 0.95]}, index=[0.01, 0.5])
+    (ax,) = concept_plots.named_and_held(curves, 0.25).axes
+    assert [list(line.get_ydata()) for line in ax.lines] == [[0.1, 0.9], [0.3, 0.95], [0.25, 0.25]]

@@ -9,7 +9,8 @@ from torch import nn
 from misalign.encoders.mlp import stack, unstack
 from misalign.encoders.published import CHANNELS, Flattened, TokenCNN, resnet, token_cnn
 from misalign.rng import generator_for
-from misalign.training.loop import Recipe, train
+from misalign.training.loop import train
+from misalign.training.recipe import Recipe
 from misalign.worlds.base import Batch
 
 

@@ -170,6 +170,19 @@ def test_runs_without_training_leave_losses_numbers(tmp_path):
     assert np.isnan(loss["a"])
 
 
+def test_the_row_of_a_run_is_written_last(tmp_path, monkeypatch):
+    # it is what tells a sweep that the run is done
+    written, to_csv = [], pd.DataFrame.to_csv
+
+    def watch(table, path, **options):
+        written.append(path.name)
+        to_csv(table, path, **options)
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", watch)
+    results.write(record("a"), tmp_path)
+    assert ["runs" in name for name in written] == [False, True]
+
+
 @pytest.mark.parametrize("broken", ["numerical", "runs"])
 def test_failing_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch, broken):
     results.write(record("a"), tmp_path)

@@ -1,5 +1,8 @@
 """The oracle: its closed form against regressions on fresh draws, and where it is silent."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,9 @@ import torch
 from misalign.bias import Bias
 from misalign.rng import generator_for
 from misalign.theory.oracle import explained, oracle
+from misalign.worlds.mixing import Mixing
 from misalign.worlds.numerical import wishart
+from misalign.worlds.resampled import ResampledWorld
 
 DRAWS = 1_000_000
 
@@ -89,3 +94,29 @@ def test_oracle_is_silent_at_another_width(unmixed):
 def test_block_must_be_among_the_factors(complains, block, got):
     with complains("block", "indices from 1 to 3", got):
         explained(torch.eye(3), block)
+
+
+def test_a_world_of_other_latents_hears_what_the_oracle_needs(complains):
+    bias = Bias(2, (1, 2), (2,), kind="uniform")
+    world = ResampledWorld(bias, None, Mixing((torch.eye(4),)), Mixing((torch.eye(4),)))
+    with complains("world", "with sigma_s and sigma_eps", "ResampledWorld", TypeError):
+        oracle(world)
+
+
+def test_an_outside_world_of_gaussian_latents_has_its_own_names(unmixed):
+    inner = unmixed(Bias(3, (1, 2), (2,)), "dependent")
+    names = dict(
+        zip(
+            ("s1", "s2", "s3", "m_x", "m_t"),
+            ("height", "width", "hue", "pose", "style"),
+            strict=True,
+        )
+    )
+    outside = SimpleNamespace(
+        bias=inner.bias,
+        sigma_s=inner.sigma_s,
+        sigma_eps=inner.sigma_eps,
+        factors=tuple(replace(factor, name=names[factor.name]) for factor in inner.factors),
+    )
+    expected = {(target, names[name]): value for (target, name), value in oracle(inner).items()}
+    assert oracle(outside) == expected

@@ -1,24 +1,29 @@
 """The training loop: pace, clipping, progress, and a killed run that ends as if never killed."""
 
+import copy
 import io
 import os
-import pickle
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from misalign.bias import Bias
-from misalign.encoders.mlp import numerical_encoder
+from misalign.encoders.mlp import MLP, numerical_encoder
 from misalign.objectives import mmcl, sym_align_max_ent
 from misalign.rng import generator_for
-from misalign.training.loop import OBJECTIVES, Recipe, _clip, train, train_many
+from misalign.training.loop import train, train_many
+from misalign.training.recipe import OBJECTIVES, Recipe
+from misalign.training.step import clip
 from misalign.worlds.mixing import Mixing
 from misalign.worlds.numerical import NumericalWorld
 
@@ -62,6 +67,19 @@ class Interrupted(Exception):
     """Stands for whatever ends a run early."""
 
 
+class SigLIP(nn.Module):
+    """Pairwise sigmoid loss with a temperature and a bias of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale, self.bias = (nn.Parameter(torch.tensor(v)) for v in (1.0, -2.0))
+
+    def forward(self, z_x, z_t):
+        cosines = functional.normalize(z_x, dim=1) @ functional.normalize(z_t, dim=1).mT
+        signs = 2 * torch.eye(len(z_x)) - 1
+        return -functional.logsigmoid(signs * (self.log_scale.exp() * cosines + self.bias)).mean()
+
+
 class Watched:
     """The tiny world, with a call before the batch of some step."""
 
@@ -83,6 +101,12 @@ def run_tiny(recipe=RECIPE, world=None, run="a", **options):
     generator = generator_for(0, "batches")
     losses = train(encoders, world or tiny_world(), recipe, generator=generator, **options)
     return losses, encoders.state_dict()
+
+
+@cache
+def uninterrupted(recipe=RECIPE):
+    """What a run ends with that nothing disturbs."""
+    return run_tiny(recipe)
 
 
 def interrupt(path: Path, step: int, recipe=RECIPE, **options) -> None:
@@ -155,7 +179,8 @@ def test_without_a_rate_for_muon_adam_trains_everything():
         ("tau", 0.0, "a number above 0"),
         ("warmup", 1.0, "a share of at least 0 and below 1"),
         ("prefetch_steps", 0, "a whole number of at least 1"),
-        ("objective", "clip", "'sym_align_max_ent', 'mmcl', 'nt_xent'"),
+        ("objective", "clip", "'sym_align_max_ent', 'mmcl', 'nt_xent', or a callable"),
+        ("objective", 3, "'sym_align_max_ent', 'mmcl', 'nt_xent', or a callable"),
     ],
 )
 def test_recipe_refuses(complains, field, value, expected):
@@ -166,6 +191,34 @@ def test_recipe_refuses(complains, field, value, expected):
 def test_only_eq_2_takes_a_second_batch(complains):
     with complains("second_batch", "only sym_align_max_ent takes a second batch", "True"):
         replace(RECIPE, objective="mmcl", second_batch=True)
+    with complains("second_batch", "only sym_align_max_ent takes a second batch", "True"):
+        replace(RECIPE, objective=mmcl, second_batch=True)
+
+
+def test_recipe_takes_numpy_s_integers_as_int():
+    counts = {"steps": np.int64(3), "batch_size": np.uint8(8), "prefetch_steps": np.int32(1)}
+    recipe = replace(RECIPE, **counts)
+    assert recipe == replace(RECIPE, **{name: int(value) for name, value in counts.items()})
+    assert recipe.fingerprint() == replace(RECIPE, steps=3, batch_size=8).fingerprint()
+    assert len(run_tiny(recipe)[0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        ("mmcl", "objective='mmcl'"),
+        (mmcl, "objective=<function mmcl>"),
+        (partial(mmcl, tau=0.1), "objective=functools.partial(<function mmcl>, tau=0.1)"),
+        (SigLIP().forward, "objective=<bound method SigLIP.forward of SigLIP()>"),
+        (nn.Sequential(SigLIP()), "objective=Sequential( (0): SigLIP() )"),
+    ],
+)
+def test_a_recipe_of_any_objective_is_hashable_and_told_without_addresses(objective, expected):
+    recipe = replace(RECIPE, objective=objective)
+    assert hash(recipe) == hash(replace(RECIPE, objective=objective))
+    assert expected in recipe.fingerprint()
+    assert "learning_rate=0.02" in recipe.fingerprint()
+    assert " at 0x" not in recipe.fingerprint()
 
 
 # ---- the loop
@@ -225,7 +278,7 @@ def test_objective_and_temperature_of_the_recipe_are_used():
 
 
 def test_training_repeats_with_its_streams():
-    assert_same(run_tiny(), run_tiny())
+    assert_same(run_tiny(), uninterrupted())
 
 
 def test_training_leaves_encoders_in_evaluation():
@@ -246,12 +299,12 @@ def test_training_leaves_the_global_generator_alone():
 def test_clipping_is_each_runs_own():
     # two gradients, one long, one short, in one stack
     gradients = [torch.tensor([[[3.0, 0.0]], [[0.1, 0.0]]]), torch.tensor([[[4.0]], [[0.1]]])]
-    _clip(gradients, 1.0)
+    clip(gradients, 1.0, leading=1)
     norms = sum(gradient.square().sum((1, 2)) for gradient in gradients).sqrt()
     torch.testing.assert_close(norms, torch.tensor([1.0, 0.02**0.5]))
 
 
-def test_company_of_runs_trains_each_as_it_would_alone():
+def test_runs_of_a_batch_train_as_each_would_alone():
     worlds = [tiny_world(), Watched(-1, None)]
     encoders = [make_encoders(tiny_world()) for _ in worlds]
     streams = [generator_for(seed, "batches") for seed in (0, 1)]
@@ -264,7 +317,7 @@ def test_company_of_runs_trains_each_as_it_would_alone():
         torch.testing.assert_close(value, weights[name], atol=1e-2, rtol=1e-2)
 
 
-def test_company_names_the_run_that_breaks(complains):
+def test_a_batch_names_the_run_that_breaks(complains):
     class Broken(Watched):
         def sample(self, n, **options):
             batch = self.world.sample(n, **options)
@@ -276,7 +329,7 @@ def test_company_names_the_run_that_breaks(complains):
         train_many(encoders, [tiny_world(), Broken(0, None)], RECIPE, streams, runs="ab")
 
 
-def test_company_needs_one_of_each(complains):
+def test_a_batch_of_runs_needs_one_of_each(complains):
     with complains("runs", "as many names", "1 encoders, 1 worlds, 2 generators"):
         streams = [generator_for(seed, "batches") for seed in (0, 1)]
         train_many([make_encoders(tiny_world())], [tiny_world()], RECIPE, streams)
@@ -342,6 +395,204 @@ def test_autocast_leaves_the_world_in_float32():
     assert kinds == {torch.float32}
 
 
+# ---- any module, any objective
+
+
+def train_plain(encoders, steps=30, **changes):
+    """Losses of a training of modules that see 4 numbers of images and 3 of texts."""
+    recipe = replace(RECIPE, steps=steps, muon_rate=None, **changes)
+    return train(encoders, tiny_world(), recipe, generator=generator_for(0, "batches"))
+
+
+def linear_pair() -> dict[str, nn.Module]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return {"image": nn.Linear(4, 2), "text": nn.Linear(3, 2)}
+
+
+def seeing_rows(size: int) -> nn.Module:
+    """A convolution over a row of numbers, with batch norm."""
+    parts = [nn.Unflatten(1, (1, size)), nn.Conv1d(1, 3, 3, padding=1), nn.BatchNorm1d(3)]
+    return nn.Sequential(*parts, nn.ReLU(), nn.Flatten(), nn.Linear(3 * size, 2))
+
+
+def test_one_linear_layer_trains():
+    losses = train_plain(linear_pair(), steps=60)
+    assert losses[-5:].mean() < losses[:5].mean() - 0.1
+
+
+def test_training_is_that_of_a_plain_loop():
+    ours, naive = linear_pair(), linear_pair()
+    losses = train_plain(ours, steps=5, warmup=0, decay=False)
+    weights = [weight for module in naive.values() for weight in module.parameters()]
+    optimizer = torch.optim.Adam(weights, RECIPE.learning_rate)
+    world, generator = tiny_world(), generator_for(0, "batches")
+    for loss in losses:
+        batch = world.sample(32, generator=generator)
+        expected = sym_align_max_ent(naive["image"](batch.image), naive["text"](batch.text))
+        optimizer.zero_grad()
+        expected.backward()
+        nn.utils.clip_grad_norm_(weights, RECIPE.max_grad_norm)
+        optimizer.step()
+        torch.testing.assert_close(loss, expected.detach())
+    for name, module in naive.items():
+        torch.testing.assert_close(ours[name].state_dict(), module.state_dict())
+
+
+def test_convolutions_with_batch_norm_train_and_keep_their_moments():
+    encoders = nn.ModuleDict({"image": seeing_rows(4), "text": seeing_rows(3)})
+    losses = train_plain(encoders, steps=60)
+    assert losses[-5:].mean() < losses[:5].mean() - 0.1
+    assert encoders["image"][2].num_batches_tracked == 60
+    assert not any(part.training for part in encoders.modules())
+    assert all(weight.grad is None for weight in encoders.parameters())
+
+
+def test_frozen_and_unused_parameters_stay_and_shared_ones_stay_shared():
+    head = nn.Linear(2, 2)
+    encoders = {name: nn.Sequential(part, head) for name, part in linear_pair().items()}
+    encoders["text"][0].requires_grad_(False)
+    encoders["image"].unused = nn.Linear(7, 7)
+    encoders["image"].forward = lambda x, both=encoders["image"]: both[1](both[0](x))
+    before = {n: copy.deepcopy(part.state_dict()) for n, part in encoders.items()}
+    train_plain(encoders)
+    after = {n: part.state_dict() for n, part in encoders.items()}
+    moved = {
+        f"{n} {name}"
+        for n in after
+        for name in after[n]
+        if (after[n][name] != before[n][name]).any()
+    }
+    # an offset of both sides changes no distance
+    assert moved - {"image 1.bias", "text 1.bias"} == {
+        *("image 0.weight", "image 0.bias"),
+        *("image 1.weight", "text 1.weight"),
+    }
+    assert encoders["image"][1].weight is encoders["text"][1].weight
+
+
+def test_one_module_may_encode_both_modalities():
+    class Square(Watched):
+        def sample(self, n, **options):
+            batch = self.world.sample(n, **options)
+            return replace(batch, text=batch.image * 2)
+
+    both = nn.Linear(4, 2)
+    before = both.weight.detach().clone()
+    train({"image": both, "text": both}, Square(0, None), RECIPE, generator=generator_for(0, "b"))
+    assert not torch.equal(both.weight, before)
+
+
+def test_modules_with_nothing_to_train_are_refused(complains):
+    with complains("encoders", "parameters to train", "none that requires a gradient"):
+        train_plain({"image": nn.Identity(), "text": nn.Identity()})
+    with complains("encoders", "an 'image' and a 'text' encoder", "image"):
+        train_plain({"image": nn.Identity()})
+
+
+def test_one_run_trains_as_it_does_in_a_stack_of_two():
+    # the same run twice: the stacked path, which one run alone does not take
+    encoders = [make_encoders(tiny_world()) for _ in range(2)]
+    streams = [generator_for(0, "batches") for _ in encoders]
+    losses = train_many(encoders, [tiny_world()] * 2, RECIPE, streams, runs="ab")
+    alone, weights = run_tiny()
+    for part in losses:
+        torch.testing.assert_close(part, alone, atol=1e-4, rtol=0)
+    for name, value in encoders[1].state_dict().items():
+        torch.testing.assert_close(value, weights[name], atol=1e-2, rtol=1e-2)
+
+
+def test_one_run_of_many_is_train_to_the_bit():
+    encoders = make_encoders(tiny_world())
+    streams = [generator_for(0, "batches")]
+    losses = train_many([encoders], [tiny_world()], RECIPE, streams)
+    assert_same((losses[0], encoders.state_dict()), uninterrupted())
+
+
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (linear_pair, "Linear"),
+        (lambda: {"image": seeing_rows(4), "text": seeing_rows(3)}, "BatchNorm1d, Conv1d, Linear"),
+        (lambda: dict.fromkeys(("image", "text"), MLP(4, 2, (), generator=generator_for(0, "w"))),
+         "shared parameters"),
+    ],
+)  # fmt: skip
+def test_several_runs_of_modules_that_do_not_stack_are_refused(complains, make, got):
+    streams = [generator_for(seed, "batches") for seed in (0, 1)]
+    with complains("encoders", "all their tensors matrices (train others one by one)", got):
+        train_many([make(), make()], [tiny_world()] * 2, RECIPE, streams, runs="ab")
+
+
+def test_frozen_parameters_of_a_stack_stay():
+    encoders = [make_encoders(tiny_world()) for _ in range(2)]
+    for pair in encoders:
+        pair["text"].requires_grad_(False)
+    before = copy.deepcopy(encoders[0].state_dict())
+    streams = [generator_for(seed, "batches") for seed in (0, 1)]
+    train_many(encoders, [tiny_world()] * 2, RECIPE, streams, runs="ab")
+    for name, value in encoders[0].named_parameters():
+        assert torch.equal(value, before[name]) == name.startswith("text"), name
+
+
+def test_objective_may_be_any_callable_which_has_its_own_temperature():
+    cosine = partial(mmcl, similarity="cosine", tau=0.5)
+    encoders = make_encoders(tiny_world()).train()
+    batch = tiny_world().sample(32, generator=generator_for(0, "batches"))
+    expected = cosine(encoders["image"](batch.image), encoders["text"](batch.text))
+    losses, _ = run_tiny(replace(RECIPE, objective=cosine, tau=7.0))
+    torch.testing.assert_close(losses[0], expected.detach())
+    assert_same(
+        run_tiny(replace(RECIPE, objective=mmcl)), run_tiny(replace(RECIPE, objective="mmcl"))
+    )
+
+
+def test_callable_objective_serves_every_run_of_a_stack():
+    def objective(z_x, z_t):  # knows nothing of leading dimensions
+        assert z_x.shape == z_t.shape == (32, 2)
+        return (z_x - z_t).square().sum(1).mean() - z_x.std()
+
+    recipe = replace(RECIPE, objective=objective)
+    encoders = [make_encoders(tiny_world()) for _ in range(2)]
+    streams = [generator_for(seed, "batches") for seed in (0, 1)]
+    losses = train_many(encoders, [tiny_world()] * 2, recipe, streams, runs="ab")
+    torch.testing.assert_close(losses[0], run_tiny(recipe)[0], atol=1e-4, rtol=0)
+
+
+def test_an_objective_s_own_parameters_are_trained_and_resumed(tmp_path):
+    path, straight, resumed = tmp_path / "run.pt", SigLIP(), SigLIP()
+    recipe = replace(RECIPE, objective=straight)
+    expected = run_tiny(recipe)
+    assert straight.log_scale != 1.0
+    assert straight.bias != -2.0
+    assert not straight.training
+    interrupt(path, 12, replace(RECIPE, objective=SigLIP()), every=5)
+    # a process of its own starts from a new objective
+    assert_same(run_tiny(replace(RECIPE, objective=resumed), checkpoint=path, every=5), expected)
+    torch.testing.assert_close(resumed.state_dict(), straight.state_dict(), atol=0, rtol=0)
+
+
+def test_several_runs_cannot_share_an_objective_s_parameters(complains):
+    encoders = [make_encoders(tiny_world()) for _ in range(2)]
+    streams = [generator_for(seed, "batches") for seed in (0, 1)]
+    recipe = replace(RECIPE, objective=SigLIP())
+    with complains("objective", "for several runs (train them one by one)", "SigLIP"):
+        train_many(encoders, [tiny_world()] * 2, recipe, streams, runs="ab")
+
+
+@pytest.mark.parametrize(
+    ("objective", "got"),
+    [
+        (lambda z_x, z_t: (z_x - z_t).square().sum(1), "(32,)"),
+        (lambda z_x, z_t: 1.0, "float"),
+        (lambda z_x, z_t: z_x.detach().sum(), "()"),
+    ],
+)
+def test_an_objective_gives_one_number_that_has_a_gradient(complains, objective, got):
+    with complains("objective", "a scalar loss with a gradient", got):
+        run_tiny(replace(RECIPE, objective=objective))
+
+
 # ---- checkpoints
 
 
@@ -353,7 +604,7 @@ def test_interrupted_run_ends_as_one_that_was_not(tmp_path, step, second_batch):
     interrupt(path, step, recipe, every=5, run="a")
     assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
     resumed = run_tiny(recipe, checkpoint=path, every=5, run="a")
-    assert_same(resumed, run_tiny(recipe))
+    assert_same(resumed, uninterrupted(recipe))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -369,7 +620,7 @@ def test_run_may_be_interrupted_again_and_again(tmp_path):
     path = tmp_path / "run.pt"
     for _ in range(4):
         interrupt(path, 7, every=5)
-    assert_same(run_tiny(checkpoint=path, every=5), run_tiny())
+    assert_same(run_tiny(checkpoint=path, every=5), uninterrupted())
 
 
 def block_for_ever() -> None:
@@ -393,7 +644,7 @@ def test_killed_run_ends_as_one_that_was_not(tmp_path):
     assert child.returncode == -signal.SIGKILL
     assert path.exists()
     world = Watched(-1, None)
-    assert_same(run_tiny(world=world, checkpoint=path, every=5), run_tiny())
+    assert_same(run_tiny(world=world, checkpoint=path, every=5), uninterrupted())
     assert world.drawn == 20
     assert list(tmp_path.iterdir()) == []
 
@@ -426,17 +677,23 @@ def test_checkpoint_of_another_recipe_or_network_is_refused(tmp_path, complains)
             for name in ("image", "text")
         }
     )
-    with complains("checkpoint", "networks", "(1, 8, 8)"):
+    with complains("checkpoint", "networks", "(8, 8)"):
         options = {"checkpoint": path, "every": 5, "run": "a"}
         train(other, tiny_world(), RECIPE, generator=generator_for(0, "batches"), **options)
     assert path.exists()
 
 
-def test_file_that_holds_no_run_is_refused(tmp_path, complains):
-    path = tmp_path / "run.pt"
-    torch.save([1, 2], path)
-    with complains("checkpoint", f"one of run a in {path}", "run None"):
-        run_tiny(checkpoint=path, run="a")
+def expect_fresh_start(path: Path, content: bytes, reason: str) -> None:
+    """A run beside a useless file sets it aside, says so in a line, and ends as any other."""
+    with pytest.warns(UserWarning, match="^checkpoint: expected a whole file") as caught:
+        assert_same(run_tiny(checkpoint=path, every=5), uninterrupted())
+    (message,) = [str(warning.message) for warning in caught]
+    aside = path.with_name("run.pt.damaged")
+    assert "\n" not in message
+    assert reason in message
+    assert str(aside) in message
+    assert aside.read_bytes() == content
+    assert list(path.parent.iterdir()) == [aside]
 
 
 @pytest.mark.parametrize(
@@ -444,15 +701,59 @@ def test_file_that_holds_no_run_is_refused(tmp_path, complains):
     [b"", b"garbage", b"hello", *(share / 16 for share in range(1, 16))],
     ids=lambda content: str(content),
 )
-def test_damaged_checkpoint_is_refused_by_name(tmp_path, complains, content):
+def test_damaged_checkpoint_is_set_aside(tmp_path, content):
     path = tmp_path / "run.pt"
     interrupt(path, 12, every=5)
     whole = path.read_bytes()
     # where a file is cut decides which error torch's reader meets first
     cut = whole[: int(len(whole) * content)] if isinstance(content, float) else content
     path.write_bytes(cut)
-    with complains("checkpoint", str(path), ""):
+    expect_fresh_start(path, cut, "cannot be read")
+
+
+@pytest.mark.parametrize("key", ["run", "recipe", "step", "encoders", "optimizers", "losses"])
+def test_checkpoint_that_lacks_a_part_is_set_aside(tmp_path, key):
+    path = tmp_path / "run.pt"
+    interrupt(path, 12, every=5)
+    content = torch.load(path, weights_only=True)
+    del content[key]
+    torch.save(content, path)
+    expect_fresh_start(path, path.read_bytes(), f"one without {key};")
+
+
+def test_file_that_holds_no_run_is_set_aside_in_place_of_an_older_one(tmp_path):
+    path = tmp_path / "run.pt"
+    path.with_name("run.pt.damaged").write_bytes(b"older")
+    torch.save([1, 2], path)
+    expect_fresh_start(path, path.read_bytes(), "one without encoders, generators")
+
+
+@pytest.mark.parametrize("step", [None, 7])
+def test_partial_files_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path, step):
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    dead, other = tmp_path / f".run.{child.pid}.pt", tmp_path / f".run2.{child.pid}.pt"
+    living, named = tmp_path / f".run.{os.getppid()}.pt", tmp_path / ".run.old.pt"
+    stay = {other, living, named}
+
+    def leave():
+        for file in (dead, *stay):
+            file.write_bytes(b"half")
+
+    if step is None:  # they are there at the start, and nothing is saved
+        leave()
+        run_tiny(checkpoint=tmp_path / "run.pt", every=100)
+    else:  # they appear before a save
+        run_tiny(world=Watched(step, leave), checkpoint=tmp_path / "run.pt", every=10)
+    assert set(tmp_path.iterdir()) == stay
+
+
+def test_checkpoint_that_the_system_does_not_give_is_not_set_aside(tmp_path):
+    path = tmp_path / "run.pt"
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
         run_tiny(checkpoint=path)
+    assert path.is_dir()
 
 
 class Malicious:
@@ -464,10 +765,9 @@ def test_checkpoint_never_runs_code(tmp_path, monkeypatch):
     trap, path = tmp_path / "trap", tmp_path / "run.pt"
     monkeypatch.setenv("MISALIGN_TEST_TRAP", str(trap))
     torch.save({"run": "a", "step": Malicious()}, path)
-    with pytest.raises((pickle.UnpicklingError, ValueError)):
-        run_tiny(checkpoint=path)
+    expect_fresh_start(path, path.read_bytes(), "UnpicklingError")
     assert not trap.exists()
-    torch.load(path, weights_only=False)  # the trap works
+    torch.load(path.with_name("run.pt.damaged"), weights_only=False)  # the trap works
     assert trap.exists()
 
 

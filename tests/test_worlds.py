@@ -161,7 +161,7 @@ def test_factors_are_named_in_the_order_of_the_bias(drawn):
 def perturbed(unmixed):
     """A dependent world with I_theta = {1, 2, 3, 4}, I_rho = {1, 2, 4}; s and what captions say."""
     world = unmixed(Bias(5, (1, 2, 3, 4), (1, 2, 4)), latents="dependent")
-    s = world._s.sample(SAMPLES, generator=generator_for(0, "s"))
+    s = world._samplers["s"].sample(SAMPLES, generator=generator_for(0, "s"))
     return world, s.double(), world.perturb(s, generator=generator_for(0, "noise")).double()
 
 

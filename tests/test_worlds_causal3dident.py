@@ -193,6 +193,20 @@ def test_image_text_and_factors_of_a_pair_belong_together():
         assert not torch.equal(batch.text_factors[name], words)
 
 
+def test_a_pair_keeps_the_hues_that_became_words():
+    bias = causal3dident.setting("perturbation", 2)
+    world = ImageWorld(causal3dident.FACTORS, pool(), captions(bias))
+    batch = world.sample(300, generator=generator_for(0, "pairs"))
+    assert tuple(batch.content) == HUES
+    said = batch.text_factors | batch.content
+    for name in HUES:
+        words = world.captions.captioner.word_of(name, said[name])
+        assert torch.equal(words, batch.text_factors[name])
+    for name in NAMES[:-1]:
+        assert torch.equal(said[name], batch.factors[name])
+    assert (said["b_color"] != batch.factors["b_color"]).all()
+
+
 def test_text_says_a_hue_by_a_word_and_the_spotlight_by_a_number():
     """As App. E.2 scores them: the position is continuous in both modalities."""
     said = {factor.name: factor for factor in captions(Bias(7, tuple(range(1, 8)))).said}

@@ -38,7 +38,7 @@ def captioned():
     """Factors, the words of a caption each, what it names by group, and its opening."""
     values = draw(SAMPLES)
     generator = generator_for(0, "captions")
-    tokens, said, template = NAMING.caption(torch.arange(SAMPLES), values, generator=generator)
+    tokens, said, template, _ = NAMING.caption(torch.arange(SAMPLES), values, generator=generator)
     words = [line.split() for line in NAMING.text(tokens)]
     named = torch.tensor([[bool({*line} & {*WORDS[group]}) for group in GROUPS] for line in words])
     return values, words, named, said, template

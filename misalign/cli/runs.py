@@ -54,7 +54,8 @@ def show(run: str, results: Path) -> None:
             raise invalid("RUN", "the id of one recorded run (see misalign runs)", got)
         row = found.iloc[0].copy()
         row["code"] += f" (stale: now {row['now']})" if row["stale"] else " (as now)"
-        lines = {**row[["run", *FIELDS, *MADE]], "scores": _scores(row, results), **_sources(row)}
+        fields = {**row[["run", *FIELDS]], **json.loads(row["parameters"]), **row[MADE]}
+        lines = fields | {"scores": _scores(row, results)} | _sources(row)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo("\n".join(f"{name:<14} {value}".rstrip() for name, value in lines.items()))
@@ -85,12 +86,11 @@ def _choose(table: Any, query: str) -> Any:
 
     if {"and", "or", "not", "in"} & {*query.split()} or not re.fullmatch(r"[\w.:+ -]*", query):
         return choose("QUERY", table, query)
-    text = table.astype(str)
+    lines = table.astype(str).agg("\t".join, axis=1)
     for word in query.split():
-        form = f"^{word}$" if word.isdigit() else rf"(?:^|[\s,]){re.escape(word)}"
-        fits = [text[name].str.contains(form, case=False) for name in text]
-        text = text[sum(fits) > 0]
-    return table.loc[text.index]
+        end = r"(?:\t|$)" if word.isdigit() else ""
+        lines = lines[lines.str.contains(rf"(?:^|[\t ,]){re.escape(word)}{end}", case=False)]
+    return table.loc[lines.index]
 
 
 def _scores(run: Any, folder: Path) -> str:
@@ -99,13 +99,12 @@ def _scores(run: Any, folder: Path) -> str:
 
     rows = records.read(run["experiment"], folder).query("run == @run.run")
     off = (rows["score"] - rows["oracle"]).dropna()
-    point = ["modality", "split", "probe", "target", "factor", "metric"]
     if off.empty:
         return f"{len(rows)} rows, no oracle"
-    far = [
-        f"{off[at]:+.3f} ({' '.join(rows.loc[at, point])})" for at in (off.idxmin(), off.idxmax())
-    ]
-    return f"{len(rows)} rows; score less oracle: {' to '.join(far)}"
+    point = ["modality", "split", "probe", "target", "factor", "metric"]
+    ends = (off.idxmin(), off.idxmax())
+    least, most = (f"{off[at]:+.3f} ({' '.join(rows.loc[at, point])})" for at in ends)
+    return f"{len(rows)} rows; score less oracle: {least} to {most}"
 
 
 def _sources(run: Any) -> dict[str, str]:

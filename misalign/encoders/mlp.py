@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from misalign.errors import invalid
@@ -15,19 +16,10 @@ from misalign.errors import invalid
 class Affine(nn.Module):
     """A linear layer whose every tensor is a matrix, so that layers stack (see `stack`).
 
-    Parameters
-    ----------
-    size_in, size_out : int
-        Widths.
-    slope : float
-        Of the leaky ReLU before or after it, which the initial weights make up for.
-    generator : torch.Generator
-        Source of the initial weights: Kaiming uniform, biases 0.
+    Initial weights are Kaiming uniform for leaky ReLUs of that slope, biases 0.
     """
 
-    def __init__(
-        self, size_in: int, size_out: int, *, slope: float, generator: torch.Generator
-    ) -> None:
+    def __init__(self, size_in: int, size_out: int, *, slope: float, generator: Generator) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(size_out, size_in))
         self.bias = nn.Parameter(torch.zeros(1, size_out))
@@ -43,10 +35,8 @@ class MLP(nn.Module):
 
     Parameters
     ----------
-    size_in, size_out : int
-        Widths of input and output.
-    hidden : sequence of int
-        Widths of the hidden layers.
+    size_in, size_out, hidden : int, int, sequence of int
+        Widths of input, output and hidden layers.
     slope : float, optional
         Negative slope of the leaky ReLU.
     bounded : bool, optional
@@ -63,14 +53,13 @@ class MLP(nn.Module):
         *,
         slope: float = 0.01,
         bounded: bool = False,
-        generator: torch.Generator,
+        generator: Generator,
     ) -> None:
         super().__init__()
-        if not size_out >= 1:
+        if size_out < 1:
             raise invalid("encoding_size", "a width of at least 1", size_out)
-        widths = (size_in, *hidden, size_out)
-        pairs = zip(widths, widths[1:], strict=False)
-        self.layers = nn.ModuleList(Affine(*w, slope=slope, generator=generator) for w in pairs)
+        sizes = pairwise((size_in, *hidden, size_out))
+        self.layers = nn.ModuleList(Affine(*two, slope=slope, generator=generator) for two in sizes)
         self.slope, self.bounded = slope, bounded
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,8 +94,7 @@ class Whitening(nn.Module):
         root, flaw = torch.linalg.cholesky_ex(torch.cov(sample.double().mT))
         if flaw:
             raise invalid("sample", "observations that span all their dimensions", "fewer")
-        eye = torch.eye(len(root), dtype=root.dtype, device=root.device)
-        inverse = torch.linalg.solve_triangular(root, eye, upper=False)
+        inverse = torch.linalg.solve_triangular(root, torch.eye(len(root)).to(root), upper=False)
         self.register_buffer("mean", sample.mean(0, keepdim=True))
         self.register_buffer("matrix", inverse.mT.to(sample.dtype))
 
@@ -116,13 +104,7 @@ class Whitening(nn.Module):
 
 
 class Standardize(nn.Module):
-    """Every output at mean 0 and variance 1: batch norm without weights, for stacks, too.
-
-    Parameters
-    ----------
-    size : int
-        Number of outputs.
-    """
+    """Every output at mean 0 and variance 1: batch norm without weights, for stacks, too."""
 
     MOMENTUM, EPSILON = 0.1, 1e-5
 
@@ -143,43 +125,24 @@ class Standardize(nn.Module):
 
 
 def stack(encoders: Sequence[nn.Module]) -> nn.Module:
-    """Put encoders side by side: one program for all of them.
+    """Put R encoders built alike, of any widths, side by side: one program for all of them.
 
-    Encoders of different widths are padded with zeros. No mask is needed to keep them zero: what
-    is padded takes no part in the outputs, so its gradients are exactly 0, and neither Adam nor
-    Muon moves a weight that has never seen another.
-
-    Parameters
-    ----------
-    encoders : sequence of Module
-        R encoders built alike, as `numerical_encoder` makes them; any widths.
-
-    Returns
-    -------
-    Module
-        Maps (R, B, d) to (R, B, n), d and n the largest of the encoders' sizes. `unstack` gives
-        its weights back to the encoders.
-
-    Raises
-    ------
-    ValueError
-        If the encoders are not built alike, or hold tensors that are no matrices.
+    It maps (R, B, d) to (R, B, n), d and n the largest of the encoders' sizes. Narrower encoders
+    are padded with zeros. No mask is needed to keep them zero: what is padded takes no part in the
+    outputs, so its gradients are exactly 0, and neither Adam nor Muon moves a weight that has never
+    seen another.
     """
+    _expect_stackable(encoders)
     together = copy.deepcopy(encoders[0])
-    plans = [_plan(encoder) for encoder in encoders]
-    matrices = all(value.ndim == 2 for _, value in _tensors(encoders[0]))
-    alike = matrices and all(plan == plans[0] for plan in plans)
-    kinds = ", ".join(sorted({type(encoder).__name__ for encoder in encoders}))
-    if not alike:
-        raise invalid("encoders", "encoders built alike, all their tensors matrices", kinds)
     for name, value in _tensors(together):
         parts = [dict(_tensors(encoder))[name].detach() for encoder in encoders]
         rows, columns = (max(part.shape[side] for part in parts) for side in (0, 1))
-        padded = [_padded(part, rows, columns) for part in parts]
+        pads = [(0, columns - part.shape[1], 0, rows - part.shape[0]) for part in parts]
+        whole = torch.stack([functional.pad(*one) for one in zip(parts, pads, strict=True)])
+        if isinstance(value, nn.Parameter):
+            whole = nn.Parameter(whole, requires_grad=value.requires_grad)
         owner, _, leaf = name.rpartition(".")
-        whole = torch.stack(padded)
-        trained = isinstance(value, nn.Parameter)
-        setattr(together.get_submodule(owner), leaf, nn.Parameter(whole) if trained else whole)
+        setattr(together.get_submodule(owner), leaf, whole)
     return together
 
 
@@ -191,19 +154,34 @@ def unstack(together: nn.Module, encoders: Sequence[nn.Module]) -> None:
             value.copy_(whole[i, : value.shape[0], : value.shape[1]])
 
 
+def _expect_stackable(encoders: Sequence[nn.Module]) -> None:
+    first = encoders[0]
+    unfit = {type(part).__name__ for part in first.modules() if not _stacks(part)}
+    if len(list(first.named_parameters(remove_duplicate=False))) > len(list(first.parameters())):
+        unfit.add("shared parameters")
+    if unfit or any(_plan(encoder) != _plan(first) for encoder in encoders):
+        expected = "encoders built alike of layers that stack, all their tensors matrices"
+        kinds = {f"different {type(encoder).__name__}" for encoder in encoders}
+        got = ", ".join(sorted(unfit or kinds))
+        raise invalid("encoders", f"{expected} (train others one by one)", got)
+
+
+def _stacks(part: nn.Module) -> bool:
+    """Whether a layer's own tensors may have a leading dimension: not those of torch's layers."""
+    own = [value for name, value in _tensors(part) if "." not in name]
+    foreign = type(part).__module__.startswith("torch.nn.")
+    return all(value.ndim == 2 and not foreign for value in own)
+
+
 def _plan(encoder: nn.Module) -> list[tuple]:
-    """What encoders of one stack have in common: tensors, slopes, and whether they are bounded."""
-    tensors = [(name, value.ndim) for name, value in _tensors(encoder)]
-    layered = (part for part in encoder.modules() if isinstance(part, MLP))
-    return tensors + [(part.slope, part.bounded) for part in layered]
+    """What encoders of one stack have in common, which is everything but their widths."""
+    fields = ("slope", "bounded", "stride")
+    kinds = [(type(p), *(getattr(p, name, None) for name in fields)) for p in encoder.modules()]
+    return kinds + [(name, value.requires_grad) for name, value in _tensors(encoder)]
 
 
 def _tensors(encoder: nn.Module) -> list[tuple[str, Tensor]]:
     return [*encoder.named_parameters(), *encoder.named_buffers()]
-
-
-def _padded(matrix: Tensor, rows: int, columns: int) -> Tensor:
-    return functional.pad(matrix, (0, columns - matrix.shape[1], 0, rows - matrix.shape[0]))
 
 
 def numerical_encoder(
@@ -213,7 +191,7 @@ def numerical_encoder(
     hidden: Sequence[int],
     whiten: bool,
     standardize: bool,
-    generator: torch.Generator,
+    generator: Generator,
 ) -> nn.Module:
     """Encoder of the numerical world: an MLP, with or without fixed scales at its two ends.
 
@@ -225,14 +203,10 @@ def numerical_encoder(
     ----------
     sample : Tensor
         Observations to measure the whitening on, shape (n, d).
-    size_out : int
-        Encoding size.
-    hidden : sequence of int
-        Widths of the hidden layers.
-    whiten : bool
-        Whiten the input.
-    standardize : bool
-        Bring every output to mean 0 and variance 1.
+    size_out, hidden : int, sequence of int
+        Encoding size, and widths of the hidden layers.
+    whiten, standardize : bool
+        Whiten the input; bring every output to mean 0 and variance 1.
     generator : torch.Generator
         Source of the initial weights.
 

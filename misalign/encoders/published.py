@@ -15,15 +15,10 @@ BACKBONE = 100  # outputs of the ResNet
 
 
 class Flattened(nn.Module):
-    """Any module as an encoder whose every tensor is a matrix, so that it trains and stacks.
+    """Any module, as `build` makes it, with every tensor a matrix, so that it stacks.
 
-    Parameters
-    ----------
-    build : callable
-        Makes the module. Its initial weights come from torch's own generator, which is seeded for
-        this one call and then put back.
-    generator : torch.Generator
-        Source of that seed.
+    Its initial weights come from torch's own generator, which is seeded from `generator` for this
+    one call and then put back.
     """
 
     def __init__(self, build: Callable[[], nn.Module], *, generator: torch.Generator) -> None:
@@ -56,51 +51,33 @@ class Flattened(nn.Module):
         tensors = {flat: getattr(self, flat) for flat in self.shapes}
         if next(iter(tensors.values())).ndim == 2:
             return self._one(tensors, x)
-        parts = [
-            self._one({flat: whole[run] for flat, whole in tensors.items()}, part)
-            for run, part in enumerate(x)
-        ]
-        return torch.stack(parts)
+        runs = [{flat: whole[run] for flat, whole in tensors.items()} for run in range(len(x))]
+        return torch.stack([self._one(*run) for run in zip(runs, x, strict=True)])
 
     def _one(self, tensors: dict[str, Tensor], x: Tensor) -> Tensor:
-        alike = all(
-            tensors[flat].numel() == shape.numel() for flat, (_, shape) in self.shapes.items()
-        )
-        same = (
-            "encoders of one vocabulary and size (train them one at a time: --runs-per-notebook 1)"
-        )
-        if not alike:
+        if any(tensors[flat].numel() != shape.numel() for flat, (_, shape) in self.shapes.items()):
+            same = "encoders of one vocabulary and size (or else --runs-per-notebook 1)"
             raise invalid("encoders", same, "several")
         shaped = {name: tensors[flat].view(shape) for flat, (name, shape) in self.shapes.items()}
         return torch.func.functional_call(self.inner[0], shaped, (x,))
 
 
 class TokenCNN(nn.Module):
-    """Convolutions over a caption as a picture: its tokens one way, their vectors the other.
+    """Convolutions over a caption as an image: its tokens one way, their vectors the other.
 
     Windows of 4 x 4 with stride 2 and 25, 50, 100, ... channels, batch norm and ReLU, until either
-    side is under 4; then a linear layer.
-
-    Parameters
-    ----------
-    size_out : int
-        Encoding size.
-    words, length : int
-        Size of the vocabulary, tokens of a caption.
+    side is under 4; then a linear layer. Takes a vocabulary of `words`, `length` tokens a caption.
     """
 
     def __init__(self, size_out: int, words: int, length: int) -> None:
         super().__init__()
-        if not length >= 4:
+        if length < 4:
             raise invalid("length", "at least 4 tokens", length)
         self.words = nn.Linear(words, WIDTH)  # of one-hot tokens
         sides, channels, following, layers = [length, WIDTH], 1, CHANNELS, []
         while min(sides) >= 4:
-            layers += [
-                nn.Conv2d(channels, following, 4, 2, 1),
-                nn.BatchNorm2d(following),
-                nn.ReLU(),
-            ]
+            window = nn.Conv2d(channels, following, 4, 2, 1)
+            layers += [window, nn.BatchNorm2d(following), nn.ReLU()]
             channels, following = following, 2 * following
             sides = [side // 2 for side in sides]
         self.layers = nn.Sequential(*layers)
@@ -113,28 +90,13 @@ class TokenCNN(nn.Module):
 
 
 def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
-    """ResNet-18 with 100 outputs, a leaky ReLU and a linear layer.
-
-    Parameters
-    ----------
-    size_out : int
-        Encoding size.
-    generator : torch.Generator
-        Source of the initial weights.
-
-    Raises
-    ------
-    ImportError
-        If torchvision is missing.
-    """
+    """ResNet-18 with 100 outputs, a leaky ReLU and a linear layer; needs torchvision."""
     try:
         from torchvision.models import resnet18
     except (ImportError, RuntimeError) as error:  # a build for another torch raises the latter
         reason = str(error).partition("\n")[0]
-        raise ImportError(
-            f"torchvision: expected one that fits torch {torch.__version__}, got {reason}; try "
-            "pip install -e '.[paper]'"
-        ) from None
+        fitting = f"one that fits torch {torch.__version__} (pip install 'misalign[paper]')"
+        raise invalid("torchvision", fitting, reason, ImportError) from None
 
     def build() -> nn.Module:
         backbone = resnet18(weights=None, num_classes=BACKBONE)
@@ -144,5 +106,5 @@ def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
 
 
 def token_cnn(size_out: int, words: int, length: int, *, generator: torch.Generator) -> Flattened:
-    """`TokenCNN` as an encoder that trains and stacks; parameters as there."""
+    """`TokenCNN` as an encoder that stacks."""
     return Flattened(lambda: TokenCNN(size_out, words, length), generator=generator)

@@ -1,7 +1,6 @@
-"""Small encoders of pictures and of captions, in place of the published ones.
+"""Small encoders of images and of captions, in place of the published ones.
 
-Every tensor is a matrix, so that encoders of several runs stack (`misalign.encoders.mlp.stack`).
-Inputs of a stack have a leading dimension of runs.
+Every tensor is a matrix, so that those of several runs stack (`misalign.encoders.mlp.stack`).
 """
 
 from __future__ import annotations
@@ -9,34 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from misalign.encoders.mlp import MLP
-from misalign.errors import invalid
 
+Layer = tuple[int, int, int]  # channels, kernel and stride of a convolution
 CELLS = 16  # channels of the map that keeps where things are
 PIXELS = 16  # a side, of what a perceptron sees
 SPREAD = 4.0  # words of a caption are few: their sum over this is of order 1
 
 
 class Convolution(nn.Module):
-    """Convolution, batch norm and ReLU.
-
-    Parameters
-    ----------
-    size_in, size_out : int
-        Channels.
-    kernel, stride : int
-        Of the window; with half of what the window overlaps as padding, maps shrink by the stride.
-    generator : torch.Generator
-        Source of the initial weights: Kaiming normal.
-    """
-
-    MOMENTUM = 0.1
+    """Convolution, batch norm and ReLU; padded, so that maps shrink by the stride alone."""
 
     def __init__(
-        self, size_in: int, size_out: int, kernel: int, stride: int, *, generator: torch.Generator
+        self, size_in: int, size_out: int, kernel: int, stride: int, *, generator: Generator
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(size_out, size_in * kernel**2))
@@ -56,10 +43,7 @@ class Convolution(nn.Module):
         kernels = weight.view(-1, *self.window).contiguous(memory_format=torch.channels_last)
         x = functional.conv2d(x, kernels, stride=self.stride, padding=self.padding)
         # in training the running moments are updated in place, through these views
-        x = functional.batch_norm(
-            x, mean, variance, gain, offset, self.training, momentum=self.MOMENTUM
-        )
-        return x.relu()
+        return functional.batch_norm(x, mean, variance, gain, offset, self.training).relu()
 
     def hidden_matrices(self) -> list[nn.Parameter]:
         """The kernels as a matrix: Muon trains it."""
@@ -70,34 +54,13 @@ class ImageEncoder(nn.Module):
     """Convolutions, then two views of their last map: what is there, and where.
 
     What is there is the largest value of every channel over the map. Where is a map of few
-    channels, kept whole. A perceptron reads both.
-
-    Parameters
-    ----------
-    size_out : int
-        Encoding size.
-    trunk : sequence of (int, int, int)
-        Channels, kernel and stride of every convolution.
-    side : int
-        Pixels of the pictures, a side.
-    hidden : int
-        Width of the perceptron's hidden layer.
-    generator : torch.Generator
-        Source of the initial weights.
+    channels, kept whole. A perceptron with one hidden layer reads both.
     """
 
     def __init__(
-        self,
-        size_out: int,
-        trunk: Sequence[tuple[int, int, int]],
-        *,
-        side: int,
-        hidden: int,
-        generator: torch.Generator,
+        self, size_out: int, trunk: Sequence[Layer], *, side: int, hidden: int, generator: Generator
     ) -> None:
         super().__init__()
-        if not size_out >= 1:
-            raise invalid("encoding_size", "a width of at least 1", size_out)
         layers, channels = [], 3
         for width, kernel, stride in trunk:
             layer = Convolution(channels, width, kernel, stride, generator=generator)
@@ -109,7 +72,7 @@ class ImageEncoder(nn.Module):
         self.head = MLP(size, size_out, (hidden,), slope=0.0, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode pictures x in [0, 1], (B, 3, H, W) or (runs, B, 3, H, W), into (..., size_out)."""
+        """Encode images x in [0, 1], (B, 3, H, W) or (runs, B, 3, H, W), into (..., size_out)."""
         if x.ndim == 4:
             return self.head(self._seen(x, None))
         return self.head(torch.stack([self._seen(part, run) for run, part in enumerate(x)]))
@@ -126,42 +89,22 @@ class ImageEncoder(nn.Module):
 
 
 class PixelEncoder(nn.Module):
-    """A perceptron of coarse pixels: an encoder that knows nothing of pictures.
+    """A perceptron of coarse pixels: an encoder that knows nothing of images."""
 
-    Parameters
-    ----------
-    size_out : int
-        Encoding size.
-    hidden : sequence of int
-        Widths of the hidden layers.
-    generator : torch.Generator
-        Source of the initial weights.
-    """
-
-    def __init__(self, size_out: int, hidden: Sequence[int], *, generator: torch.Generator) -> None:
+    def __init__(self, size_out: int, hidden: Sequence[int], *, generator: Generator) -> None:
         super().__init__()
         self.head = MLP(3 * PIXELS**2, size_out, hidden, slope=0.0, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode pictures x in [0, 1], (..., 3, H, W), into (..., size_out)."""
-        lead = x.shape[:-3]
+        """Encode images x in [0, 1], (..., 3, H, W), into (..., size_out)."""
         coarse = functional.adaptive_avg_pool2d(_centred(x).flatten(0, -4), PIXELS)
-        return self.head(coarse.view(*lead, -1))
+        return self.head(coarse.view(*x.shape[:-3], -1))
 
 
 class CaptionEncoder(nn.Module):
     """Words in their neighbourhood, added up, and read by a perceptron.
 
-    Parameters
-    ----------
-    size_out : int
-        Encoding size.
-    words, length : int
-        Size of the vocabulary, whose index 0 pads; tokens of a caption.
-    width, hidden : int
-        Of the words' vectors, and of the hidden layers.
-    generator : torch.Generator
-        Source of the initial weights.
+    There are `words` to know, of which number 0 pads, and `length` tokens a caption.
     """
 
     def __init__(
@@ -172,12 +115,11 @@ class CaptionEncoder(nn.Module):
         length: int,
         width: int,
         hidden: int,
-        generator: torch.Generator,
+        generator: Generator,
     ) -> None:
         super().__init__()
-        draws = {"generator": generator}
-        self.words = nn.Parameter(torch.randn(words, width, **draws) * 0.5)
-        self.places = nn.Parameter(torch.randn(length, width, **draws) * 0.1)
+        self.words = nn.Parameter(torch.randn(words, width, generator=generator) * 0.5)
+        self.places = nn.Parameter(torch.randn(length, width, generator=generator) * 0.1)
         self.near = MLP(3 * width, hidden, (), slope=0.0, generator=generator)
         self.head = MLP(hidden, size_out, (hidden,), slope=0.0, generator=generator)
 

@@ -18,7 +18,7 @@ def highlight_caption(
     truth: Mapping[str, str] | None = None,
     omitted: Iterable[str] = (),
 ) -> str:
-    """Mark the words of a caption.
+    """Mark the words of a caption, as HTML with the text escaped.
 
     Parameters
     ----------
@@ -32,11 +32,6 @@ def highlight_caption(
         The right words of perturbed factors.
     omitted : iterable of str, optional
         Words that the caption leaves out; they follow in brackets, struck through.
-
-    Returns
-    -------
-    str
-        HTML, with the text escaped.
     """
     pieces, last = [], 0
     for factor, (start, stop) in sorted(spans.items(), key=lambda item: item[1]):
@@ -51,18 +46,16 @@ def highlight_caption(
     return "".join(pieces) + (f" [{left_out}]" if left_out else "")
 
 
-def table(rows: Iterable[tuple[str, str]], heads: tuple[str, str] = ("setting", "caption")) -> str:
-    """Make an HTML table of labels and marked captions.
+def table(rows: Iterable[tuple[str, str]]) -> str:
+    """Make an HTML table of settings and their marked captions.
 
     Parameters
     ----------
     rows : iterable of tuple of str
-        Label, and HTML of the caption.
-    heads : tuple of str, optional
-        Of the two columns.
+        Label of the setting, and HTML of the caption.
     """
     left, side = (f' style="text-align: left{more}"' for more in ("", "; white-space: nowrap"))
-    top = "".join(f"<th{left}>{escape(head)}</th>" for head in heads)
+    top = f"<th{left}>setting</th><th{left}>caption</th>"
     lines = [f'<table class="dataframe"{left}>', f"<thead><tr>{top}</tr></thead>", "<tbody>"]
     for label, caption in rows:
         lines.append(f"<tr><th{side}>{escape(label)}</th><td{left}>{caption}</td></tr>")

@@ -93,7 +93,9 @@ class Claim:
         if self.tested and not CRITERION.fullmatch(str(self.criterion)):
             form = "'at least X' or 'within X'"
             raise invalid(f"{self.name}: criterion", form, repr(self.criterion))
-        if self.contrast is not None and not _is_contrast(self.contrast):
+        contrast = [*self.contrast.items()] if isinstance(self.contrast, dict) else []
+        right = len(contrast) == 1 and contrast[0][0] in POINT and isinstance(contrast[0][1], list)
+        if self.contrast is not None and not (right and len(contrast[0][1]) == 2):
             form = f"one of {', '.join(POINT)}, with two values"
             raise invalid(f"{self.name}: contrast", form, self.contrast)
 
@@ -101,14 +103,6 @@ class Claim:
     def tested(self) -> bool:
         """Whether there are runs that test it."""
         return bool(self.sweeps)
-
-
-def _is_contrast(value: object) -> bool:
-    """Whether it is a mapping of one column to a list of two values."""
-    if not isinstance(value, dict) or len(value) != 1:
-        return False
-    ((column, two),) = value.items()
-    return column in POINT and isinstance(two, list) and len(two) == 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,12 +150,7 @@ def claims(path: Path = CLAIMS) -> list[Claim]:
     Parameters
     ----------
     path : Path, optional
-        A YAML file, a list of mappings with the fields of `Claim`.
-
-    Returns
-    -------
-    list of Claim
-        In the file's order.
+        A YAML file, a list of mappings with the fields of `Claim`; they come in its order.
 
     Raises
     ------
@@ -194,10 +183,6 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Result:
         One that has been tested.
     folder : Path, optional
         Results folder.
-
-    Returns
-    -------
-    Result
 
     Raises
     ------

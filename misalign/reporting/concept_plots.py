@@ -14,9 +14,8 @@ from torch import Tensor
 
 from misalign.audit.trend import Trend
 from misalign.errors import invalid
+from misalign.reporting import plots
 from misalign.reporting.concept_tables import SCORE as CORRECTED
-from misalign.reporting.plots import band
-from misalign.reporting.plots import cells as draw_cells
 from misalign.style import COLORS, SERIES
 
 
@@ -66,7 +65,7 @@ def breadth(ax: Axes, scores: pd.DataFrame, first: Collection[str], counts: Sequ
         ax.plot(counts, means[name], color=COLORS["specific"], lw=0.8, alpha=0.8)
     for color, name in zip(SERIES[1:], first, strict=False):
         ax.plot(counts, means[name], "s--", color=color, ms=4, label=name)
-    band(ax, counts, _by_setting(rows), SERIES[0], "all ten, mean")
+    plots.band(ax, counts, _by_setting(rows), SERIES[0], "all ten, mean")
     ax.plot([], [], color=COLORS["specific"], lw=0.8, label="each of the others")
     ax.set(xticks=counts, xlabel="groups that captions name", ylabel="zero-shot, corrected F1")
     ax.set_ylim(-0.08, 1.05)
@@ -93,9 +92,8 @@ def trade(ax: Axes, scores: pd.DataFrame, choices: Mapping[int, str]) -> None:
     """
     questions = list(dict.fromkeys(scores["question"]))
     means = scores.groupby(["question", "setting"])["score"].agg(["mean", "std"])
-    for y, question in enumerate(questions):
-        ends = [means.loc[(question, setting), "mean"] for setting in choices]
-        ax.plot(ends, [y, y], color=COLORS["theory"], lw=0.8, zorder=0)
+    ends = means["mean"].unstack().loc[questions, [*choices]].agg(["min", "max"], axis=1)
+    ax.hlines(range(len(ends)), *ends.to_numpy().T, color=COLORS["theory"], lw=0.8, zorder=0)
     for color, (setting, name) in zip(SERIES, choices.items(), strict=False):
         points = means.xs(setting, level="setting").loc[questions]
         style = {"fmt": "o", "color": color, "ms": 6, "capsize": 2, "label": name}
@@ -130,7 +128,7 @@ def omission_curve(
         "the nine others, zero-shot": ~own & (scores["metric"] == CORRECTED),
     }
     for color, (name, chosen) in zip(SERIES, lines.items(), strict=False):
-        band(ax, places, _by_setting(scores[chosen]), color, name)
+        plots.band(ax, places, _by_setting(scores[chosen]), color, name)
     style = {"color": COLORS["theory"], "lw": 1}
     ax.axhline(untrained, ls="--", **style, label=f"{group}, linear probe, no training")
     ax.axhline(0, ls=":", **style, label="chance")
@@ -161,7 +159,7 @@ def against_coverage(table: pd.DataFrame, trend: Trend) -> Figure:
 def rare_or_hard(cells: pd.DataFrame) -> Figure:
     """Draw the scores of `concept_tables.grid`, a row a group and a column a coverage."""
     figure, ax = plt.subplots(figsize=(6.4, 3.9), layout="constrained")
-    image = draw_cells(ax, cells.rename(columns=lambda share: f"{100 * share:.2g}"))
+    image = plots.cells(ax, cells.rename(columns=lambda share: f"{100 * share:.2g}"))
     ax.set_xlabel("captions that name the group (%)")
     figure.colorbar(image, label="zero-shot score")
     return figure

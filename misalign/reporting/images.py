@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import matplotlib as mpl
 import torch
@@ -80,22 +81,25 @@ def image_grid(
         if len(given) not in (0, count):
             raise invalid(name, f"{count} labels", len(given))
     axis = _bare(page, max(map(len, rows), default=0), bool(titles))
+    # places may be at the border, where texts would be clipped
+    write = partial(axis.annotate, textcoords="offset points", annotation_clip=False)
     ups, acrosses = height + GAP, width + GAP
+    plain = {"fontsize": SIZE}
     for number, text in enumerate(rows):
-        _write(axis, text, (0, number * ups + height / 2), (-5, 0), ha="right", va="center")
+        write(text, (0, number * ups + height / 2), (-5, 0), ha="right", va="center", **plain)
     for number, text in enumerate(titles):
-        _write(axis, text, (number * acrosses + width / 2, 0), (0, 2), ha="center", va="bottom")
+        place = number * acrosses + width / 2, 0
+        write(text, place, (0, 2), ha="center", va="bottom", **plain)
     outline = [patheffects.withStroke(linewidth=1.6, foreground="black", alpha=0.7)]
     inside = {"color": "white", "fontsize": SIZE - 2, "path_effects": outline}
     for number, text in enumerate(labels):
         row, column = divmod(number, columns)
-        corner = column * acrosses, row * ups + height
-        _write(axis, text, corner, (3, 3), ha="left", va="bottom", **inside)
+        write(text, (column * acrosses, row * ups + height), (3, 3), va="bottom", **inside)
     return axis.figure
 
 
 def _bare(page: Tensor, letters: int, titled: bool) -> Axes:
-    # a page without frame, with room for text at its left and above it
+    """Show a page without a frame, with room for text at its left and above it."""
     dpi = plt.rcParams["figure.dpi"]
     left = round((LETTER * letters + 0.06) * dpi) if letters else 0  # in whole pixels
     above = round(LINE * dpi) if titled else 0
@@ -105,14 +109,6 @@ def _bare(page: Tensor, letters: int, titled: bool) -> Axes:
     axis.imshow(page.numpy(), interpolation="none", aspect="auto")
     axis.axis("off")
     return axis
-
-
-def _write(
-    axis: Axes, text: str, place: tuple[float, float], shift: tuple[int, int], **style
-) -> None:
-    style = {"fontsize": SIZE} | style
-    how = {"textcoords": "offset points", "annotation_clip": False}  # places may be at the border
-    axis.annotate(text, place, shift, **how, **style)
 
 
 def diverging(values: Tensor, scale: Tensor | float) -> Tensor:

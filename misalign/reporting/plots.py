@@ -153,16 +153,15 @@ def by_width(
         standard deviation where it is not 0.00.
     """
     rows = math.ceil(len(titles) / 3)
-    size = {"figsize": (9.5, 2.7 * rows), "layout": "constrained"}
-    figure, axes = plt.subplots(rows, 3, **size, sharey=True, squeeze=False)
+    figure = plt.figure(figsize=(9.5, 2.7 * rows), layout="constrained")
     summary = over_seeds(scores)
     widths = sorted(summary["encoding_size"].unique(), reverse=True)
-    for ax in axes.flat[len(titles) :]:
-        ax.remove()
-    for ax, ((bias, latents), title) in zip(axes.flat, titles.items(), strict=False):
+    for place, ((bias, latents), title) in enumerate(titles.items(), start=1):
+        ax = figure.add_subplot(rows, 3, place)
         panel = summary[(summary["bias"] == bias) & (summary["latents"] == latents)]
         heatmap(ax, panel, widths, title, "encoding_size")
         ax.set_xticks(range(len(ticks)), ticks)
+        ax.tick_params(labelleft=place % 3 == 1)
     figure.supylabel("width of the representation")
     return figure
 
@@ -196,7 +195,7 @@ def against_theory(scores: pd.DataFrame, metric: str = "$R^2$") -> Figure:
     Returns
     -------
     Figure
-        A panel for each kind of latents, points coloured by what captions do to the factor.
+        A panel for each kind of latents, points colored by status.
     """
     known = scores.dropna(subset=["oracle"])
     limits = (min(0.0, known["score"].min()) - 0.07, 1.05)

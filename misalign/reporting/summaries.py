@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -13,7 +13,6 @@ from misalign.run import study
 from misalign.worlds.numerical import LATENTS as KINDS
 
 LATENTS = (*(f"s{i}" for i in range(1, 11)), "m_x", "m_t")
-POINT = ["bias", "setting", "modality", "probe", "factor"]
 
 
 def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:
@@ -31,11 +30,6 @@ def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:
     Returns
     -------
     {"unbiased", "perturbed", "omitted", "specific"}
-
-    Examples
-    --------
-    >>> status("s2", Bias(3, selected=(1, 2), perturbed=(2,)))
-    'perturbed'
     """
     names = list(semantic) or [f"s{i}" for i in range(1, bias.n + 1)]
     if factor not in names:
@@ -76,7 +70,7 @@ def choose(name: str, table: pd.DataFrame, query: str) -> pd.DataFrame:
 
 
 def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
-    """Choose the scores of the true latents in distribution, as Figures 3 and 9 to 11 show them.
+    """Choose scores of the true latents in distribution (Figures 3, 9 to 11), as from `of_study`.
 
     Parameters
     ----------
@@ -84,28 +78,14 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
         Rows of the numerical study's records.
     probe : {"nonlinear", "linear"}, optional
         Which probe.
-
-    Returns
-    -------
-    DataFrame
-        The rows, with a column `status`: what captions do to the factor, as `status`.
     """
     chosen = (scores["probe"] == probe) & (scores["split"] == "test")
     rows = scores[chosen & (scores["target"] == "image") & scores["factor"].isin(LATENTS)]
-    return with_status(rows, Bias.numerical)
-
-
-def with_status(
-    rows: pd.DataFrame, bias: Callable[[str, int], Bias], semantic: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Add the column `status` by a study's biases and the names of its semantic factors."""
-    biases = {key: bias(*key) for key in set(zip(rows.bias, rows.setting, strict=True))}
-    keys = zip(rows.factor, zip(rows.bias, rows.setting, strict=True), strict=True)
-    return rows.assign(status=[status(factor, biases[key], semantic) for factor, key in keys])
+    return of_study("numerical", rows)
 
 
 def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
-    """Say of each score of a study what captions do to its factor.
+    """Say what captions do to the factor of each score, by a column `status`, see there.
 
     Parameters
     ----------
@@ -113,16 +93,14 @@ def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
         The study, such as ``"mpi3d"``.
     scores : DataFrame
         Rows of its records.
-
-    Returns
-    -------
-    DataFrame
-        The rows, with a column `status` as `status` says it.
     """
     one = study(name)
     # studies of pictures name their factors, the others number them
     names = [factor.name for factor in getattr(one, "semantic", ())]
-    return with_status(scores, one.bias, names)
+    keys = [*zip(scores["bias"], scores["setting"], strict=True)]
+    biases = {key: one.bias(*key) for key in set(keys)}
+    pairs = zip(scores["factor"], keys, strict=True)
+    return scores.assign(status=[status(factor, biases[key], names) for factor, key in pairs])
 
 
 def unconverged_runs(rows: pd.DataFrame) -> list[str]:
@@ -233,7 +211,7 @@ def beside_paper(scores: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a bias, setting, modality, probe and factor: `ours`, `paper` and `status`.
     """
-    printed = pd.read_csv(REFERENCE / "mpi3d_mcc.csv").set_index(POINT)["score"]
-    ours = scores.groupby([*POINT, "status"])["score"].mean().reset_index("status")
-    table = ours.rename(columns={"score": "ours"}).join(printed.rename("paper"), how="inner")
-    return table.reset_index()
+    keys = ["bias", "setting", "modality", "probe", "factor"]
+    ours = scores.groupby([*keys, "status"], as_index=False).agg(ours=("score", "mean"))
+    printed = pd.read_csv(REFERENCE / "mpi3d_mcc.csv").rename(columns={"score": "paper"})
+    return ours.merge(printed[[*keys, "paper"]], on=keys)

@@ -28,9 +28,7 @@ def confusion_matrix(counts: pd.DataFrame, title: str = "") -> Figure:
         Colours and numbers are shares of a row, so the diagonal is the recall; a row without
         pictures is left blank, as are numbers that would read 0.00.
     """
-    values = counts.to_numpy(float)
-    total = values.sum(1, keepdims=True)
-    shares = np.divide(values, total, out=np.full_like(values, np.nan), where=total > 0)
+    shares = counts.div(counts.sum(axis=1), axis=0).to_numpy()  # of none, not a number
     side = 1.6 + 0.42 * len(counts)
     with plt.style.context(STYLE):
         figure = Figure(figsize=(side + 1, side), layout="constrained")

@@ -6,7 +6,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from misalign.bias import Bias
-from misalign.captions.captioner import Captioner
 from misalign.errors import invalid
 from misalign.images.cached import CachedImages
 from misalign.images.folder import ImageFolder
@@ -18,7 +17,7 @@ from misalign.worlds import causal3dident
 from misalign.worlds.captions import TemplateCaptions
 
 if TYPE_CHECKING:
-    from misalign.run import Run
+    from misalign.run import Key, Run, TrainedModel
 
 PAGE = "https://zenodo.org/records/7678231"  # Multimodal3DIdent
 TRUNK = ((24, 5, 2), (48, 5, 2), (96, 3, 2), (128, 3, 2))
@@ -49,15 +48,14 @@ class Causal3dident(ImageStudy):
 
     def captions(self, run: Run) -> TemplateCaptions:
         """Captions of a run, by its variant."""
-        bias = self.bias(run.bias, run.setting)
-        if run.variant == "slip":
+        options = {run.variant: True} if run.variant in ("printed", "distinct") else {}
+        captions = causal3dident.composed(self.bias(run.bias, run.setting), **options)
+        if run.variant != "slip":
+            return captions
+        if (run.bias, run.setting) != ("perturbation", 1):
             only = "perturbation setting 1, the only one that slips"
-            said = f"{run.bias} {run.setting}"
-            if (run.bias, run.setting) != ("perturbation", 1):
-                raise invalid("variant", only, said)
-        kind = causal3dident.Slipped if run.variant == "slip" else TemplateCaptions
-        names = tuple(self.semantic[i - 1].name for i in bias.selected)
-        return kind(self.semantic, bias, _captioner(names, run.variant))
+            raise invalid("variant", only, f"{run.bias} {run.setting}")
+        return causal3dident.Slipped(captions.semantic, captions.bias, captions.captioner)
 
     def rendered(self, n: int, side: int) -> CachedImages:
         """Pictures whose factors are drawn from the graph."""
@@ -66,12 +64,12 @@ class Causal3dident(ImageStudy):
     def stored(self) -> ImageFolder:
         """Pictures in the published layout, in ``data/causal3dident``."""
         path = DATA / "causal3dident"
-        expected = f"pictures in the published layout, from {PAGE}"
         if not path.is_dir():
+            expected = f"pictures in the published layout, from {PAGE}"
             raise invalid(str(path), expected, "nothing there", FileNotFoundError)
         return causal3dident.folder(path)
 
-    def predicted(self, run: Run) -> dict[tuple[str, str], float]:
+    def predicted(self, run: Run, model: TrainedModel) -> dict[Key, float]:
         """Scores of the best prediction from the words of unbiased factors.
 
         What captions say of a perturbed factor has nothing to do with them. Nothing is predicted
@@ -79,20 +77,14 @@ class Causal3dident(ImageStudy):
         """
         if run.variant in ("printed", "slip"):
             return {}
-        bias = self.bias(run.bias, run.setting)
-        known = {("image", name): value for name, value in _words(bias).items()}
+        bias = model.world.bias
+        found = _words(bias, run.scale_config.oracle_draws)
+        known = {("image", name): value for name, value in found.items()}
         said = [self.semantic[i - 1].name for i in bias.perturbed]
         return known | {("text", name): 0.0 for name in said}
 
 
 @cache
-def _captioner(names: tuple[str, ...], variant: str) -> Captioner:
-    # its tables take a while, and all seeds share them
-    options = {variant: True} if variant in ("printed", "distinct") else {}
-    return Captioner.causal3dident(names, **options)
-
-
-@cache
-def _words(bias: Bias) -> dict[str, float]:
-    found = caption_oracle(bias, generator=generator_for(0, "word oracle"))
+def _words(bias: Bias, draws: int) -> dict[str, float]:
+    found = caption_oracle(bias, draws=draws, generator=generator_for(0, "word oracle"))
     return {name: round(value, 6) for name, value in found.items()}

@@ -108,7 +108,7 @@ class Concepts(ImageStudy):
         """Pictures of scenes drawn at random."""
         return concepts.rendered(n, seed=POOL, size=side)
 
-    def predicted(self, run: Run) -> dict[Key, float]:
+    def predicted(self, run: Run, model: TrainedModel) -> dict[Key, float]:
         """Nothing: the theorem speaks of captions that always name a group, or never."""
         return {}
 

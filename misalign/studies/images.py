@@ -22,7 +22,7 @@ from misalign.provenance import modules_hash
 from misalign.rng import generator_for
 from misalign.run import Key, TrainedModel
 from misalign.studies.scores import Representations
-from misalign.training.loop import Recipe
+from misalign.training.recipe import Recipe
 from misalign.worlds.base import Factor
 from misalign.worlds.captions import TemplateCaptions
 from misalign.worlds.images import ImageWorld
@@ -47,7 +47,8 @@ class ImageScale:
     pictures : int
         How many there are.
     shares : tuple of int
-        Of training, evaluation (where probes are fitted) and test, see `misalign.images.base.split`.
+        Of training, evaluation (where probes are fitted) and test, as
+        `misalign.images.base.split` takes them.
     trunk : tuple of (int, int, int)
         Convolutions of the picture encoder; none stands for the published encoders.
     hidden, width : int
@@ -56,6 +57,8 @@ class ImageScale:
         Training.
     probe_steps : int
         Length of a probe's training.
+    oracle_draws : int, optional
+        Samples that the oracle is computed from, where it has no closed form.
     """
 
     side: int
@@ -66,6 +69,7 @@ class ImageScale:
     width: int
     recipe: Recipe
     probe_steps: int
+    oracle_draws: int = 1_000_000
 
 
 def laptop(trunk: tuple[tuple[int, int, int], ...], steps: int) -> ImageScale:
@@ -91,7 +95,7 @@ def smoke(trunk: tuple[tuple[int, int, int], ...]) -> ImageScale:
     """Seconds; proves the wiring and claims nothing."""
     tiny = tuple((8, kernel, stride) for _, kernel, stride in trunk)
     recipe = _recipe(4, 32, learning_rate=3e-3)
-    return ImageScale(32, 224, (5, 1, 1), tiny, 16, 8, recipe, 24)
+    return ImageScale(32, 224, (5, 1, 1), tiny, 16, 8, recipe, 24, oracle_draws=20_000)
 
 
 def gpu(side: int, pictures: int, shares: tuple[int, int, int]) -> ImageScale:
@@ -167,13 +171,13 @@ class ImageStudy:
         """The published pictures, or a FileNotFoundError that says where to get them."""
         raise NotImplementedError
 
-    def predicted(self, run: Run) -> dict[Key, float]:
+    def predicted(self, run: Run, model: TrainedModel) -> dict[Key, float]:
         """Score of each target as far as the theorem says."""
         raise NotImplementedError
 
     def oracle(self, run: Run, model: TrainedModel) -> dict[Key, float]:
         """Predict what encoders score that were trained."""
-        return self.predicted(run) if run.trains else {}
+        return self.predicted(run, model) if run.trains else {}
 
     def initial(self, run: Run, device: torch.device | str) -> TrainedModel:
         """Draw a run's encoders before training; its world draws from the training pictures."""
@@ -218,16 +222,20 @@ class ImageStudy:
         world = self._world(run, "test" if purpose == "probe test" else "evaluation", device)
         generator = generator_for(run.seed, purpose, device=device)
         kinds = {factor.name: factor for factor in world.factors}
+        perturbed = [world.factors[i - 1].name for i in world.bias.perturbed]
         z: dict[str, list[Tensor]] = {"image": [], "text": []}
         targets: dict[Key, list[Tensor]] = {}
         for rows in world.part.split(ROWS):
             batch = world.pairs(rows, generator=generator)
             for name, x in (("image", batch.image), ("text", batch.text)):
                 z[name].append(model.encoders[name](x).float())
-            said = {("text", name): column for name, column in batch.content.items()}
-            for name, column in batch.factors.items():
-                said["text" if kinds[name].side == "text" else "image", name] = column
-            for key, column in said.items():
+            said = batch.text_factors | batch.content  # s_tilde in the factors' own units
+            found = {
+                ("text" if kinds[name].side == "text" else "image", name): column
+                for name, column in batch.factors.items()
+            }
+            found |= {("text", name): said[name] for name in perturbed}
+            for key, column in found.items():
                 targets.setdefault(key, []).append(column)
         return Representations(
             {name: torch.cat(parts) for name, parts in z.items()},

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from misalign.bias import Bias
-from misalign.captions.captioner import Captioner
 from misalign.errors import check_int
 from misalign.images.cached import CachedImages
 from misalign.images.npz import NpzImages
 from misalign.paths import DATA
-from misalign.studies.images import (
-    PIXELS,
-    POOL,
-    ImageStudy,
-    gpu,
-    laptop,
-    live,
-    published,
-    smoke,
-)
+from misalign.studies.images import PIXELS, POOL, ImageStudy, gpu, laptop, live, published, smoke
 from misalign.worlds import mpi3d
 from misalign.worlds.captions import TemplateCaptions
-from misalign.worlds.random_omission import RandomOmission
 
 if TYPE_CHECKING:
-    from misalign.run import Run
+    from misalign.run import Key, Run, TrainedModel
 
 FILE = "real3d_complicated_shapes_ordered.npz"
 TRUNK = ((32, 4, 4), (64, 3, 2), (128, 3, 2))
@@ -60,41 +50,19 @@ class Mpi3d(ImageStudy):
     }
 
     def bias(self, bias: str, setting: int) -> Bias:
-        """Look a setting of Table 7 up, or one of random omission.
-
-        Parameters
-        ----------
-        bias : {"selection", "perturbation", "omission", "silence"}
-            The last two name the first four factors, and the fourth not always.
-        setting : int
-            1-based column of the table, or place in `CHANCES`.
-
-        Returns
-        -------
-        Bias
-
-        Raises
-        ------
-        ValueError
-            If there is no such bias or setting.
-        """
-        if bias in MISSING:
-            check_int("setting", setting, 1, len(CHANCES), "the study's probabilities")
-            return mpi3d.setting("selection", NAMED)
-        return mpi3d.setting(bias, setting)
+        """Look a setting of Table 7 up, or of "omission" and "silence", a place in `CHANCES`."""
+        if bias not in MISSING:
+            return mpi3d.setting(bias, setting)
+        setting = check_int("setting", setting, 1, len(CHANCES), "the study's probabilities")
+        chances = tuple(CHANCES[setting - 1] * one for one in MISSING[bias])
+        return replace(mpi3d.setting("selection", NAMED), omission_probability=chances)
 
     def captions(self, run: Run) -> TemplateCaptions:
         """Captions of a run; in the variant ``always`` a perturbed factor is always drawn anew."""
         bias = self.bias(run.bias, run.setting)
         if run.variant == "always":
             bias = replace(bias, probability=1.0)
-        names = tuple(self.semantic[i - 1].name for i in bias.selected)
-        captioner = _captioner(names)
-        if run.bias not in MISSING:
-            return TemplateCaptions(self.semantic, bias, captioner)
-        chances = tuple(CHANCES[run.setting - 1] * one for one in MISSING[run.bias])
-        shorter = _captioner(names[:-1])
-        return RandomOmission(self.semantic, bias, captioner, shorter, chances)
+        return mpi3d.composed(bias)
 
     def rendered(self, n: int, side: int) -> CachedImages:
         """Pictures of a pool of combinations."""
@@ -104,35 +72,26 @@ class Mpi3d(ImageStudy):
         """Photographs of the published file, in ``data/``."""
         return mpi3d.stored(DATA / FILE)
 
-    def predicted(self, run: Run) -> dict[tuple[str, str], float]:
+    def predicted(self, run: Run, model: TrainedModel) -> dict[Key, float]:
         """Score 1 for what captions always say as it is, 0 for what they never tell.
 
         Factors are independent, so nothing in between; nothing is predicted of a factor that is
         omitted or perturbed only at times.
         """
-        captions = self.captions(run)
-        bias = captions.bias
-        known = {("image", factor.name): 0.0 for factor in self.factors}
-        for i, factor in enumerate(self.semantic, 1):
-            if i in bias.unbiased:
-                known["image", factor.name] = 1.0
-        known |= {("text", factor.name): 0.0 for factor in captions.perturbed}
-        doubtful = captions.perturbed if bias.probability < 1 else ()
-        if isinstance(captions, RandomOmission):
-            doubtful = captions.selected[-1:]
-            if min(captions.chances) == 1:  # it is never named
-                known["image", doubtful[0].name] = 0.0
-                doubtful = ()
-        for factor in doubtful:
-            known.pop(("image", factor.name))
-            known.pop(("text", factor.name), None)
-        return known
-
-
-@cache
-def _captioner(names: tuple[str, ...]) -> Captioner:
-    # its tables take a while, and all seeds share them
-    return Captioner.mpi3d(names)
+        bias = model.world.bias
+        selected, perturbed, unbiased = (
+            [self.semantic[i - 1].name for i in indices]
+            for indices in (bias.selected, bias.perturbed, bias.unbiased)
+        )
+        known = {("image", factor.name): float(factor.name in unbiased) for factor in self.factors}
+        known |= {("text", name): 0.0 for name in perturbed}
+        doubtful = perturbed if bias.probability < 1 else []
+        chances = np.atleast_1d(bias.omission_probability)
+        if chances.min() == 1:  # it is never named
+            known["image", selected[-1]] = 0.0
+        elif chances.any():
+            doubtful = [*doubtful, selected[-1]]
+        return {key: value for key, value in known.items() if key[1] not in doubtful}
 
 
 aligned = Mpi3d("sym_align_max_ent")

@@ -15,7 +15,7 @@ from misalign.studies.downstream import BINARY, BLOCKS, SPLIT, predicted, tasks
 from misalign.studies.scores import Representations, represent_samples
 from misalign.studies.vectors import SMOKE, Scale, fast_recipe, mlp_pair
 from misalign.theory.oracle import oracle
-from misalign.training.loop import Recipe
+from misalign.training.recipe import Recipe
 from misalign.worlds.base import Factor
 from misalign.worlds.numerical import LATENTS, NumericalWorld, heavy_tails
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from misalign.encoders.mlp import numerical_encoder
 from misalign.rng import generator_for
-from misalign.training.loop import Recipe
+from misalign.training.recipe import Recipe
 from misalign.worlds.base import Batch
 
 if TYPE_CHECKING:

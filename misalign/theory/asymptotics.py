@@ -29,21 +29,10 @@ def _check(tau: float, n: int) -> None:
 def gaussian_log_kernel(
     tau: float, n: int = 1, *, variance: float = 1.0, other: float | None = None
 ) -> float:
-    """Log-kernel term of z ~ N(0, variance I) against z' ~ N(0, other I).
+    """Log-kernel term of z ~ N(0, variance I) against z' ~ N(0, other I), at temperature tau.
 
-    Parameters
-    ----------
-    tau : float
-        Temperature.
-    n : int, optional
-        Dimension.
-    variance, other : float, optional
-        Variances of z and z' in every dimension; `other` is the same as `variance` if left out.
-
-    Returns
-    -------
-    float
-        -(n/2) log(1 + 2 other / tau) - n variance / (tau + 2 other).
+    In n dimensions that is -(n/2) log(1 + 2 other / tau) - n variance / (tau + 2 other); `other` is
+    the same as `variance` if left out.
     """
     _check(tau, n)
     other = variance if other is None else other
@@ -53,21 +42,11 @@ def gaussian_log_kernel(
 
 
 def uniform_log_kernel(tau: float, n: int = 1) -> float:
-    """Log-kernel term of the uniform distribution on (0, 1)^n against itself.
+    """Log-kernel term of the uniform distribution on (0, 1)^n against itself, at temperature tau.
 
-    Parameters
-    ----------
-    tau : float
-        Temperature.
-    n : int, optional
-        Dimension.
-
-    Returns
-    -------
-    float
-        n times the integral over (0, 1) of the log of
-        sqrt(pi tau) / 2 (erf(z / sqrt(tau)) + erf((1 - z) / sqrt(tau))),
-        by Gauss-Legendre quadrature: one panel for the edge, one for the inside.
+    That is n times the integral over (0, 1) of the log of
+    sqrt(pi tau) / 2 (erf(z / sqrt(tau)) + erf((1 - z) / sqrt(tau))),
+    by Gauss-Legendre quadrature: one panel for the edge, one for the inside.
     """
     _check(tau, n)
     width = sqrt(tau)
@@ -84,17 +63,7 @@ def uniform_log_kernel(tau: float, n: int = 1) -> float:
 def corners_log_kernel(tau: float, n: int = 1) -> float:
     """Log-kernel term of equal masses on the 2^n corners of the unit cube against itself.
 
-    Parameters
-    ----------
-    tau : float
-        Temperature.
-    n : int, optional
-        Dimension.
-
-    Returns
-    -------
-    float
-        n log((1 + exp(-1 / tau)) / 2).
+    At temperature tau that is n log((1 + exp(-1 / tau)) / 2).
     """
     _check(tau, n)
     return n * log((1 + exp(-1 / tau)) / 2)
@@ -108,7 +77,7 @@ def gaussian_entropy(n: int = 1, *, variance: float = 1.0) -> float:
 
 
 def blur_divergence(log_kernel: float, entropy: float, tau: float, n: int = 1) -> float:
-    """Divergence of a distribution from its own blur by N(0, tau/2 I).
+    """Divergence of a distribution from its own blur, KL(p || p * N(0, tau/2 I)), never negative.
 
     It is what the limit of Eq. (1) and minus the entropy differ by, once (n/2) log(pi tau) is
     subtracted from the limit.
@@ -119,15 +88,8 @@ def blur_divergence(log_kernel: float, entropy: float, tau: float, n: int = 1) -
         Log-kernel term of the distribution against itself.
     entropy : float
         Its differential entropy, in nats.
-    tau : float
-        Temperature.
-    n : int, optional
-        Dimension.
-
-    Returns
-    -------
-    float
-        KL(p || p * N(0, tau/2 I)), never negative.
+    tau, n : float, int
+        Temperature and dimension.
     """
     _check(tau, n)
     return n / 2 * log(pi * tau) - log_kernel - entropy

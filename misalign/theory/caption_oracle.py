@@ -49,15 +49,9 @@ def caption_oracle(
     -------
     dict of str to float
         By factor: R2, or MCC of a discrete one.
-
-    Raises
-    ------
-    ValueError
-        If a word is perturbed only at times.
     """
-    always = bias.probability == 1 or not bias.perturbed
-    if not always:
-        raise invalid("bias", "a probability of 1", f"{bias.probability}")
+    if bias.perturbed and bias.probability < 1:
+        raise invalid("bias", "a probability of 1", bias.probability)
     words = captioner or Captioner.causal3dident()
     drawn = draw(draws, generator=generator)
     known = [SEMANTIC[i - 1].name for i in bias.unbiased]

@@ -18,21 +18,15 @@ from misalign.errors import check_int, invalid
 
 
 class GaussianDarmois:
-    """The construction for N(0, covariance), in closed form: Phi(L^-1 s), L L' = covariance.
+    """The construction for N(0, covariance) in closed form: Phi(L^-1 s), L L' = covariance, (n, n).
 
     Given s_1, ..., s_{i-1}, entry i of L^-1 s is s_i less its conditional mean, divided by its
     conditional standard deviation.
-
-    Parameters
-    ----------
-    covariance : Tensor
-        Positive definite, shape (n, n).
     """
 
     def __init__(self, covariance: Tensor) -> None:
         root, flaw = torch.linalg.cholesky_ex(covariance.double())
-        sound = not flaw and bool(torch.allclose(covariance, covariance.mT))
-        if not sound:
+        if flaw or not torch.allclose(covariance, covariance.mT):
             raise invalid("covariance", "a symmetric, positive definite matrix", "another")
         self.root = root
 
@@ -53,14 +47,10 @@ class HistogramDarmois:
     Parameters
     ----------
     sample : Tensor
-        Draws of the density, shape (m, n), with m at least 20 times cells^(n - 1).
+        Draws of the density, shape (m, n), with m at least 20 times cells^(n - 1), else a
+        ValueError.
     cells : int, optional
         Cells a coordinate, all equally likely.
-
-    Raises
-    ------
-    ValueError
-        If the sample is too small.
     """
 
     KNOTS = 64  # quantiles of a distribution function, at most
@@ -70,7 +60,7 @@ class HistogramDarmois:
             raise invalid("sample", "shape (m, n)", tuple(sample.shape))
         check_int("cells", cells, 1)
         least = 20 * cells ** (sample.shape[1] - 1)
-        if not len(sample) >= least:
+        if len(sample) < least:
             raise invalid("sample", f"at least {least} rows", len(sample))
         self.cells = cells
         self.quantiles: list[dict[int, np.ndarray]] = []
@@ -79,17 +69,17 @@ class HistogramDarmois:
         for column in rows.T:
             order = np.argsort(place, kind="stable")
             names, starts = np.unique(place[order], return_index=True)
-            parts = np.split(column[order], starts[1:])
+            parts = dict(zip(names, np.split(column[order], starts[1:]), strict=True))
+            knots = {name: min(self.KNOTS, len(part)) + 1 for name, part in parts.items()}
             self.quantiles.append(
-                {name: self._knots(part) for name, part in zip(names, parts, strict=True)}
+                {n: np.quantile(part, np.linspace(0, 1, knots[n])) for n, part in parts.items()}
             )
             place = self._next(place, self._rise(len(self.quantiles) - 1, place, column))
 
     def __call__(self, s: Tensor) -> Tensor:
         """Map rows s of shape (m, n) into (0, 1)^n; what lies outside the sample, onto its edge."""
-        shape = f"shape (m, {len(self.quantiles)})"
-        if not (s.ndim == 2 and s.shape[1] == len(self.quantiles)):
-            raise invalid("s", shape, tuple(s.shape))
+        if s.ndim != 2 or s.shape[1] != len(self.quantiles):
+            raise invalid("s", f"shape (m, {len(self.quantiles)})", tuple(s.shape))
         rows = s.double().cpu().numpy()
         place = np.zeros(len(rows), dtype=np.int64)
         columns = []
@@ -98,21 +88,15 @@ class HistogramDarmois:
             place = self._next(place, columns[-1])
         return torch.from_numpy(np.stack(columns, 1)).to(s.dtype)
 
-    def _knots(self, part: np.ndarray) -> np.ndarray:
-        return np.quantile(part, np.linspace(0, 1, min(self.KNOTS, len(part)) + 1))
-
     def _rise(self, i: int, place: np.ndarray, column: np.ndarray) -> np.ndarray:
         """Distribution function of coordinate i within each row's cell."""
         risen = np.empty_like(column)
         for name in np.unique(place):
             # a cell that no sample member reached is read by its nearest neighbour
-            known = (
-                name
-                if name in self.quantiles[i]
-                else min(self.quantiles[i], key=lambda other: abs(other - name))
-            )
-            knots, rows = self.quantiles[i][known], place == name
-            risen[rows] = np.interp(column[rows], knots, np.linspace(0, 1, len(knots)))
+            known, rows = self.quantiles[i], place == name
+            near = name if name in known else min(known, key=lambda other: abs(other - name))
+            levels = np.linspace(0, 1, len(known[near]))
+            risen[rows] = np.interp(column[rows], known[near], levels)
         return risen
 
     def _next(self, place: np.ndarray, risen: np.ndarray) -> np.ndarray:
@@ -121,28 +105,24 @@ class HistogramDarmois:
 
 
 def entropy_after(h: Callable[[Tensor], Tensor], s: Tensor, entropy: float) -> float:
-    """Differential entropy of h(s) by a change of variables, for an injective h.
+    """Differential entropy of h(s), in nats, for an injective h: H(s) + E log |det dh/ds|.
 
     Parameters
     ----------
     h : callable
-        Maps one point s, (n,), to one of shape (n,); differentiable.
+        Maps one point s, (n,), to one of shape (n,); differentiable. Where it drops a direction,
+        the result is minus infinity.
     s : Tensor
         Draws to average over, shape (m, n).
     entropy : float
         Differential entropy of s, in nats.
-
-    Returns
-    -------
-    float
-        H(s) + E log |det dh/ds|, in nats; minus infinity where h drops a direction.
     """
     jacobians = torch.func.vmap(torch.func.jacrev(h))(s)
     return entropy + torch.linalg.slogdet(jacobians).logabsdet.mean().item()
 
 
 def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
-    """Differential entropy of a sample by distances to neighbours (Kozachenko and Leonenko).
+    """Differential entropy of a sample, in nats, by distances to neighbours (Kozachenko, Leonenko).
 
     Unlike the training loss it has no kernel width: a uniform sample says 0 up to sampling error,
     and one with more than `neighbour` members on every point says minus infinity.
@@ -153,11 +133,6 @@ def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
         Sample, shape (m, n).
     neighbour : int, optional
         Which neighbour's distance to take.
-
-    Returns
-    -------
-    float
-        In nats.
     """
     if v.ndim != 2:
         raise invalid("v", "shape (m, n)", tuple(v.shape))

@@ -57,7 +57,7 @@ def partial_r2(
     Parameters
     ----------
     target : Tensor
-        The factor, shape (n, 1).
+        The factor, shape (n, 1), n at least 20; a ValueError if the block alone determines it.
     z : Tensor
         Representation, shape (n, k).
     given : Tensor
@@ -71,18 +71,12 @@ def partial_r2(
         1 - (1 - R2 from both) / (1 - R2 from the block): 0 if the representation adds nothing, 1
         if it closes the gap. For Gaussian variables and least squares, with one column in `z`, it
         is the squared partial correlation.
-
-    Raises
-    ------
-    ValueError
-        If the block alone determines the factor, or rows do not match.
     """
-    rows = {len(part) for part in (target, z, given)}
-    if len(rows) != 1:
+    if not len(target) == len(z) == len(given):
         raise invalid("z", f"{len(target)} rows, like target", len(z))
-    if not (target.ndim == 2 and target.shape[1] == 1):
+    if target.ndim != 2 or target.shape[1] != 1:
         raise invalid("target", "shape (n, 1)", tuple(target.shape))
-    if not len(target) >= 20:
+    if len(target) < 20:
         raise invalid("target", "at least 20 rows", len(target))
     half = len(target) // 2
     left = []

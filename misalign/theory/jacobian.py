@@ -11,7 +11,7 @@ from misalign.errors import invalid
 
 
 def jacobians(h: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Jacobian of h at many points.
+    """Jacobian dh/dz at many points, shape (m, k, d).
 
     Parameters
     ----------
@@ -19,11 +19,6 @@ def jacobians(h: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
         Maps latent rows, (m, d), to representations, (m, k), each row for itself.
     z : Tensor
         Latents, shape (m, d).
-
-    Returns
-    -------
-    Tensor
-        dh/dz, shape (m, k, d).
     """
     if z.ndim != 2:
         raise invalid("z", "shape (m, d)", tuple(z.shape))
@@ -51,14 +46,13 @@ def profile(jacobian: Tensor, covariance: Tensor | None = None) -> Tensor:
     if covariance is None:
         return norms
     d = jacobian.shape[-1]
-    shape = tuple(covariance.shape)
-    if shape != (d, d):
-        raise invalid("covariance", f"shape ({d}, {d})", shape)
+    if covariance.shape != (d, d):
+        raise invalid("covariance", f"shape ({d}, {d})", tuple(covariance.shape))
     return norms / torch.linalg.inv(covariance.double()).diagonal().sqrt().to(norms)
 
 
 def smallest_stretch(jacobian: Tensor, block: tuple[int, ...]) -> Tensor:
-    """Smallest singular value of the Jacobian by a block of latents: above 0, h is locally 1-to-1.
+    """Smallest singular value, (m,), of a block of the Jacobian: above 0, h is locally 1-to-1.
 
     Parameters
     ----------
@@ -66,17 +60,12 @@ def smallest_stretch(jacobian: Tensor, block: tuple[int, ...]) -> Tensor:
         As from `jacobians`, shape (m, k, d).
     block : tuple of int
         1-based indices of the block's latents, at most k.
-
-    Returns
-    -------
-    Tensor
-        One value a point, shape (m,).
     """
-    m, k, d = jacobian.shape
+    _, k, d = jacobian.shape
     stray = [i for i in block if not 1 <= i <= d]
-    if not (block and not stray):
+    if stray or not block:
         raise invalid("block", f"indices from 1 to {d}", stray or "none")
-    if not len(block) <= k:
+    if len(block) > k:
         raise invalid("block", f"at most {k} indices", len(block))
     columns = jacobian[:, :, [i - 1 for i in block]]
     return torch.linalg.svdvals(columns)[:, -1]

@@ -8,14 +8,16 @@ is linear, and its R2 has a closed form.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from misalign.bias import Bias
 from misalign.errors import invalid
 from misalign.metrics import binary_mcc
-from misalign.worlds.numerical import NumericalWorld
+
+if TYPE_CHECKING:
+    from misalign.worlds.base import World
 
 
 def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
@@ -33,15 +35,13 @@ def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
     Tensor
         Sigma_jI Sigma_II^-1 Sigma_Ij / Sigma_jj for every j, shape (n,): 1 within the block.
     """
-    n = len(covariance)
-    stray = [i for i in block if not 1 <= i <= n]
-    if not (block and not stray):
-        raise invalid("block", f"indices from 1 to {n}", stray or "none")
-    inside = [i - 1 for i in block]
-    covariance = covariance.double()
+    stray = [i for i in block if not 1 <= i <= len(covariance)]
+    if stray or not block:
+        raise invalid("block", f"indices from 1 to {len(covariance)}", stray or "none")
+    inside, covariance = [i - 1 for i in block], covariance.double()
     towards = covariance[inside]
-    explained_part = (towards * torch.linalg.solve(covariance[inside][:, inside], towards)).sum(0)
-    return explained_part / covariance.diagonal()
+    part = (towards * torch.linalg.solve(towards[:, inside], towards)).sum(0)
+    return part / covariance.diagonal()
 
 
 def explained_functions(
@@ -55,25 +55,9 @@ def explained_functions(
     """Share of the variance of functions of Gaussian variables that a block of them explains.
 
     The best prediction of y = f(s) from s_I is E[y | s_I]. Its variance is the covariance of two
-    values of y that share s_I and nothing else, so no regression is needed.
-
-    Parameters
-    ----------
-    functions : callable
-        Maps s, (draws, n), to targets, (draws, number of targets).
-    covariance : Tensor
-        Sigma, positive definite, shape (n, n).
-    block : tuple of int
-        1-based indices I.
-    draws : int, optional
-        Pairs to draw.
-    generator : torch.Generator
-        Source of the draws, on the CPU.
-
-    Returns
-    -------
-    Tensor
-        Var(E[y | s_I]) / Var(y), shape (number of targets,): 1 where y depends on the block alone.
+    values of y that share s_I and nothing else, so no regression is needed: `draws` such pairs, of
+    N(0, covariance), whose generator is on the CPU. `functions` maps s, (draws, n), to targets,
+    (draws, k); the result, Var(E[y | s_I]) / Var(y), has shape (k,).
     """
     complete = _Completion(covariance, block)
     s = complete.draw(draws, generator=generator)
@@ -94,27 +78,9 @@ def best_mcc(
 ) -> float:
     """MCC of the best guess, from a block of Gaussian variables, of y above or below its median.
 
-    The best guess is the likelier class given s_I, read off many completions of s_I. Where both
-    classes are almost as likely, that reading errs, so the value is a little low where the block
-    says little.
-
-    Parameters
-    ----------
-    function : callable
-        Maps s, (draws, n), to y, (draws,).
-    covariance : Tensor
-        Sigma, positive definite, shape (n, n).
-    block : tuple of int
-        1-based indices I.
-    draws, completions : int, optional
-        Values of s_I, and completions of each.
-    generator : torch.Generator
-        Source of the draws, on the CPU.
-
-    Returns
-    -------
-    float
-        1 if y depends on the block alone.
+    The best guess is the likelier class given s_I, read off many completions of each of `draws`
+    values of s_I. Where both classes are almost as likely, that reading errs, so the value is a
+    little low where the block says little. `function` maps s, (draws, n), to y, (draws,).
     """
     complete = _Completion(covariance, block)
     s = complete.draw(draws, generator=generator)
@@ -150,15 +116,15 @@ class _Completion:
         return fresh
 
 
-def oracle(
-    world: NumericalWorld, encoding_size: int | None = None
-) -> dict[tuple[str, str], float] | None:
+def oracle(world: World, encoding_size: int | None = None) -> dict[tuple[str, str], float] | None:
     """Predicted R2 of every factor (Theorem 4.1).
 
     Parameters
     ----------
-    world : NumericalWorld
-        Where the pairs come from.
+    world : World
+        Where the pairs come from: a `misalign.worlds.numerical.NumericalWorld`, or another of
+        Gaussian semantic factors that captions perturb by Gaussian noise, with `sigma_s` and
+        `sigma_eps`, the covariances of both, shape (n_s, n_s).
     encoding_size : int, optional
         Width of the representation; by default the number of unbiased factors.
 
@@ -168,21 +134,38 @@ def oracle(
         Score by (target, factor); target ``"image"`` is the true factor, ``"text"`` what captions
         say of a selected one. None where the theorem does not apply: at any other width. It is the
         score of the best nonlinear probe, and an upper bound for a linear one.
+
+    Raises
+    ------
+    TypeError
+        For a world without these covariances.
+
+    Examples
+    --------
+    Captions name s1 and s2, and get s2 wrong at times: only s1 is learned.
+
+    >>> from misalign.bias import Bias
+    >>> from misalign.worlds.numerical import NumericalWorld
+    >>> predicted = oracle(NumericalWorld.draw(Bias(3, (1, 2), (2,)), layers=1))
+    >>> {factor: score for (target, factor), score in predicted.items() if target == "image"}
+    {'s1': 1.0, 's2': 0.0, 's3': 0.0, 'm_x': 0.0, 'm_t': 0.0}
     """
+    if not (hasattr(world, "sigma_s") and hasattr(world, "sigma_eps")):
+        expected = (
+            "one of Gaussian latents, with sigma_s and sigma_eps (other worlds need their own)"
+        )
+        raise invalid("world", expected, type(world).__name__, TypeError)
     bias = world.bias
     if encoding_size not in (None, len(bias.unbiased)):
         return None
+    names = [factor.name for factor in world.factors if factor.side == "semantic"]
     share = explained(world.sigma_s, bias.unbiased)
     variance = world.sigma_s.double().diagonal()
-    said = share * variance / (variance + _noise_variance(bias, world.sigma_eps))
-    image = {("image", f"s{i + 1}"): float(share[i]) for i in range(bias.n)}
-    text = {("text", f"s{i}"): float(said[i - 1]) for i in bias.selected}
-    specific = {("image", name): 0.0 for name in ("m_x", "m_t")}
-    return {**image, **text, **specific}
-
-
-def _noise_variance(bias: Bias, sigma_eps: Tensor) -> Tensor:
-    """What perturbation adds to each factor's variance on the text side."""
-    hit = torch.zeros(bias.n, dtype=torch.float64, device=sigma_eps.device)
-    hit[[i - 1 for i in bias.perturbed]] = bias.probability
-    return hit * sigma_eps.double().diagonal()
+    noise = world.sigma_eps.double().diagonal().clone()
+    noise[[i - 1 for i in range(1, bias.n + 1) if i not in bias.perturbed]] = 0
+    said = share * variance / (variance + bias.probability * noise)
+    return {
+        **{("image", name): one for name, one in zip(names, share.tolist(), strict=True)},
+        **{("text", names[i - 1]): float(said[i - 1]) for i in bias.selected},
+        **{("image", factor.name): 0.0 for factor in world.factors if factor.side != "semantic"},
+    }

@@ -29,24 +29,18 @@ def uniformity(v: Tensor, cells: int = 10) -> float:
     -------
     float
         p-value: uniform on (0, 1) if `v` is uniform, next to 0 where a cell is over-full.
-
-    Raises
-    ------
-    ValueError
-        If the sample leaves the cube, or has fewer than 5 members a cell.
     """
     if v.ndim != 2:
         raise invalid("v", "shape (m, n)", tuple(v.shape))
     check_int("cells", cells, 2)
-    grid = cells ** v.shape[1]
-    if not len(v) >= 5 * grid:
-        raise invalid("v", f"at least {5 * grid} rows for {grid} cells", len(v))
-    inside = bool(((v >= 0) & (v <= 1)).all())
-    if not inside:
+    n = v.shape[1]
+    if len(v) < 5 * cells**n:
+        raise invalid("v", f"at least {5 * cells**n} rows for {cells**n} cells", len(v))
+    if not ((v >= 0) & (v <= 1)).all():
         raise invalid("v", "points of the unit cube", f"{v.min():.3g} to {v.max():.3g}")
-    places = (v * cells).long().clamp(0, cells - 1)
-    digits = cells ** torch.arange(v.shape[1], device=v.device)
-    counts = torch.bincount((places * digits).sum(1), minlength=grid)
+    digits = cells ** torch.arange(n, device=v.device)
+    places = ((v * cells).long().clamp(0, cells - 1) * digits).sum(1)
+    counts = torch.bincount(places, minlength=cells**n)
     return float(stats.chisquare(counts.cpu().numpy()).pvalue)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
+import glob
+import io
+import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,28 +16,16 @@ from torch import Tensor, nn
 from misalign.errors import invalid
 from misalign.paths import replacing
 
+KEYS = {"run", "recipe", "step", "encoders", "optimizers", "generators", "losses"}
+
 
 @dataclass
 class Checkpoint:
-    """Everything that a resumed company of runs must find as it was.
-
-    Parameters
-    ----------
-    runs, recipe : str
-        Which runs, and how they are trained: a file of others is refused.
-    encoders : ModuleDict
-        Stacked encoders.
-    optimizers : list of Optimizer
-        With their momenta.
-    generators : sequence of Generator
-        Source of every run's batches.
-    losses : Tensor
-        Shape (steps, runs).
-    """
+    """Everything that resumed runs must find as it was; a file of other runs is refused."""
 
     runs: str
-    recipe: str
-    encoders: nn.ModuleDict
+    recipe: str  # its fingerprint
+    model: nn.ModuleDict
     optimizers: list[torch.optim.Optimizer]
     generators: Sequence[torch.Generator]
     losses: Tensor
@@ -45,46 +36,71 @@ class Checkpoint:
             "run": self.runs,
             "recipe": self.recipe,
             "step": step,
-            "encoders": self._weights(),
+            "encoders": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "generators": [generator.get_state() for generator in self.generators],
             "losses": self.losses,
         }
+        _remove_orphans(path)
         with replacing(path) as partial:
             torch.save(content, partial)
 
-    def load(self, path: Path, device: torch.device | str) -> int:
-        """Take up a file's state in place and return its step.
+    def load(self, path: Path) -> int:
+        """Take up a file's state in place and return its step; 0 without a whole file.
 
-        Raises
-        ------
-        ValueError
-            In one line, if the file is damaged, or of other runs, networks or another recipe.
+        A damaged file is set aside, with a warning. Raises a ValueError of one line if the file is
+        of other runs, networks or another recipe.
         """
-        expected = f"one of run {self.runs} in {path}"
-        try:
-            content = torch.load(path, map_location=device, weights_only=True)
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            # torch explains itself in many lines; one is enough to know the file is of no use
-            reason = str(error).partition("\n")[0] or "an empty file"
-            raise ValueError(f"checkpoint: expected {expected}, got {reason}") from None
-        found = content.get("run") if isinstance(content, dict) else None
-        if found != self.runs:
-            raise invalid("checkpoint", expected, f"run {found}")
-        same = content["recipe"] == self.recipe
-        if not same:
-            raise invalid("checkpoint", f"{self.recipe} in {path}", content["recipe"])
-        ours = {name: tuple(value.shape) for name, value in self._weights().items()}
-        theirs = {name: tuple(value.shape) for name, value in content["encoders"].items()}
-        if ours != theirs:
-            raise invalid("checkpoint", f"networks {ours} in {path}", theirs)
-        self.encoders.load_state_dict(content["encoders"])
+        _remove_orphans(path)
+        content = _read(path) if path.exists() else None
+        if content is None:
+            return 0
+        for ours, theirs in (
+            (f"one of run {self.runs}", f"one of run {content['run']}"),
+            (self.recipe, content["recipe"]),
+            (_shapes(self.model.state_dict()), _shapes(content["encoders"])),
+        ):
+            if ours != theirs:
+                raise invalid("checkpoint", f"{ours} in {path}", theirs)
+        self.model.load_state_dict(content["encoders"])
         for optimizer, state in zip(self.optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         for generator, state in zip(self.generators, content["generators"], strict=True):
-            generator.set_state(state.cpu())
+            generator.set_state(state)
         self.losses.copy_(content["losses"])
         return content["step"]
 
-    def _weights(self) -> dict[str, Tensor]:
-        return self.encoders.state_dict()
+
+def _shapes(state: dict[str, Tensor]) -> str:
+    return f"networks {dict((name, tuple(value.shape)) for name, value in state.items())}"
+
+
+def _read(path: Path) -> dict | None:
+    """Content of a checkpoint; None if it is damaged, and then it stands at another name."""
+    whole = io.BytesIO(path.read_bytes())  # what the system refuses to read is not damaged
+    try:
+        content = torch.load(whole, map_location="cpu", weights_only=True)
+        missing = KEYS - set(content if isinstance(content, dict) else ())
+        reason = f"one without {', '.join(sorted(missing))}" if missing else ""
+    except Exception as error:  # torch's reader has no error of its own for garbage, and advises
+        # to load it without safety
+        reason = f"one that cannot be read ({type(error).__name__})"
+    if not reason:
+        return content
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    notice = f"a whole file, got {reason}; training starts afresh, the file is now {aside}"
+    warnings.warn(f"checkpoint: expected {notice}", stacklevel=5)
+    return None
+
+
+def _remove_orphans(path: Path) -> None:
+    """Remove partial files, as `replacing` names them, whose writers were killed."""
+    for partial in path.parent.glob(glob.escape(f".{path.stem}.") + "*" + glob.escape(path.suffix)):
+        writer = partial.name.removesuffix(path.suffix).rpartition(".")[2]
+        try:
+            os.kill(int(writer), 0)  # signals nothing, but asks whether it is there
+        except ProcessLookupError:
+            partial.unlink(missing_ok=True)
+        except (ValueError, OSError):  # no process's number; a process of someone else
+            continue

@@ -18,18 +18,9 @@ ITERATIONS = 5
 
 
 def orthogonalize(g: Tensor) -> Tensor:
-    """Bring the singular values of a stack of matrices near 1 (Newton-Schulz, quintic).
+    """Bring the singular values of matrices, (..., rows, columns), near 1 (Newton-Schulz).
 
-    Parameters
-    ----------
-    g : Tensor
-        Shape (..., rows, columns).
-
-    Returns
-    -------
-    Tensor
-        Same shape and singular vectors; singular values between about 0.5 and 1.5, except those
-        that were below about a thirtieth of the largest.
+    They end between about 0.5 and 1.5, but for those below about a thirtieth of the largest.
     """
     a, b, c = COEFFICIENTS
     wide = g.shape[-2] <= g.shape[-1]
@@ -43,17 +34,11 @@ def orthogonalize(g: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised: every direction of a weight matrix moves at the same speed.
+    """Nesterov momentum, orthogonalised: every direction of a matrix moves at the same speed.
 
-    Parameters
-    ----------
-    params : iterable of Parameter or of dict
-        Matrices, or stacks of matrices (runs, rows, columns), each of which is its own.
-    lr : float
-        Learning rate, scaled by sqrt(max(1, rows / columns)) as in `torch.optim.Muon`. In a stack
-        that is padded, a group's option `stretch` holds that factor for each matrix's true shape.
-    momentum : float, optional
-        Nesterov momentum.
+    Parameters are matrices, or stacks of them (runs, rows, columns), each of which is its own. The
+    learning rate is scaled by sqrt(max(1, rows / columns)) as in `torch.optim.Muon`. In a stack
+    that is padded, a group's option `stretch` holds that factor for each matrix's true shape.
 
     References
     ----------

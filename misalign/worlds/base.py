@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -42,19 +42,27 @@ class Batch:
     image, text : Tensor
         Observations x and t; row i of both is one pair.
     factors : dict of str to Tensor
-        True factors, each of shape (n, size).
+        True factors, each of shape (n, size), or (n, 1) where discrete.
     text_factors : dict of str to Tensor
-        What the caption says of the selected semantic factors (s_tilde), each of shape (n, size).
+        What the caption says of the selected semantic factors (s_tilde), shaped likewise; where
+        words are coarser than values, the place of the word.
+    content : dict of str to Tensor, optional
+        Of factors whose words are coarser, the value that was put into words, so that
+        ``text_factors | content`` is s_tilde in the units of `factors`.
     """
 
     image: Tensor
     text: Tensor
     factors: dict[str, Tensor]
     text_factors: dict[str, Tensor]
+    content: dict[str, Tensor] = field(default_factory=dict)
 
 
 class World(Protocol):
     """A generative process of image-text pairs under a bias (Eqs 3 to 5).
+
+    Whatever has the following is a world; `misalign.worlds.check.check_world` tells whether it
+    keeps its promises.
 
     Attributes
     ----------
@@ -62,6 +70,26 @@ class World(Protocol):
         Every latent factor, semantic ones first and in the order of the bias's indices.
     bias : Bias
         What captions omit and perturb.
+
+    Examples
+    --------
+    Two coins and an angle that only the image shows; captions name the first coin.
+
+    >>> class Coins:
+    ...     bias = Bias(2, (1,))
+    ...     factors = (
+    ...         Factor("s1", "discrete", 2),
+    ...         Factor("s2", "discrete", 2),
+    ...         Factor("m_x", side="image"),
+    ...     )
+    ...
+    ...     def sample(self, n, *, generator, device="cpu"):
+    ...         s1, s2 = torch.randint(2, (2, n, 1), generator=generator, device=device)
+    ...         m_x = torch.rand(n, 1, generator=generator, device=device)
+    ...         factors = {"s1": s1, "s2": s2, "m_x": m_x}
+    ...         return Batch(torch.cat([s1, s2, m_x], 1), s1.float(), factors, {"s1": s1})
+    >>> Coins().sample(5, generator=torch.Generator()).image.shape
+    torch.Size([5, 3])
     """
 
     factors: tuple[Factor, ...]
@@ -70,5 +98,15 @@ class World(Protocol):
     def sample(
         self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
     ) -> Batch:
-        """Draw n pairs from a generator that lives on the device."""
+        """Draw n pairs.
+
+        Parameters
+        ----------
+        n : int
+            Number of pairs.
+        generator : torch.Generator
+            Source of everything that is drawn, on the device.
+        device : torch.device or str, optional
+            Where the world is; the package's own are moved with their method `to`.
+        """
         ...

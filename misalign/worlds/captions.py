@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -32,6 +33,14 @@ def is_hue(factor: Factor) -> bool:
     return factor.kind == "continuous" and factor.name in HUES
 
 
+@cache
+def captioner_of(world: str, names: tuple[str, ...], **options: bool) -> Captioner:
+    """Captioner of one selection; its tables take a while, and all settings and seeds share it."""
+    from misalign.captions.captioner import Captioner
+
+    return Captioner(world, names, **options)
+
+
 class Captions(Protocol):
     """What captions say, and their tokens.
 
@@ -57,7 +66,7 @@ class Captions(Protocol):
 
     def caption(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """Caption pictures.
 
         Parameters
@@ -77,6 +86,9 @@ class Captions(Protocol):
             What is said of each selected factor, shape (n,).
         Tensor
             The template, m_t, shape (n,).
+        dict of str to Tensor
+            Of selected factors whose words are coarser than their values: the value that was put
+            into words, shape (n,), where it is known.
         """
         ...
 
@@ -99,6 +111,7 @@ class TemplateCaptions:
         In the order of the bias's indices.
     bias : Bias
         Of kind "uniform" or "other"; the latter only where all perturbed factors are discrete.
+        It omits nothing by chance: `misalign.worlds.random_omission` does.
     captioner : Captioner
         Writes the tokens; of the setting that selects what the bias selects.
 
@@ -108,6 +121,7 @@ class TemplateCaptions:
         If bias, factors and captioner do not fit each other.
     """
 
+    OMITS: ClassVar[bool] = False  # whether captions leave something out by chance
     semantic: tuple[Factor, ...]
     bias: Bias
     captioner: Captioner
@@ -119,12 +133,14 @@ class TemplateCaptions:
         discrete = all(factor.kind == "discrete" for factor in self.perturbed)
         kinds = ("uniform", "other") if discrete else ("uniform",)
         # where nothing is perturbed the kind is of no consequence
-        fits = bias.kind in kinds or not bias.perturbed
-        if not fits:
+        if bias.perturbed and bias.kind not in kinds:
             raise invalid("bias", f"one of kind {' or '.join(kinds)}", f"kind {bias.kind!r}")
+        if bias.omission_probability and not self.OMITS:
+            chances = f"omission_probability {bias.omission_probability}"
+            raise invalid("bias", "one that omits nothing by chance (or RandomOmission)", chances)
         names = tuple(factor.name for factor in self.selected)
-        said = tuple(self.captioner.factors)
-        if set(said) != set(names):
+        if set(self.captioner.factors) != set(names):
+            said = tuple(self.captioner.factors)
             raise invalid("captioner", f"one that names {', '.join(names)}", said)
 
     @property
@@ -142,10 +158,8 @@ class TemplateCaptions:
         """Selected factors as captions say them: a hue is a word."""
         words = self.captioner.wordings
         return tuple(
-            replace(factor, kind="discrete", size=len(words[factor.name].words))
-            if is_hue(factor)
-            else factor
-            for factor in self.selected
+            replace(one, kind="discrete", size=len(words[one.name].words)) if is_hue(one) else one
+            for one in self.selected
         )
 
     @property
@@ -166,51 +180,24 @@ class TemplateCaptions:
     def perturb(
         self, values: Mapping[str, Tensor], *, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Distort semantic factors as captions do (Eq. 5).
-
-        Parameters
-        ----------
-        values : mapping of str to Tensor
-            True factors by name, each of shape (n,); others than semantic ones may be there.
-        generator : torch.Generator
-            Source of the subset A and of the values put in.
-
-        Returns
-        -------
-        dict of str to Tensor
-            s_tilde of every semantic factor, shape (n,); equal to `values` outside A.
-        """
+        """Distort semantic factors, each of shape (n,), as captions do (Eq. 5): s_tilde of each."""
         said = {factor.name: values[factor.name] for factor in self.semantic}
         for factor in self.perturbed:
             true = said[factor.name]
-            draw = torch.rand(len(true), generator=generator, device=true.device)
+            n = len(true)
+            draw = torch.rand(n, generator=generator, device=true.device)
             if self.bias.kind == "uniform":
-                put = sample_uniform(factor, len(true), generator=generator)
+                put = sample_uniform(factor, n, generator=generator)
             else:
                 further = replace(factor, size=factor.size - 1)
-                put = (
-                    true + 1 + sample_uniform(further, len(true), generator=generator)
-                ) % factor.size
+                put = (true + 1 + sample_uniform(further, n, generator=generator)) % factor.size
             said[factor.name] = torch.where(draw < self.bias.probability, put, true)
         return said
 
     def sample_content(
         self, values: Mapping[str, Tensor], *, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Perturb factors, and choose how to say them.
-
-        Parameters
-        ----------
-        values, generator
-            As for `perturb`.
-
-        Returns
-        -------
-        dict of str to Tensor
-            s_tilde of every semantic factor, shape (n,).
-        Tensor
-            Template m_t, int64, shape (n,).
-        """
+        """Perturb, and choose a template: s_tilde as `perturb` gives it, and m_t, shape (n,)."""
         s_tilde = self.perturb(values, generator=generator)
         phrase = Factor("phrase", "discrete", self.templates)
         count = len(s_tilde[self.semantic[0].name])
@@ -218,31 +205,19 @@ class TemplateCaptions:
 
     def caption(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """Perturb, choose a template, and write; `rows` is of no consequence."""
         s_tilde, template = self.sample_content(values, generator=generator)
         said = {factor.name: s_tilde[factor.name] for factor in self.selected}
-        for factor in filter(is_hue, self.selected):
-            said[factor.name] = self.captioner.word_of(factor.name, said[factor.name])
-        return self.encode(s_tilde, template, generator=generator), said, template
+        hues = {factor.name: said[factor.name] for factor in filter(is_hue, self.selected)}
+        words = {name: self.captioner.word_of(name, hue) for name, hue in hues.items()}
+        tokens = self.encode(s_tilde, template, generator=generator)
+        return tokens, said | words, template, hues
 
     def encode(
         self, s_tilde: Mapping[str, Tensor], template: Tensor, *, generator: torch.Generator
     ) -> Tensor:
-        """Write captions.
-
-        Parameters
-        ----------
-        s_tilde, template
-            As `sample_content` gives them.
-        generator : torch.Generator
-            Not used here: whatever is said is written.
-
-        Returns
-        -------
-        Tensor
-            Tokens, int64, shape (n, length).
-        """
+        """Write what `sample_content` gives, as tokens."""
         return self.captioner.tokens(dict(s_tilde), template)
 
     def to(self, device: torch.device | str) -> TemplateCaptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from misalign.rng import generator_for
 from misalign.worlds.base import Factor
 from misalign.worlds.captions import Captions, TemplateCaptions
 from misalign.worlds.images import ImageWorld, nested_settings
+from misalign.worlds.random_omission import compose
 from misalign.worlds.stored_captions import StoredCaptions
 
 if TYPE_CHECKING:
@@ -53,37 +54,17 @@ def setting(bias: str, number: int, *, probability: float = 1.0) -> Bias:
         ``perturbation``: all selected, the last `number` - 1 perturbed, so setting 1 perturbs
         nothing and 7 all but shape (the table prints them the other way round).
     number : int
-        1 to 7.
+        1 to 7; a ValueError for another.
     probability : float, optional
         Of a perturbation (App. E.1: always).
-
-    Returns
-    -------
-    Bias
-
-    Raises
-    ------
-    ValueError
-        If the bias is unknown or the setting is outside the table.
     """
     return nested_settings(len(SEMANTIC), bias, number, 10, probability=probability, kind="uniform")
 
 
 def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
-    """Draw factors from the graph (Table 9, Figure 15).
+    """Draw n samples of the factors from the graph (Table 9, Figure 15), on the generator's device.
 
-    Parameters
-    ----------
-    n : int
-        Number of samples.
-    generator : torch.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Each of shape (n,), on the generator's device: int64 for shape, x_pos and y_pos, else
-        float32 in [0, 1].
+    Each has shape (n,): int64 for shape, x_pos and y_pos, else float32 in [0, 1].
     """
     where = {"generator": generator, "device": generator.device}
     shape = torch.randint(7, (n,), **where)
@@ -127,10 +108,6 @@ def rendered(
     keep : bool, optional
         Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
         whenever it is asked for.
-
-    Returns
-    -------
-    CachedImages or Rendered
     """
     # a renderer is loaded by those who render
     from misalign.rendering import causal3dident as scenes
@@ -146,18 +123,8 @@ def folder(path: Path) -> ImageFolder:
     Parameters
     ----------
     path : Path
-        Where ``images/`` and ``latents_image.csv`` are.
-
-    Returns
-    -------
-    Folder
-
-    Raises
-    ------
-    FileNotFoundError
-        If a picture or the table is missing.
-    ValueError
-        If the table lacks a column.
+        Where ``images/`` and ``latents_image.csv`` are; a FileNotFoundError or ValueError names
+        what is missing.
     """
     return ImageFolder(Path(path), tuple(factor.name for factor in FACTORS), DISCRETE)
 
@@ -171,44 +138,22 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
         Where ``text/`` is.
     bias, number : str, int, optional
         A `setting`. Without them, those of Multimodal3DIdent (Zenodo record 7678231), which has
-        one set of captions, in each of its folders ``train``, ``val`` and ``test``.
-
-    Returns
-    -------
-    Written
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a table lacks a column, or files differ in length.
-
-    Notes
-    -----
-    Files that the authors' own script made name the hue of the object for the background in
-    perturbation setting 1, the only one that leaves the background's color as it is.
+        one set of captions, in each of its folders ``train``, ``val`` and ``test``. A
+        FileNotFoundError or ValueError names a file that is missing or does not fit. Files that the
+        authors' own script made slip in perturbation setting 1, see `Slipped`.
     """
     if bias is None:
         return StoredCaptions.read(Path(path), SEMANTIC, PLAIN, None)
     return StoredCaptions.read(Path(path), SEMANTIC, setting(bias, number), (bias, number))
 
 
-def composed(bias: Bias, captioner: Captioner | None = None) -> TemplateCaptions:
-    """Captions composed afresh for every pair.
+def composed(bias: Bias, captioner: Captioner | None = None, **options: bool) -> TemplateCaptions:
+    """Captions composed afresh for every pair, of a `setting` or another bias.
 
-    Parameters
-    ----------
-    bias : Bias
-        Such as a `setting`.
-    captioner : Captioner, optional
-        By default the one whose sentences name what the bias selects.
-
-    Returns
-    -------
-    Composed
+    By default they have the captioner whose sentences name what the bias selects, with the options
+    `printed` and `distinct` of `misalign.captions.captioner.Captioner`.
     """
-    return TemplateCaptions(SEMANTIC, bias, captioner or _captioner(bias.selected))
+    return compose("causal3dident", SEMANTIC, bias, captioner, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,38 +172,20 @@ class Slipped(TemplateCaptions):
         return said | {"b_color": values["color"]}
 
 
-@cache
-def _captioner(selected: tuple[int, ...]) -> Captioner:
-    # its tables take a while, and all perturbation settings share them
-    from misalign.captions.captioner import Captioner
-
-    return Captioner.causal3dident([SEMANTIC[i - 1].name for i in selected])
-
-
 def world(pictures: Images, captions: Captions | Bias, *, part: Tensor | None = None) -> ImageWorld:
     """Pairs of pictures and captions.
 
     Parameters
     ----------
-    pictures : Pictures
+    pictures : Images
         Of a `folder`, or `rendered` ones.
     captions : Captions or Bias
-        `written` ones of the same folder, or `composed` ones; a bias stands for the latter.
+        `written` ones of the same folder, as many as pictures or a ValueError, or `composed` ones;
+        a bias stands for the latter.
     part : Tensor, optional
         Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
-
-    Returns
-    -------
-    ImageWorld
-
-    Raises
-    ------
-    ValueError
-        If there are not as many written captions as pictures.
     """
     captions = composed(captions) if isinstance(captions, Bias) else captions
-    if isinstance(captions, StoredCaptions):
-        n = len(pictures)
-        if len(captions) != n:
-            raise invalid("captions", f"{n}, one a picture", len(captions))
+    if isinstance(captions, StoredCaptions) and len(captions) != len(pictures):
+        raise invalid("captions", f"{len(pictures)}, one a picture", len(captions))
     return ImageWorld(FACTORS, pictures, captions, part)

@@ -54,21 +54,7 @@ def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def rendered(n: int, *, seed: int = 0, size: int = 64) -> CachedImages:
-    """Pictures of scenes drawn at random, each rendered when it is first asked for.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    seed : int, optional
-        Of their factors.
-    size : int, optional
-        Pixels a side.
-
-    Returns
-    -------
-    CachedImages
-    """
+    """Pictures of n scenes drawn at random, size x size pixels, each rendered when asked for."""
     # a renderer is loaded by those who render
     from misalign.rendering import concepts as scenes
 
@@ -97,9 +83,8 @@ class ConceptCaptions:
     coverage: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        right = len(self.coverage) == len(GROUPS) and all(0 <= one <= 1 for one in self.coverage)
-        expected = f"a share from 0 to 1 for each of {len(GROUPS)} groups"
-        if not right:
+        if len(self.coverage) != len(GROUPS) or not all(0 <= one <= 1 for one in self.coverage):
+            expected = f"a share from 0 to 1 for each of {len(GROUPS)} groups"
             raise invalid("coverage", expected, self.coverage)
 
     @property
@@ -132,31 +117,20 @@ class ConceptCaptions:
 
     def caption(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """Draw what captions name, and an opening, and write; `rows` is of no consequence."""
         where = {"generator": generator, "device": rows.device}
         chances = torch.rand(len(rows), len(GROUPS), **where)
         named = chances < chances.new_tensor(self.coverage)
         template = torch.randint(self.templates, (len(rows),), **where)
         said = {factor.name: values[factor.name] for factor in self.said}
-        return self.tokens(values, named, template), said, template
+        return self.tokens(values, named, template), said, template, {}
 
     def tokens(self, values: Mapping[str, Tensor], named: Tensor, template: Tensor) -> Tensor:
-        """Write captions as token indices.
+        """Write captions as tokens, int64, (n, length): words, an end, then padding.
 
-        Parameters
-        ----------
-        values : mapping of str to Tensor
-            Concept of each group, int64, shape (n,); groups never named may be missing.
-        named : Tensor
-            Which groups to name, bool, shape (n, groups).
-        template : Tensor
-            Index of the opening, shape (n,).
-
-        Returns
-        -------
-        Tensor
-            int64, shape (n, length): words, an end, then padding.
+        Of each group `values` has the concept, int64, (n,), unless it is never named; `named` says
+        which groups to name, bool, (n, groups); `template` is the index of the opening, (n,).
         """
         vocabulary, here = self.vocabulary, named.device
         index = [torch.tensor(vocabulary.indices(words), device=here) for words in WORDS.values()]

@@ -17,34 +17,14 @@ BIASES = ("selection", "perturbation")
 
 
 def nested_settings(n: int, bias: str, setting: int, table: int, **options: float | str) -> Bias:
-    """Settings that grow by a factor at a time (Tables 7 and 10).
+    """Settings that grow by a factor at a time (Tables 7 and 10); `options` as in `Bias`.
 
-    Parameters
-    ----------
-    n : int
-        Number of semantic factors, and of settings each way.
-    bias : {"selection", "perturbation"}
-        ``selection``: I_theta = {1, ..., setting}. ``perturbation``: everything selected, I_rho the
-        last setting - 1 factors.
-    setting : int
-        1-based column of the table.
-    table : int
-        Its number in the paper, for complaints.
-    **options
-        `probability` and `kind`, as in `Bias`.
-
-    Returns
-    -------
-    Bias
-
-    Raises
-    ------
-    ValueError
-        If the bias is unknown or the setting is outside its table.
+    ``"selection"``: I_theta = {1, ..., setting}. ``"perturbation"``: everything selected, I_rho the
+    last setting - 1 factors.
     """
     if bias not in BIASES:
         raise invalid("bias", f"one of {', '.join(BIASES)}", repr(bias))
-    check_int("setting", setting, 1, n, f"{bias} bias (Table {table})")
+    setting = check_int("setting", setting, 1, n, f"{bias} bias (Table {table})")
     if bias == "selection":
         return Bias(n, tuple(range(1, setting + 1)), **options)
     return Bias(n, tuple(range(1, n + 1)), tuple(range(n - setting + 2, n + 1)), **options)
@@ -62,13 +42,13 @@ class ImageWorld:
     known : tuple of Factor
         Factors of the pictures: semantic ones in the order of the bias's indices, then those that
         are specific to images.
-    pictures : Pictures
+    pictures : Images
         The source.
     captions : Captions
         What is said of them.
     part : Tensor, optional
-        Indices of the pictures to draw from, int64, such as a part of `misalign.images.split`; by
-        default all.
+        Indices of the pictures to draw from, int64, such as a part of `misalign.images.base.split`;
+        by default all.
 
     Raises
     ------
@@ -84,8 +64,8 @@ class ImageWorld:
     def __post_init__(self) -> None:
         names = [factor.name for factor in self.known]
         missing = [name for name in names if name not in self.pictures.factors]
-        expected = f"ones whose factors are {', '.join(names)}"
         if missing:
+            expected = f"ones whose factors are {', '.join(names)}"
             raise invalid("pictures", expected, f"none for {', '.join(missing)}")
         n = len(self.pictures)
         if self.part is None:
@@ -93,9 +73,8 @@ class ImageWorld:
         if not len(self.part):
             raise invalid("part", "at least one picture", "none")
         low, high = self.part.min().item(), self.part.max().item()
-        expected = f"indices from 0 to {n - 1}"
-        if not (0 <= low and high < n):
-            raise invalid("part", expected, f"ones from {low} to {high}")
+        if low < 0 or high >= n:
+            raise invalid("part", f"indices from 0 to {n - 1}", f"ones from {low} to {high}")
 
     @property
     def bias(self) -> Bias:
@@ -119,27 +98,9 @@ class ImageWorld:
     def sample(
         self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
     ) -> Batch:
-        """Draw n pairs.
-
-        Parameters
-        ----------
-        n : int
-            Number of pairs.
-        generator : torch.Generator
-            Source of everything, on the device.
-        device : torch.device or str, optional
-            Where the world has been moved with `to`.
-
-        Returns
-        -------
-        Batch
-            `image` in [0, 1], float32, shape (n, 3, H, W); `text` of tokens, int64, shape
-            (n, length); factors of shape (n, 1), int64 where discrete; `text_factors` of what is
-            said, a color by its word.
-        """
+        """Draw n pairs: pictures with replacement, captions as in `pairs`."""
         here = self._table.device
-        same = here.type == torch.device(device).type
-        if not same:
+        if here.type != torch.device(device).type:
             raise invalid("device", f"the world's own, {here} (move it with `to`)", device)
         chosen = torch.randint(len(self.part), (n,), generator=generator, device=here)
         return self.pairs(self.part[chosen], generator=generator)
@@ -157,15 +118,16 @@ class ImageWorld:
         Returns
         -------
         Batch
-            As of `sample`.
+            `image` in [0, 1], float32, shape (n, 3, H, W); `text` of tokens, int64, shape
+            (n, length); factors of shape (n, 1), int64 where discrete; `text_factors` of what is
+            said, a color by its word, and `content` of the hues that were put into words.
         """
         here = self._table.device
         values = {factor.name: self.pictures.factors[factor.name][rows] for factor in self.known}
-        tokens, said, template = self.captions.caption(rows, values, generator=generator)
-        true = values | {"phrase": template}
-        return Batch(
-            image=self.pictures.images(rows).to(here).float().div_(255),
-            text=tokens,
-            factors={name: column[:, None] for name, column in true.items()},
-            text_factors={name: column[:, None] for name, column in said.items()},
-        )
+        tokens, said, template, content = self.captions.caption(rows, values, generator=generator)
+        images = self.pictures.images(rows).to(here).float().div_(255)
+        columns = [
+            {name: column[:, None] for name, column in table.items()}
+            for table in (values | {"phrase": template}, said, content)
+        ]
+        return Batch(images, tokens, *columns)

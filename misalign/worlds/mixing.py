@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from misalign.bias import Bias
 from misalign.errors import invalid
+from misalign.rng import generator_for
+from misalign.worlds.base import Batch, Factor
 
 SLOPE = 0.2
 DRAWS = 25_000
@@ -41,15 +44,11 @@ class Mixing:
         dimension : int
             Width d of input, layers and output.
         layers : int
-            Number of linear layers (the paper: 3).
+            Number of linear layers (the paper: 3), at most 25.
         generator : torch.Generator
             Source of the draws, on the CPU.
-
-        Returns
-        -------
-        Mixing
         """
-        if not dimension >= 1:
+        if dimension < 1:
             raise invalid("dimension", "a width of at least 1", dimension)
         if not 1 <= layers <= ACCEPTED:
             raise invalid("layers", f"a number from 1 to {ACCEPTED}", layers)
@@ -79,3 +78,46 @@ class Mixing:
     def to(self, device: torch.device | str) -> Mixing:
         """Move the weights to a device."""
         return Mixing(tuple(weight.to(device) for weight in self.weights))
+
+
+class MixedWorld:
+    """What worlds of vectors share: x = g_x(s, m_x), t = g_t(s_tilde within I_theta, m_t)."""
+
+    bias: Bias
+    g_x: Mixing
+    g_t: Mixing
+
+    @staticmethod
+    def draw_mixings(bias: Bias, specific: int, layers: int, seed: int) -> dict[str, Mixing]:
+        """Draw g_x and g_t, each from its own child stream of the seed."""
+        widths = {"image": bias.n + specific, "text": len(bias.selected) + specific}
+        g_x, g_t = (
+            Mixing.draw(width, layers, generator=generator_for(seed, "mixing", modality))
+            for modality, width in widths.items()
+        )
+        return {"g_x": g_x, "g_t": g_t}
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """The semantic factors s1, s2, ..., then m_x and m_t."""
+        n, size_x, size_t = self.bias.n, len(self.g_x.weights[0]), len(self.g_t.weights[0])
+        semantic = tuple(Factor(f"s{i}") for i in range(1, n + 1))
+        m_x = Factor("m_x", size=size_x - n, side="image")
+        m_t = Factor("m_t", size=size_t - len(self.bias.selected), side="text")
+        return (*semantic, m_x, m_t)
+
+    def _hits(self, s: Tensor, generator: torch.Generator) -> Tensor:
+        """Which of the factors s, (n, n_s), captions perturb."""
+        chance = torch.zeros(self.bias.n, device=s.device)
+        chance[[i - 1 for i in self.bias.perturbed]] = self.bias.probability
+        return torch.rand(s.shape, generator=generator, device=s.device) < chance
+
+    def _observe(self, s: Tensor, s_tilde: Tensor, m_x: Tensor, m_t: Tensor) -> Batch:
+        said = [i - 1 for i in self.bias.selected]
+        factors = {f"s{i + 1}": s[:, i : i + 1] for i in range(self.bias.n)}
+        return Batch(
+            image=self.g_x(torch.cat([s, m_x], 1)),
+            text=self.g_t(torch.cat([s_tilde[:, said], m_t], 1)),
+            factors={**factors, "m_x": m_x, "m_t": m_t},
+            text_factors={f"s{i + 1}": s_tilde[:, i : i + 1] for i in said},
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from misalign.rng import generator_for
 from misalign.worlds.base import Factor
 from misalign.worlds.captions import TemplateCaptions, sample_uniform
 from misalign.worlds.images import ImageWorld, nested_settings
+from misalign.worlds.random_omission import compose
 
 if TYPE_CHECKING:
     from misalign.captions.captioner import Captioner
@@ -48,20 +49,11 @@ def setting(bias: str, number: int, *, probability: float = 0.9, kind: str = "un
         ``selection``: the first `number` of color, shape, size, cam, back. ``perturbation``: all
         selected, the last `number` - 1 perturbed.
     number : int
-        1 to 5.
+        1 to 5; a ValueError for another.
     probability : float, optional
         Of a perturbation (App. D.1: 0.9).
     kind : {"uniform", "other"}, optional
         A perturbed value is any value, as in the authors' code, or an alternative only.
-
-    Returns
-    -------
-    Bias
-
-    Raises
-    ------
-    ValueError
-        If the bias is unknown or the setting is outside the table.
     """
     return nested_settings(len(SEMANTIC), bias, number, 7, probability=probability, kind=kind)
 
@@ -84,18 +76,8 @@ def stored(path: Path) -> NpzImages:
     Parameters
     ----------
     path : Path
-        Where it has been downloaded to, from `PAGE`. Its 5.7 GB are mapped, not loaded.
-
-    Returns
-    -------
-    Stored
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is not there.
-    ValueError
-        If it is damaged or another file.
+        Where it has been downloaded to, from `PAGE`. Its 5.7 GB are mapped, not loaded. A
+        FileNotFoundError if it is not there, a ValueError if it is damaged or another file.
     """
     return NpzImages(Path(path), combinations(), SHAPE, page=PAGE)
 
@@ -108,7 +90,8 @@ def rendered(
     Parameters
     ----------
     n : int, optional
-        Size of a pool of combinations drawn without repetition; by default all 460,800.
+        Size of a pool of combinations drawn without repetition; by default all 460,800, and a
+        ValueError for more.
     seed : int, optional
         Of the pool.
     size, supersample : int, optional
@@ -116,26 +99,25 @@ def rendered(
     keep : bool, optional
         Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
         whenever it is asked for.
-
-    Returns
-    -------
-    CachedImages or Rendered
-
-    Raises
-    ------
-    ValueError
-        If the pool would be larger than the number of combinations.
     """
     # a renderer is loaded by those who render
     from misalign.rendering import mpi3d as scenes
 
-    n = COUNT if n is None else n
-    check_int("n", n, 1, COUNT)
-    chosen = torch.randperm(COUNT, generator=generator_for(seed, "mpi3d pool"))[:n]
-    chosen = torch.arange(COUNT) if n == COUNT else chosen
+    n = COUNT if n is None else check_int("n", n, 1, COUNT)
+    order = torch.randperm(COUNT, generator=generator_for(seed, "mpi3d pool"))
+    chosen = order[:n] if n < COUNT else torch.arange(COUNT)
     factors = {name: values[chosen] for name, values in combinations().items()}
     pictures = RenderedImages(partial(scenes.render, size=size, supersample=supersample), factors)
     return CachedImages(pictures) if keep else pictures
+
+
+def composed(bias: Bias, captioner: Captioner | None = None) -> TemplateCaptions:
+    """Captions composed afresh for every pair, of a `setting` or another bias.
+
+    With an `omission_probability` they leave the last factor out at times. By default they have the
+    captioner whose sentences name what the bias selects.
+    """
+    return compose("mpi3d", SEMANTIC, bias, captioner)
 
 
 def world(
@@ -149,26 +131,13 @@ def world(
 
     Parameters
     ----------
-    pictures : Pictures
+    pictures : Images
         `stored` or `rendered` ones.
     bias : Bias
         Such as a `setting`.
     part : Tensor, optional
         Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
     captioner : Captioner, optional
-        By default the one whose sentences name what the bias selects.
-
-    Returns
-    -------
-    ImageWorld
+        As for `composed`.
     """
-    captions = TemplateCaptions(SEMANTIC, bias, captioner or _captioner(bias.selected))
-    return ImageWorld(FACTORS, pictures, captions, part)
-
-
-@cache
-def _captioner(selected: tuple[int, ...]) -> Captioner:
-    # its tables take a while, and all perturbation settings share them
-    from misalign.captions.captioner import Captioner
-
-    return Captioner.mpi3d([SEMANTIC[i - 1].name for i in selected])
+    return ImageWorld(FACTORS, pictures, composed(bias, captioner), part)

@@ -12,8 +12,8 @@ from torch import Tensor
 from misalign.bias import Bias
 from misalign.errors import invalid
 from misalign.rng import generator_for
-from misalign.worlds.base import Batch, Factor
-from misalign.worlds.mixing import Mixing
+from misalign.worlds.base import Batch
+from misalign.worlds.mixing import MixedWorld, Mixing
 
 LATENTS = ("independent", "dependent")
 SHIFTED = (9, 10)  # the semantic variables that a shifted environment moves
@@ -21,32 +21,13 @@ SPECIFIC = 5  # dimension of m_x and of m_t
 
 
 def wishart(dimension: int, *, generator: torch.Generator) -> Tensor:
-    """Draw a covariance from W_d(I, d): identity scale, as many degrees of freedom as dimensions.
-
-    Parameters
-    ----------
-    dimension : int
-        The d above.
-    generator : torch.Generator
-        Source of the draw, on the CPU.
-
-    Returns
-    -------
-    Tensor
-        Positive definite (with probability 1), shape (d, d), mean d times the identity.
-    """
+    """Draw from W_d(I, d): a covariance of mean d times the identity, float64, shape (d, d)."""
     rows = torch.randn(dimension, dimension, generator=generator, dtype=torch.float64)
     return rows.mT @ rows
 
 
 class Gaussian:
-    """Sampler of N(0, covariance).
-
-    Parameters
-    ----------
-    covariance : Tensor
-        Positive definite, shape (d, d).
-    """
+    """Sampler of N(0, covariance), for a positive definite covariance of shape (d, d)."""
 
     def __init__(self, covariance: Tensor) -> None:
         self.root = torch.linalg.cholesky(covariance.double()).mT.float()
@@ -69,11 +50,6 @@ def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) 
     spikes : bool, optional
         Put 10 sign(s) for a random tenth of either variable's samples, as the authors' code does;
         the paper has no spikes.
-
-    Returns
-    -------
-    Tensor
-        Shape (n, 10).
     """
     if s.shape[-1] != 10:
         raise invalid("s", "10 semantic variables", s.shape[-1])
@@ -89,7 +65,7 @@ def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) 
 
 
 @dataclass(frozen=True, eq=False)
-class NumericalWorld:
+class NumericalWorld(MixedWorld):
     """Image-text pairs from Gaussian latents (Eqs 3 to 5).
 
     s ~ N(0, sigma_s), m_x ~ N(0, sigma_m_x), m_t ~ N(0, sigma_m_t); x = g_x(s, m_x) and
@@ -110,10 +86,6 @@ class NumericalWorld:
     environment : callable, optional
         What happens to the semantic variables before anyone sees them, such as `heavy_tails`: takes
         s, (n, n_s), and a `generator`; by default nothing.
-
-    See Also
-    --------
-    draw : a world of the paper's kind from a seed.
     """
 
     bias: Bias
@@ -126,9 +98,8 @@ class NumericalWorld:
     environment: Callable[..., Tensor] | None = None
 
     def __post_init__(self) -> None:
-        kind = self.bias.kind
-        if kind != "noise":
-            raise invalid("bias", "one that perturbs by noise", f"kind {kind!r}")
+        if self.bias.kind != "noise":
+            raise invalid("bias", "one that perturbs by noise", f"kind {self.bias.kind!r}")
 
     @classmethod
     def draw(
@@ -146,52 +117,20 @@ class NumericalWorld:
             Mixing layers (the paper: 3).
         seed : int, optional
             Worlds of one seed share sigma_s and g_x whatever their bias.
-
-        Returns
-        -------
-        NumericalWorld
         """
         if latents not in LATENTS:
             raise invalid("latents", f"one of {', '.join(LATENTS)}", repr(latents))
         sigma_s = torch.eye(bias.n, dtype=torch.float64)
         if latents == "dependent":
             sigma_s = wishart(bias.n, generator=generator_for(seed, "sigma_s"))
-        width_t = len(bias.selected) + SPECIFIC
-        return cls(
-            bias=bias,
-            sigma_s=sigma_s,
-            sigma_eps=wishart(bias.n, generator=generator_for(seed, "sigma_eps")),
-            sigma_m_x=wishart(SPECIFIC, generator=generator_for(seed, "sigma_m_x")),
-            sigma_m_t=wishart(SPECIFIC, generator=generator_for(seed, "sigma_m_t")),
-            g_x=Mixing.draw(
-                bias.n + SPECIFIC, layers, generator=generator_for(seed, "mixing", "image")
-            ),
-            g_t=Mixing.draw(width_t, layers, generator=generator_for(seed, "mixing", "text")),
-        )
-
-    @property
-    def factors(self) -> tuple[Factor, ...]:
-        """The semantic factors s1, s2, ..., then m_x and m_t."""
-        semantic = tuple(Factor(f"s{i}") for i in range(1, self.bias.n + 1))
-        m_x = Factor("m_x", size=len(self.sigma_m_x), side="image")
-        m_t = Factor("m_t", size=len(self.sigma_m_t), side="text")
-        return (*semantic, m_x, m_t)
+        sizes = {"sigma_eps": bias.n, "sigma_m_x": SPECIFIC, "sigma_m_t": SPECIFIC}
+        drawn = {name: wishart(d, generator=generator_for(seed, name)) for name, d in sizes.items()}
+        return cls(bias, sigma_s, **drawn, **cls.draw_mixings(bias, SPECIFIC, layers, seed))
 
     @cached_property
-    def _s(self) -> Gaussian:
-        return Gaussian(self.sigma_s)
-
-    @cached_property
-    def _m_x(self) -> Gaussian:
-        return Gaussian(self.sigma_m_x)
-
-    @cached_property
-    def _m_t(self) -> Gaussian:
-        return Gaussian(self.sigma_m_t)
-
-    @cached_property
-    def _noise(self) -> Gaussian:
-        return Gaussian(self.sigma_eps)
+    def _samplers(self) -> dict[str, Gaussian]:
+        names = ("s", "eps", "m_x", "m_t")
+        return {name: Gaussian(getattr(self, f"sigma_{name}")) for name in names}
 
     def to(self, device: torch.device | str) -> NumericalWorld:
         """Move covariances and mixing weights to a device."""
@@ -199,61 +138,20 @@ class NumericalWorld:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def perturb(self, s: Tensor, *, generator: torch.Generator) -> Tensor:
-        """Distort latents as captions do (Eq. 5).
-
-        Parameters
-        ----------
-        s : Tensor
-            Semantic variables, shape (n, n_s).
-        generator : torch.Generator
-            Source of the subset A and of the noise.
-
-        Returns
-        -------
-        Tensor
-            s_tilde, shape (n, n_s); equal to `s` outside A.
-        """
-        bias = self.bias
-        if not bias.perturbed:
+        """Distort latents s, (n, n_s), as captions do (Eq. 5): s_tilde, equal to s outside A."""
+        if not self.bias.perturbed:
             return s
-        chance = torch.zeros(bias.n, device=s.device)
-        chance[[i - 1 for i in bias.perturbed]] = bias.probability
-        hit = torch.rand(s.shape, generator=generator, device=s.device) < chance
-        return s + hit * self._noise.sample(len(s), generator=generator)
+        hits = self._hits(s, generator)
+        return s + hits * self._samplers["eps"].sample(len(s), generator=generator)
 
     def sample(
         self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
     ) -> Batch:
-        """Draw n pairs.
-
-        Parameters
-        ----------
-        n : int
-            Number of pairs.
-        generator : torch.Generator
-            Source of latents, perturbations and specific variables, on the device.
-        device : torch.device or str, optional
-            Where the world has been moved with `to`.
-
-        Returns
-        -------
-        Batch
-            `image` of shape (n, n_s + 5), `text` of shape (n, ``|I_theta|`` + 5).
-        """
-        if self.sigma_s.device.type != torch.device(device).type:
-            raise invalid(
-                "device", f"the world's own, {self.sigma_s.device} (move it with `to`)", device
-            )
-        s = self._s.sample(n, generator=generator)
+        """Draw n pairs: `image` (n, n_s + 5), `text` (n, number of selected factors + 5)."""
+        here = self.sigma_s.device
+        if here.type != torch.device(device).type:
+            raise invalid("device", f"the world's own, {here} (move it with `to`)", device)
+        s = self._samplers["s"].sample(n, generator=generator)
         s = self.environment(s, generator=generator) if self.environment else s
-        m_x = self._m_x.sample(n, generator=generator)
-        m_t = self._m_t.sample(n, generator=generator)
-        s_tilde = self.perturb(s, generator=generator)
-        said = [i - 1 for i in self.bias.selected]
-        factors = {f"s{i + 1}": s[:, i : i + 1] for i in range(self.bias.n)}
-        return Batch(
-            image=self.g_x(torch.cat([s, m_x], 1)),
-            text=self.g_t(torch.cat([s_tilde[:, said], m_t], 1)),
-            factors={**factors, "m_x": m_x, "m_t": m_t},
-            text_factors={f"s{i + 1}": s_tilde[:, i : i + 1] for i in said},
-        )
+        m_x, m_t = (self._samplers[name].sample(n, generator=generator) for name in ("m_x", "m_t"))
+        return self._observe(s, self.perturb(s, generator=generator), m_x, m_t)

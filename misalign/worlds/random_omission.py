@@ -5,55 +5,61 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from misalign.errors import invalid
-from misalign.worlds.captions import TemplateCaptions
+from misalign.worlds.captions import TemplateCaptions, captioner_of
 
 if TYPE_CHECKING:
+    from misalign.bias import Bias
     from misalign.captions.captioner import Captioner
     from misalign.captions.vocabulary import Vocabulary
+    from misalign.worlds.base import Factor
 
 
 @dataclass(frozen=True, eq=False)
 class RandomOmission(TemplateCaptions):
-    """Captions that omit the last selected factor with a probability that may depend on its value.
+    """Captions that omit the last selected factor with the bias's `omission_probability`.
 
-    A caption that omits it is a sentence of the setting without it.
+    A caption that omits it is a sentence of the setting without it. One probability for all values:
+    missing completely at random. Otherwise silence tells something about the value.
 
     Parameters
     ----------
     shorter : Captioner
-        Of the setting without the last selected factor.
-    chances : tuple of float
-        Probability of omission for each value of that factor, which is discrete. All equal: missing
-        completely at random. Otherwise silence tells something about the value.
+        Of the setting without the last selected factor, which is discrete.
 
     Raises
     ------
     ValueError
-        If the captioners do not differ by that factor, or there is not one chance a value.
+        If the captioners do not differ by that factor, or there is not one probability a value.
     """
 
+    OMITS: ClassVar[bool] = True
+
     shorter: Captioner
-    chances: tuple[float, ...]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        rest = tuple(factor.name for factor in self.selected[:-1])
-        said = tuple(self.shorter.factors)
-        if set(said) != set(rest):
+        rest = [factor.name for factor in self.selected[:-1]]
+        if set(self.shorter.factors) != set(rest):
+            said = tuple(self.shorter.factors)
             raise invalid("shorter", f"one that names {', '.join(rest)}", said)
         factor = self.selected[-1]
         size = factor.size if factor.kind == "discrete" else 0
-        right = len(self.chances) == size and all(0 <= one <= 1 for one in self.chances)
-        expected = f"a probability for each of {size} values of {factor.name}"
-        if not right:
-            raise invalid("chances", expected, self.chances)
+        if len(self.chances) != size:
+            expected = f"a probability for each of {size} values of {factor.name}"
+            raise invalid("omission_probability", expected, self.bias.omission_probability)
+
+    @property
+    def chances(self) -> tuple[float, ...]:
+        """Probability of omission for each value of the last selected factor."""
+        given = self.bias.omission_probability
+        return given if isinstance(given, tuple) else (given,) * self.selected[-1].size
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -74,19 +80,28 @@ class RandomOmission(TemplateCaptions):
         value = s_tilde[self.selected[-1].name]
         chances = torch.tensor(self.chances, device=value.device)[value]
         silent = torch.rand(len(value), generator=generator, device=value.device) < chances
-        both = [
-            self._joint(captioner, s_tilde, template)
-            for captioner in (self.captioner, self.shorter)
-        ]
+        both = []
+        for one in (self.captioner, self.shorter):
+            # by the joint vocabulary, padded to the joint length
+            places = torch.tensor(
+                self.vocabulary.indices(one.vocabulary.words), device=value.device
+            )
+            tokens = places[one.tokens(dict(s_tilde), template)]
+            room = self.length - tokens.shape[1]
+            both.append(functional.pad(tokens, (0, room), value=self.vocabulary.pad))
         return torch.where(silent[:, None], both[1], both[0])
 
-    def _joint(
-        self, captioner: Captioner, s_tilde: Mapping[str, Tensor], template: Tensor
-    ) -> Tensor:
-        """Tokens by the joint vocabulary, padded to the joint length."""
-        places = torch.tensor(
-            self.vocabulary.indices(captioner.vocabulary.words), device=template.device
-        )
-        tokens = places[captioner.tokens(dict(s_tilde), template)]
-        room = self.length - tokens.shape[1]
-        return functional.pad(tokens, (0, room), value=self.vocabulary.pad)
+
+def compose(
+    world: str,
+    semantic: tuple[Factor, ...],
+    bias: Bias,
+    captioner: Captioner | None = None,
+    **options: bool,
+) -> TemplateCaptions:
+    """Captions of the kind that a bias asks for, of a `captioner_of` with `options` by default."""
+    names = tuple(semantic[i - 1].name for i in bias.selected)
+    captioner = captioner or captioner_of(world, names, **options)
+    if not bias.omission_probability:
+        return TemplateCaptions(semantic, bias, captioner)
+    return RandomOmission(semantic, bias, captioner, captioner_of(world, names[:-1], **options))

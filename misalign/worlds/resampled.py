@@ -9,15 +9,14 @@ from torch import Tensor
 
 from misalign.bias import Bias
 from misalign.errors import check_int, invalid
-from misalign.rng import generator_for
-from misalign.worlds.base import Batch, Factor
-from misalign.worlds.mixing import Mixing
+from misalign.worlds.base import Batch
+from misalign.worlds.mixing import MixedWorld, Mixing
 
 SPECIFIC = 2  # dimension of m_x and of m_t
 
 
 @dataclass(frozen=True, eq=False)
-class ResampledWorld:
+class ResampledWorld(MixedWorld):
     """Image-text pairs of independent factors, continuous or of a few values.
 
     A continuous factor is standard normal. One of k values is uniform over k evenly spaced numbers
@@ -31,14 +30,10 @@ class ResampledWorld:
     bias : Bias
         What captions omit and perturb, of kind "uniform" or "other".
     values : int or None
-        Number of values of every factor, at least 2; None for continuous ones.
+        Number of values of every factor, at least 2; None for continuous ones, which have no
+        "other" value. A ValueError for what is not so.
     g_x, g_t : Mixing
         Invertible maps of widths n_s + 2 and |I_theta| + 2.
-
-    Raises
-    ------
-    ValueError
-        For a number of values below 2, another kind of perturbation, or "other" without values.
     """
 
     bias: Bias
@@ -48,9 +43,9 @@ class ResampledWorld:
 
     def __post_init__(self) -> None:
         kinds = ("uniform",) if self.values is None else ("uniform", "other")
-        kind = f"kind {self.bias.kind!r}"
         if self.bias.kind not in kinds:
-            raise invalid("bias", f"one of kind {' or '.join(kinds)}", kind)
+            got = f"kind {self.bias.kind!r}"
+            raise invalid("bias", f"one of kind {' or '.join(kinds)}", got)
         if self.values is not None:
             check_int("values", self.values, 2)
 
@@ -58,37 +53,11 @@ class ResampledWorld:
     def draw(
         cls, bias: Bias, *, values: int | None = None, layers: int = 2, seed: int = 0
     ) -> ResampledWorld:
-        """Draw a world: each mixing from its own child stream of the seed.
+        """Draw a world: each mixing, of so many layers, from its own child stream of the seed.
 
-        Parameters
-        ----------
-        bias : Bias
-            What captions omit and perturb.
-        values : int, optional
-            Number of values of every factor; by default they are continuous.
-        layers : int, optional
-            Mixing layers.
-        seed : int, optional
-            Worlds of one seed share g_x whatever their bias.
-
-        Returns
-        -------
-        ResampledWorld
+        Worlds of one seed share g_x whatever their bias; by default factors are continuous.
         """
-        widths = {"image": bias.n + SPECIFIC, "text": len(bias.selected) + SPECIFIC}
-        g_x, g_t = (
-            Mixing.draw(width, layers, generator=generator_for(seed, "mixing", modality))
-            for modality, width in widths.items()
-        )
-        return cls(bias, values, g_x, g_t)
-
-    @property
-    def factors(self) -> tuple[Factor, ...]:
-        """The semantic factors s1, s2, ..., then m_x and m_t."""
-        semantic = tuple(Factor(f"s{i}") for i in range(1, self.bias.n + 1))
-        m_x = Factor("m_x", size=SPECIFIC, side="image")
-        m_t = Factor("m_t", size=SPECIFIC, side="text")
-        return (*semantic, m_x, m_t)
+        return cls(bias, values, **cls.draw_mixings(bias, SPECIFIC, layers, seed))
 
     def to(self, device: torch.device | str) -> ResampledWorld:
         """Move the mixing weights to a device."""
@@ -102,61 +71,23 @@ class ResampledWorld:
         return self._number(torch.randint(self.values, size, generator=generator, device=device))
 
     def perturb(self, s: Tensor, *, generator: torch.Generator) -> Tensor:
-        """Distort semantic factors as captions do (Eq. 5).
-
-        Parameters
-        ----------
-        s : Tensor
-            Semantic factors, shape (n, n_s).
-        generator : torch.Generator
-            Source of the subset A and of the values put in.
-
-        Returns
-        -------
-        Tensor
-            s_tilde, shape (n, n_s); equal to `s` outside A.
-        """
-        chance = torch.zeros(self.bias.n, device=s.device)
-        chance[[i - 1 for i in self.bias.perturbed]] = self.bias.probability
-        hit = torch.rand(s.shape, generator=generator, device=s.device) < chance
+        """Distort factors s, (n, n_s), as captions do (Eq. 5): s_tilde, equal to s outside A."""
+        hits = self._hits(s, generator)
         if self.bias.kind == "uniform":
             put = self.semantics(len(s), generator=generator)
         else:
             size = {"size": s.shape, "generator": generator, "device": s.device}
             further = torch.randint(1, self.values, **size)
             put = self._number((self._place(s) + further) % self.values)
-        return torch.where(hit, put, s)
+        return torch.where(hits, put, s)
 
     def sample(
         self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
     ) -> Batch:
-        """Draw n pairs.
-
-        Parameters
-        ----------
-        n : int
-            Number of pairs.
-        generator : torch.Generator
-            Source of everything, on the device.
-        device : torch.device or str, optional
-            Where the world has been moved with `to`.
-
-        Returns
-        -------
-        Batch
-            `image` of shape (n, n_s + 2), `text` of shape (n, |I_theta| + 2).
-        """
+        """Draw n pairs, `image` of shape (n, n_s + 2) and `text` of shape (n, |I_theta| + 2)."""
         s = self.semantics(n, generator=generator)
         m_x, m_t = torch.randn(2, n, SPECIFIC, generator=generator, device=device)
-        s_tilde = self.perturb(s, generator=generator)
-        said = [i - 1 for i in self.bias.selected]
-        factors = {f"s{i + 1}": s[:, i : i + 1] for i in range(self.bias.n)}
-        return Batch(
-            image=self.g_x(torch.cat([s, m_x], 1)),
-            text=self.g_t(torch.cat([s_tilde[:, said], m_t], 1)),
-            factors={**factors, "m_x": m_x, "m_t": m_t},
-            text_factors={f"s{i + 1}": s_tilde[:, i : i + 1] for i in said},
-        )
+        return self._observe(s, self.perturb(s, generator=generator), m_x, m_t)
 
     @property
     def _step(self) -> float:

@@ -30,22 +30,14 @@ class StoredCaptions:
 
     Parameters
     ----------
-    bias : Bias
-        What they omit and perturb.
-    said : tuple of Factor
-        What the text side of each selected factor is.
+    bias, said, vocabulary : Bias, tuple of Factor, Vocabulary
+        As of `Captions`.
     tokens : Tensor
         All captions, int64, shape (N, length).
     table : mapping of str to Tensor
         What each caption says of each selected factor, shape (N,).
     template : Tensor
         m_t of each caption, shape (N,).
-    vocabulary : Vocabulary
-        Of the tokens.
-
-    See Also
-    --------
-    read : captions of a folder.
     """
 
     bias: Bias
@@ -59,31 +51,11 @@ class StoredCaptions:
     def read(
         cls, folder: Path, semantic: tuple[Factor, ...], bias: Bias, which: tuple[str, int] | None
     ) -> StoredCaptions:
-        """Read the captions of a folder.
+        """Read the captions of a folder, which were written with a bias.
 
-        Parameters
-        ----------
-        folder : Path
-            Where ``text/`` and the tables of text latents are.
-        semantic : tuple of Factor
-            In the order of the bias's indices.
-        bias : Bias
-            What the captions were written with.
-        which : tuple of str and int, or None
-            Bias and setting that name the files, such as ``("selection", 3)``; None for
-            Multimodal3DIdent, whose names have neither.
-
-        Returns
-        -------
-        Written
-            A color's word is a place among the words that occur.
-
-        Raises
-        ------
-        FileNotFoundError
-            If a file is missing.
-        ValueError
-            If the table lacks a column, or table and text differ in length.
+        `which` bias and setting name the files, such as ``("selection", 3)``; None stands for
+        Multimodal3DIdent, whose names have neither. A color's word is a place among the words that
+        occur. A FileNotFoundError or ValueError names a file that is missing or does not fit.
         """
         from misalign.captions.lines import read_lines
 
@@ -95,9 +67,9 @@ class StoredCaptions:
         }
         rows = read_table(latents, (*columns.values(), PHRASE))
         lines = read_lines(text)
-        counts = f"{len(lines)} lines"
         if len(lines) != len(rows):
-            raise invalid(str(text), f"{len(rows)}, one a row of {latents}", counts)
+            expected = f"{len(rows)}, one a row of {latents}"
+            raise invalid(str(text), expected, f"{len(lines)} lines")
         table, said = _said(rows, columns, selected)
         tokens, vocabulary = _cut(lines)
         return cls(bias, said, tokens, table, as_factor(rows[PHRASE], True), vocabulary)
@@ -117,10 +89,10 @@ class StoredCaptions:
 
     def caption(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """Look captions up; `values` and `generator` are of no consequence."""
         said = {name: column[rows] for name, column in self.table.items()}
-        return self.tokens[rows], said, self.template[rows]
+        return self.tokens[rows], said, self.template[rows], {}
 
     def to(self, device: torch.device | str) -> StoredCaptions:
         """Move the tables to a device."""
