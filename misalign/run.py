@@ -376,7 +376,7 @@ class Run:
         """
         simple = bool | int | float | str | list | tuple | dict | None
         known = {name: value for name, value in names.items() if isinstance(value, simple)}
-        for name in [*known]:  # constants, and Jupyter's own
+        for name in [*known]:  # constants that a chapter imports, and Jupyter's own
             if name.isupper() or name[0] == "_" or name in ("In", "Out", "record"):
                 del known[name]
         return cls.grid(**known)

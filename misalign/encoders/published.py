@@ -56,7 +56,8 @@ class Flattened(nn.Module):
 
     def _one(self, tensors: dict[str, Tensor], x: Tensor) -> Tensor:
         if any(tensors[flat].numel() != shape.numel() for flat, (_, shape) in self.shapes.items()):
-            same = "encoders of one vocabulary and size (or else --runs-per-notebook 1)"
+            alone = "train them one at a time: --runs-per-notebook 1"
+            same = f"encoders of one vocabulary and size ({alone})"
             raise invalid("encoders", same, "several")
         shaped = {name: tensors[flat].view(shape) for flat, (name, shape) in self.shapes.items()}
         return torch.func.functional_call(self.inner[0], shaped, (x,))
