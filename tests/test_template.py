@@ -5,7 +5,7 @@ with the records of those very runs in place of training and probing; papermill,
 training get one chapter, whole.
 """
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import papermill
 import pytest
@@ -19,6 +19,7 @@ from misalign import records
 from misalign.paths import NOTEBOOKS, ROOT, SWEEPS
 from misalign.records import Record
 from misalign.run import Run
+from misalign.sweeps import grid
 from misalign.sweeps.grid import Sweep
 
 TEMPLATES = [
@@ -70,7 +71,7 @@ def test_any_runs_go_through_it_and_are_recorded_when_asked(
 ):
     # a chapter without a sweep of its own shows the numerical study
     run = recorded_run.get(name, recorded_run["numerical"])
-    parameters = asdict(run) | {"seed": [run.seed, run.seed - 1]}
+    parameters = grid.parameters([run, replace(run, seed=run.seed - 1)])
     table = records.read(run.experiment)
     asked = []
 
