@@ -31,15 +31,15 @@ MUTANTS = {
         ["test_bias.py::test_example_3_1"],
     ),
     "an index beside the perturbed one": (
-        "misalign/worlds/numerical.py",
-        "chance[[i - 1 for i in bias.perturbed]]",
-        "chance[[i - 2 for i in bias.perturbed]]",
+        "misalign/worlds/mixing.py",
+        "chance[[i - 1 for i in self.bias.perturbed]]",
+        "chance[[i - 2 for i in self.bias.perturbed]]",
         ["test_worlds.py::test_each_index_of_rho_is_hit_three_times_in_four_and_else_exact"],
     ),
     "no perturbation": (
-        "misalign/worlds/numerical.py",
-        "chance[[i - 1 for i in bias.perturbed]] = bias.probability",
-        "chance[[i - 1 for i in bias.perturbed]] = 0",
+        "misalign/worlds/mixing.py",
+        "chance[[i - 1 for i in self.bias.perturbed]] = self.bias.probability",
+        "chance[[i - 1 for i in self.bias.perturbed]] = 0",
         ["test_worlds.py::test_each_index_of_rho_is_hit_three_times_in_four_and_else_exact"],
     ),
     "momentum": (
@@ -56,8 +56,8 @@ MUTANTS = {
     ),
     "oracle without the noise of captions": (
         "misalign/theory/oracle.py",
-        "hit[[i - 1 for i in bias.perturbed]] = bias.probability",
-        "hit[[i - 1 for i in bias.perturbed]] = 0",
+        "noise[[i - 1 for i in range(1, bias.n + 1) if i not in bias.perturbed]] = 0",
+        "noise[:] = 0",
         ["test_theory.py::test_oracle_follows_the_probability_of_perturbation"],
     ),
     "one stream for every purpose": (
