@@ -375,15 +375,11 @@ class Run:
             As of `grid`, which also refuses what `Run` does not know.
         """
         simple = bool | int | float | str | list | tuple | dict | None
-        ours = ("In", "Out", "record")
-        axes = {
-            name: value
-            for name, value in names.items()
-            # constants that a chapter imports are no parameters
-            if isinstance(value, simple) and name not in ours and name[0] != "_"
-            if not name.isupper()
-        }
-        return cls.grid(**axes)
+        known = {name: value for name, value in names.items() if isinstance(value, simple)}
+        for name in [*known]:  # constants that a chapter imports, and Jupyter's own
+            if name.isupper() or name[0] == "_" or name in ("In", "Out", "record"):
+                del known[name]
+        return cls.grid(**known)
 
 
 def plain(value: object) -> object:

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from misalign import provenance
+from misalign import paths, provenance
 from misalign.encoders.published import Flattened, TokenCNN
+from misalign.evaluation import Reader
 from misalign.experiment import execute, execute_all, fit, fit_all, represent
 from misalign.images.base import split
 from misalign.images.cached import CachedImages
@@ -33,7 +34,7 @@ CONTINUOUS = ("s_pos", "color", "s_color", "b_color", "alpha", "beta", "gamma")
 def elsewhere(tmp_path_factory):
     """Pictures of these tests stay out of the project's data folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "DATA", tmp_path_factory.mktemp("data"))
+        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
         images.pool.cache_clear()
         yield
         images.pool.cache_clear()
@@ -108,7 +109,7 @@ def test_probes_meet_each_picture_once_and_none_that_was_trained_on():
     assert fitted.world.pictures is pictures
     seen = {}
     for purpose in ("probe fit", "probe test"):
-        _, targets = represent(run, fitted, purpose)
+        targets = represent(run, fitted, purpose).targets
         columns = [targets["image", name][:, 0] for name in MPI3D]
         seen[purpose] = set(zip(*(c.tolist() for c in columns), strict=True))
         assert len(seen[purpose]) == len(columns[0])  # combinations of a pool are distinct
@@ -249,7 +250,7 @@ def test_encoders_end_in_company_as_they_would_alone():
     runs = [smoke(setting=1, encoding_size=2), smoke(setting=4)]
     for run, fitted in zip(runs, fit_all(runs), strict=True):
         alone = fit(run)
-        (z, _), (other, _) = (represent(run, one, "probe test") for one in (fitted, alone))
+        z, other = (represent(run, one, "probe test").z for one in (fitted, alone))
         torch.testing.assert_close(fitted.losses, alone.losses, atol=1e-4, rtol=0)
         for modality in ("image", "text"):
             torch.testing.assert_close(z[modality], other[modality], atol=1e-4, rtol=1e-4)
@@ -267,7 +268,7 @@ def test_studies_of_one_world_share_one_file_of_pictures(monkeypatch):
     monkeypatch.setattr(CachedImages, "fill", lambda self: pytest.fail("rendered again"))
     images.pool.cache_clear()
     other = images.pool(study("mpi3d_nt_xent"), 224, 32, "cpu")
-    (file,) = (images.DATA / "pictures").glob("mpi3d*.npy")
+    (file,) = (paths.DATA / "pictures").glob("mpi3d*.npy")
     assert provenance.modules_hash("misalign.worlds.mpi3d") in file.name
     rows = torch.arange(224)
     assert torch.equal(one.images(rows), other.images(rows))
@@ -278,13 +279,12 @@ def test_a_hue_s_own_number_tells_a_third_of_its_circle():
     hue = torch.rand(20_000, 1, generator=generator_for(0, "hue"))
     shape = torch.randint(7, (20_000, 1), generator=generator_for(0, "shape"))
     targets = {("image", "shape"): shape, ("image", "color"): hue}
-    kinds = {factor.name: factor for factor in Causal3dident.factors}
+    kinds = {("image", factor.name): factor for factor in Causal3dident.factors}
     found = {}
     turns = 2 * math.pi * hue
     for name, z in {"number": hue, "circle": torch.cat([turns.cos(), turns.sin()], 1)}.items():
-        samples = [({"image": z}, targets)] * 2
-        run = smoke("causal3dident")
-        read = images._read(kinds, "image", "linear", run, samples, generator_for(0, "probe"))
+        options = {"generator": generator_for(0, "probe"), "circular": Causal3dident.circular}
+        read = Reader("linear", 24, **options).fit(z, targets, kinds).score(z, targets)
         found[name] = [read[("image", "color"), metric] for metric in ("r2", "r2_circle")]
     assert found["number"] == pytest.approx([1, 3 / math.pi**2], abs=0.02)
     # and the circle tells as much of the number: its sine, 6 / pi^2
@@ -322,7 +322,7 @@ def test_published_pictures_take_the_place_of_rendered_ones(tmp_path, monkeypatc
     fitted = fit(run)
     assert len(fitted.world.pictures) == 60
     rows = split(60, run.scale_config.shares, seed=0)["test"]
-    _, targets = represent(run, fitted, "probe test")
+    targets = represent(run, fitted, "probe test").targets
     torch.testing.assert_close(targets["image", "s_pos"][:, 0], factors["s_pos"][rows])
 
 

@@ -56,8 +56,7 @@ class Flattened(nn.Module):
 
     def _one(self, tensors: dict[str, Tensor], x: Tensor) -> Tensor:
         if any(tensors[flat].numel() != shape.numel() for flat, (_, shape) in self.shapes.items()):
-            alone = "train them one at a time: --runs-per-notebook 1"
-            same = f"encoders of one vocabulary and size ({alone})"
+            same = "encoders of one vocabulary and size (or one at a time: --runs-per-notebook 1)"
             raise invalid("encoders", same, "several")
         shaped = {name: tensors[flat].view(shape) for flat, (name, shape) in self.shapes.items()}
         return torch.func.functional_call(self.inner[0], shaped, (x,))

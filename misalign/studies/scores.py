@@ -16,7 +16,7 @@ from misalign.rng import generator_for
 from misalign.worlds.base import Factor
 
 if TYPE_CHECKING:
-    from misalign.run import Key, Run, TrainedModel
+    from misalign.run import Key, Run, Study, TrainedModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +39,16 @@ class Representations:
 
 
 def represent(
-    run: Run, model: TrainedModel, purpose: str, device: torch.device | str
+    run: Run,
+    model: TrainedModel,
+    purpose: str,
+    device: torch.device | str,
+    study: Study | None = None,
 ) -> Representations:
     """Represent fresh samples of a run, as its study does, or else by `represent_samples`."""
-    if hasattr(run.study, "represent"):
-        return run.study.represent(run, model, purpose, device)
+    study = study or run.study
+    if hasattr(study, "represent"):
+        return study.represent(run, model, purpose, device)
     generator = generator_for(run.seed, purpose, device=device)
     return represent_samples(model, run.scale_config.probe_samples, generator)
 
@@ -66,7 +71,9 @@ def represent_samples(model: TrainedModel, n: int, generator: torch.Generator) -
     return Representations(z, targets, factors)
 
 
-def score_run(run: Run, model: TrainedModel, device: torch.device | str) -> pd.DataFrame:
+def score_run(
+    run: Run, model: TrainedModel, device: torch.device | str, study: Study | None = None
+) -> pd.DataFrame:
     """Probe a run's representations.
 
     Both modalities are read by both probes, fitted to the samples ``"fit"``, and scored on all
@@ -81,17 +88,19 @@ def score_run(run: Run, model: TrainedModel, device: torch.device | str) -> pd.D
         World and encoders.
     device : torch.device or str
         Where everything lives.
+    study : Study, optional
+        By default the run's.
 
     Returns
     -------
     DataFrame
         Columns `misalign.records.SCORES`.
     """
-    study, splits = run.study, ("fit", "test")
+    study, splits = study or run.study, ("fit", "test")
     if hasattr(study, "samples"):
         samples = study.samples(run, model, device)
     else:
-        samples = {name: represent(run, model, f"probe {name}", device) for name in splits}
+        samples = {name: represent(run, model, f"probe {name}", device, study) for name in splits}
     oracle = study.oracle(run, model) if hasattr(study, "oracle") else {}
     reads = getattr(study, "reads", lambda modality, probe, split, key: True)
     fit, rows = samples["fit"], []

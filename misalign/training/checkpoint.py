@@ -102,5 +102,5 @@ def _remove_orphans(path: Path) -> None:
             os.kill(int(writer), 0)  # signals nothing, but asks whether it is there
         except ProcessLookupError:
             partial.unlink(missing_ok=True)
-        except (ValueError, OSError):  # no process's number; a process of someone else
+        except (ValueError, OverflowError, OSError):  # not a process, or that of someone else
             continue
