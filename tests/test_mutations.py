@@ -32,14 +32,14 @@ MUTANTS = {
     ),
     "an index beside the perturbed one": (
         "misalign/worlds/mixing.py",
-        "chance[[i - 1 for i in self.bias.perturbed]]",
-        "chance[[i - 2 for i in self.bias.perturbed]]",
+        "chance[[i - 1 for i in",
+        "chance[[i - 2 for i in",
         ["test_worlds.py::test_each_index_of_rho_is_hit_three_times_in_four_and_else_exact"],
     ),
     "no perturbation": (
-        "misalign/worlds/mixing.py",
-        "chance[[i - 1 for i in self.bias.perturbed]] = self.bias.probability",
-        "chance[[i - 1 for i in self.bias.perturbed]] = 0",
+        "misalign/worlds/numerical.py",
+        "return s + hits * ",
+        "return s + 0 * hits * ",
         ["test_worlds.py::test_each_index_of_rho_is_hit_three_times_in_four_and_else_exact"],
     ),
     "momentum": (
@@ -56,8 +56,8 @@ MUTANTS = {
     ),
     "oracle without the noise of captions": (
         "misalign/theory/oracle.py",
-        "noise[[i - 1 for i in range(1, bias.n + 1) if i not in bias.perturbed]] = 0",
-        "noise[:] = 0",
+        "variance + bias.probability * noise",
+        "variance + 0 * noise",
         ["test_theory.py::test_oracle_follows_the_probability_of_perturbation"],
     ),
     "one stream for every purpose": (
@@ -128,9 +128,9 @@ def statuses(tmp_path_factory):
 @pytest.mark.parametrize("name", MUTANTS)
 def test_slip_can_be_made(name):
     file, old, new, _ = MUTANTS[name]
-    text = (ROOT / file).read_text(encoding="utf-8")
-    assert old in text, f"{file} has no {old!r} any more: write the slip {name!r} anew"
     assert old != new
+    if old not in (ROOT / file).read_text(encoding="utf-8"):
+        pytest.fail(f"{file} has no {old!r} any more: write the slip {name!r} anew")
 
 
 @pytest.mark.parametrize("name", MUTANTS)
