@@ -55,15 +55,15 @@ serve: venv  ## show the built site on http://127.0.0.1:8000 (PORT=)
 	@python -m http.server $(PORT) --bind 127.0.0.1 --directory $(PAGES)
 
 .PHONY: execute
-execute: venv  ## re-run chapters and store their outputs (CHAPTERS="notebooks/01_puzzle.py ...")
-	python scripts/run_notebooks.py $(CHAPTERS)
+execute: venv  ## re-run chapters and store their outputs (CHAPTERS="notebooks/01_puzzle.py ...", ARGS=--discard)
+	python scripts/run_notebooks.py $(ARGS) $(CHAPTERS)
 
 .PHONY: sweep
 sweep: venv  ## record what sweeps/ names and results/ lacks (RESULTS=, ARGS="--dry-run ...")
 	misalign sweep --results $(RESULTS) $(ARGS)
 
 .PHONY: readme
-readme: venv  ## fill the README's numbers and figure from results/
+readme: venv  ## fill README, figure and pinned numbers from results/
 	python scripts/update_readme.py
 
 .PHONY: trend
