@@ -129,10 +129,10 @@ def evaluate(
 ) -> pd.DataFrame:
     """Score any encoder's representations against any factors.
 
-    Samples are shuffled and split anew several times. Least squares (with the ridge that leave-one-
-    out errors choose), logistic regression and two-layer perceptrons are fitted to one part and
-    scored on the other. A column of pure noise, ``noise``, stands beside the factors: it should
-    score about 0.
+    Samples are shuffled and split anew several times. Least squares (with a ridge where that
+    predicts left-out samples better), logistic regression and two-layer perceptrons are fitted to
+    one part and scored on the other. A column of pure noise, ``noise``, stands beside the factors:
+    it should score about 0.
 
     Parameters
     ----------
@@ -176,7 +176,8 @@ def evaluate(
     >>> rng = np.random.default_rng(0)
     >>> shape, size = rng.integers(3, size=500), rng.normal(size=500)
     >>> z = np.c_[size, size**3]  # an encoder that knows the size
-    >>> scores = evaluate(z, {"shape": shape, "size": size}, unbiased=["size"], splits=2, steps=200)
+    >>> factors = {"shape": shape, "size": size}
+    >>> scores = evaluate(z, factors, unbiased=["size"], splits=2, steps=200)
     >>> linear = scores[scores["probe"] == "linear"].set_index("factor")
     >>> (linear["score"] > 0.9).to_dict()
     {'shape': False, 'size': True, 'noise': False}

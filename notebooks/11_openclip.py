@@ -121,8 +121,8 @@ if live:
         table.to_csv(Path(folder) / "concepts.csv", index=False)
         (Path(folder) / "captions.txt").write_text("\n".join(lines))
         ours = Taxonomy.read(Path(folder) / "concepts.csv")
-        tally = count([Path(folder) / "captions.txt"], ours)
-    counted = tally.by_group().set_index("group")[["low", "high"]]
+        counts = count([Path(folder) / "captions.txt"], ours)
+    counted = counts.by_group().set_index("group")[["low", "high"]]
     set_to = pd.Series(coverage("coverage", 7), index=concepts.GROUPS)
     inside = set_to.between(counted["low"], counted["high"])
     print("inside its 95 % interval:", int(inside.sum()) >= 8)

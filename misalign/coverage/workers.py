@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,10 +13,10 @@ from misalign.coverage.counts import Counts
 from misalign.coverage.files import Batch, Shard
 from misalign.coverage.matcher import BYTES, ROWS
 from misalign.coverage.taxonomy import Taxonomy
-from misalign.errors import invalid
+from misalign.parallel import completed
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 
 def run_on_dask(
@@ -27,44 +28,26 @@ def run_on_dask(
     waited on that worker too, so shards that it gives up are tried once more, each alone. If the
     scheduler goes away, that is a ConnectionError.
     """
-    from distributed import KilledWorker, as_completed
-
-    def submitted(shard: Shard) -> Future:
-        whole = replace(shard, file=shard.file.resolve())  # workers may run in another folder
-        # not pure: the file may have changed since the same shard was counted
-        return client.submit(attempt, whole, taxonomy, match, pure=False)
-
-    futures = {submitted(shard): shard for shard in shards}
-    blamed = []
-    for future in as_completed(futures):
-        shard = futures.pop(future)
-        try:
-            yield shard, _result(future)
-        except KilledWorker:
-            blamed.append(shard)
-    for shard in blamed:
-        try:
-            yield shard, _result(submitted(shard))
-        except KilledWorker as failure:
-            yield shard, sources.one_line(failure)
-
-
-def _result(future: Future) -> Counts | str:
-    """What a shard's count has come to; raises if the scheduler, or every worker, went away."""
-    from concurrent.futures import CancelledError
-
     from distributed import KilledWorker
 
-    try:
-        return future.result()
-    except KilledWorker:
-        raise
-    except CancelledError:
-        raise invalid(
-            "scheduler", "it to stay until the end", "no answer", ConnectionError
-        ) from None
-    except Exception as failure:  # such as a worker without the packages
-        return sources.one_line(failure)
+    def plain(shard: Shard) -> tuple:
+        # workers may run in another folder
+        return replace(shard, file=shard.file.resolve()), taxonomy, match
+
+    blamed = []
+    for shard, result in completed(client, attempt, deque(shards), plain):
+        if isinstance(result, KilledWorker):
+            blamed.append(shard)
+        else:
+            yield shard, _told(result)
+    for shard in blamed:
+        ((_, result),) = completed(client, attempt, deque([shard]), plain)
+        yield shard, _told(result)
+
+
+def _told(result: Counts | str | Exception) -> Counts | str:
+    """A shard's counts, or why there are none, such as a worker without the packages."""
+    return sources.one_line(result) if isinstance(result, Exception) else result
 
 
 def attempt(shard: Shard, taxonomy: Taxonomy, match: str) -> Counts | str:
