@@ -39,15 +39,13 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 from torch import nn
 
-from misalign import Bias, NumericalWorld
+from misalign import Bias, NumericalWorld, Recipe, train
 from misalign.encoders.mlp import numerical_encoder
 from misalign.style import COLORS, use_style
 from misalign.metrics import r2
 from misalign.probes.regression import LinearProbe, MLPProbe
 from misalign.rng import generator_for
 from misalign.theory.oracle import explained
-from misalign.training.loop import train
-from misalign.training.recipe import Recipe
 
 use_style()
 torch.set_num_threads(1)  # nets this small gain nothing from more

@@ -44,7 +44,7 @@ import torch
 from myst_nb import glue
 from torch import nn
 
-from misalign import Bias, NumericalWorld
+from misalign import Bias, NumericalWorld, Recipe, train
 from misalign.reporting import plots, summaries
 from misalign.encoders.mlp import numerical_encoder
 from misalign.style import COLORS, SERIES, use_style
@@ -61,8 +61,6 @@ from misalign.theory.darmois import (
 from misalign.theory.information import partial_r2
 from misalign.theory.jacobian import jacobians, profile, smallest_stretch
 from misalign.theory.uniformity import Folded, uniformity
-from misalign.training.loop import train
-from misalign.training.recipe import Recipe
 
 use_style()
 

@@ -36,7 +36,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 from torch import nn
 
-from misalign import Bias, NumericalWorld, Run, execute_all
+from misalign import Bias, NumericalWorld, Recipe, Run, execute_all, train
 from misalign.reporting import plots, summaries
 from misalign.style import COLORS, SERIES, use_style
 from misalign.encoders.mlp import numerical_encoder
@@ -47,8 +47,6 @@ from misalign.rng import generator_for
 from misalign.studies import assumptions
 from misalign.sweeps.grid import Sweep
 from misalign.theory.information import retained_information
-from misalign.training.loop import train
-from misalign.training.recipe import Recipe
 
 use_style()
 
