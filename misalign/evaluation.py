@@ -182,15 +182,15 @@ def evaluate(
     >>> (linear["score"] > 0.9).to_dict()
     {'shape': False, 'size': True, 'noise': False}
     """
-    named = representations if isinstance(representations, Mapping) else {"z": representations}
-    z = {name: as_samples("representations", one) for name, one in named.items()}
-    counts = [len(one) for one in z.values()]
-    if len(set(counts)) != 1 or counts[0] < LEAST:
-        raise invalid("representations", f"at least {LEAST} samples, as many of each", counts)
-    if not 0 < test_share < 1:
-        raise invalid("test_share", "a share above 0 and below 1", test_share)
+    z = _as_representations(representations)
     like = next(iter(z.values()))
+    test = round(test_share * len(like))
+    if not 0 < test_share < 1 or test < 2 or len(like) - test < LEAST // 2:
+        some = f"that leaves 2 of {len(like)} samples to score and {LEAST // 2} to fit"
+        raise invalid("test_share", f"a share above 0 and below 1 {some}", test_share)
     targets, known = _as_targets(factors, kinds or {}, like)
+    if isinstance(unbiased, str):
+        raise invalid("unbiased", "a list of names", repr(unbiased))
     block = [("", name) for name in unbiased or ()]
     if stray := [name for _, name in block if ("", name) not in known]:
         raise invalid("unbiased", f"some of {', '.join(factors)}", ", ".join(map(str, stray)))
@@ -201,7 +201,6 @@ def evaluate(
     rows = []
     for split in range(check_int("splits", splits, 1)):
         order = torch.randperm(len(like), generator=generator_for(seed, "split", split))
-        test = round(test_share * len(like))
         parts = order[test:].to(like.device), order[:test].to(like.device)
         for name, one in z.items():
             for probe in PROBES[name == ORACLE :]:
@@ -210,6 +209,17 @@ def evaluate(
                 for found in _scores(reader, one, targets, known, *parts):
                     rows.append({"representation": name, "probe": probe, **found})
     return _summary(pd.DataFrame(rows), [name for _, name in block])
+
+
+def _as_representations(
+    representations: ArrayLike | Tensor | Mapping[str, ArrayLike | Tensor],
+) -> dict[str, Tensor]:
+    named = representations if isinstance(representations, Mapping) else {"z": representations}
+    z = {name: as_samples("representations", one) for name, one in named.items()}
+    counts = [len(one) for one in z.values()]
+    if len(set(counts)) != 1 or counts[0] < LEAST:
+        raise invalid("representations", f"at least {LEAST} samples, as many of each", counts)
+    return z
 
 
 def _scores(
@@ -240,6 +250,8 @@ def _as_targets(
     if stray := [name for name in kinds if name not in factors or kinds[name] not in KINDS]:
         expected = f"{' or '.join(KINDS)} for some of {', '.join(map(str, factors))}"
         raise invalid("kinds", expected, ", ".join(f"{name}: {kinds[name]}" for name in stray))
+    if "noise" in factors:
+        raise invalid("factors", "none called noise, which is the control", "noise")
     targets, known = {}, {}
     for name in factors:
         values = factors[name]
@@ -250,7 +262,7 @@ def _as_targets(
         whole = values.dtype.kind != "f" and len(np.unique(values.astype(str))) <= VALUES
         kind = kinds.get(name, "discrete" if not numbers or whole else "continuous")
         if kind == "continuous":
-            y = as_samples(f"factors: {name}", values.astype(np.float64), like).float()
+            y = as_samples(f"factors: {name}", values, like).float()
             targets["", name], known["", name] = y, Factor(name, kind, y.shape[1])
             continue
         if pd.isna(values).any() or values.size != len(like):

@@ -198,7 +198,7 @@ def multiclass_mcc(truth: Tensor, prediction: Tensor) -> float:
         If the shapes differ.
     """
     if truth.shape != prediction.shape:
-        raise invalid("prediction", tuple(truth.shape), prediction.shape)
+        raise invalid("prediction", f"shape {tuple(truth.shape)}", tuple(prediction.shape))
     size = int(max(truth.max(), prediction.max())) + 1
     table = torch.bincount(truth * size + prediction, minlength=size * size).view(size, size)
     table = table.double() / len(truth)

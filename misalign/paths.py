@@ -7,6 +7,7 @@ none: then they are the working directory's, whatever that is when a file is rea
 from __future__ import annotations
 
 import os
+import platform
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ DATA = ROOT / "data"  # downloaded or rendered files; ignored by git
 EXECUTED = ROOT / "_runs"  # notebooks that sweeps executed
 CHECKPOINTS = EXECUTED / "checkpoints"  # of recorded runs under way
 
+# of a partial file: machines that share a folder do not know each other's processes
+WRITER = platform.node().replace(".", "-") or "here"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -39,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
     is made if it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    partial = path.with_name(f".{path.stem}.{WRITER}.{os.getpid()}{path.suffix}")
     try:
         yield partial
         partial.replace(path)

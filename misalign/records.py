@@ -173,8 +173,9 @@ def _expect_rows(path: Path, text: str) -> None:
 
 
 def _damaged(path: Path, line: int, expected: str, got: str) -> Exception:
-    repair = f"sed -i {line}d {path}, then misalign sweep"
-    return invalid(f"{path}, line {line}", expected, f"{got} ({repair})")
+    empty = not path.stat().st_size
+    repair = f"rm {path}" if empty else f"sed -i {line}d {path}"
+    return invalid(f"{path}, line {line}", expected, f"{got} ({repair}, then misalign sweep)")
 
 
 def _merged(

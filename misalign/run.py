@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
@@ -72,7 +74,8 @@ class Study(Protocol):
     Notes
     -----
     Two more attributes are optional: `options`, parameters of the study's own by name, with their
-    defaults, and `takes_bias`, whether a run may bring a `Bias` of its own.
+    defaults, and `takes_bias`, whether a run may bring a `Bias` of its own, or a function of that
+    bias that says so.
 
     What `misalign.studies.scores` does for every study, one may do in its own way, or add to it, by
     any of these methods: ``represent(run, model, purpose, device)`` and
@@ -165,13 +168,27 @@ def _completed(given: dict[str, Any], known: dict[str, object]) -> tuple[tuple[s
     for name, value in given.items():
         if name not in known:
             raise invalid("options", f"some of {', '.join(known) or 'none'}", name)
-        if hasattr(value, "item"):  # a number of numpy's
+        if getattr(value, "shape", None) == ():  # a number of numpy's
             value = value.item()
-        if not isinstance(value, bool | int | float | str | None):
-            raise invalid(name, "a number or a text", repr(value))
+        default = known[name]
+        number = isinstance(default, int | float) and not isinstance(default, bool)
+        kinds = (int, float) if number else type(default)
+        same = isinstance(value, kinds) and isinstance(value, bool) == isinstance(default, bool)
+        if not (isinstance(value, bool | int | float | str | None) if default is None else same):
+            kind = "number" if number else type(default).__name__
+            expected = "a number or a text" if default is None else f"a {kind} like {default!r}"
+            raise invalid(name, expected, repr(value))
         # 2 and 2.0 are one run
-        known[name] = float(value) if isinstance(known[name], float) else value
+        known[name] = float(value) if isinstance(default, float) else value
     return tuple(sorted(known.items()))
+
+
+def recorded_bias(of: Study, bias: str, setting: int) -> Bias:
+    """Bias of a run by two columns of the records; one of the run's own is told in text."""
+    told = re.findall(r"(\w+)=(\([^)]*\)|\S+)", bias)
+    if not told:
+        return of.bias(bias, setting)
+    return Bias(**{name: ast.literal_eval(value) for name, value in told})
 
 
 def study_module(name: str) -> str:
@@ -244,10 +261,16 @@ class Run:
         if self.scale not in ours.scales:
             raise invalid("scale", f"one of {', '.join(ours.scales)}", repr(self.scale))
         if isinstance(self.bias, Mapping):
+            stray = [name for name in self.bias if name not in Bias.__dataclass_fields__]
+            if stray or not {"n", "selected"} <= set(self.bias):
+                wanted = f"n, selected and some of {', '.join(Bias.__dataclass_fields__)}"
+                raise invalid("bias", wanted, ", ".join(map(str, self.bias)))
             vars(self)["bias"] = Bias(**self.bias)
         own = isinstance(self.bias, Bias)
-        if own and not getattr(ours, "takes_bias", False):
-            raise invalid("bias", f"the name of a table of {ours.name}", repr(self.bias))
+        takes = getattr(ours, "takes_bias", False)
+        if own and not (takes(self.bias) if callable(takes) else takes):
+            named = "the name of a table" + " or a bias that it takes" * callable(takes)
+            raise invalid("bias", f"{named} of {ours.name}", repr(self.bias))
         unbiased = self.resolved_bias.unbiased  # looks the setting up
         if own and self.setting != 1:
             raise invalid("setting", "1 with a bias of one's own", self.setting)
@@ -305,7 +328,9 @@ class Run:
         changed = [f"{name}={value}" for name, value in self.options if value != defaults[name]]
         named["variant"] = " ".join([self.variant, *changed]).strip()
         if isinstance(self.bias, Bias):
-            named["bias"] = " ".join(f"{name}={value}" for name, value in plain(self.bias).items())
+            named["bias"] = " ".join(
+                f"{name}={value!r}" for name, value in plain(self.bias).items()
+            )
         return {
             name: value for name, value in named.items() if name not in ("experiment", *defaults)
         }
@@ -374,7 +399,7 @@ class Run:
         list of Run
             As of `grid`, which also refuses what `Run` does not know.
         """
-        simple = bool | int | float | str | list | tuple | dict | None
+        simple = bool | int | float | str | list | tuple | dict | Bias | None
         known = {name: value for name, value in names.items() if isinstance(value, simple)}
         for name in [*known]:  # constants that a chapter imports, and Jupyter's own
             if name.isupper() or name[0] == "_" or name in ("In", "Out", "record"):

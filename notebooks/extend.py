@@ -237,7 +237,7 @@ for glare in (0.3, 3.0):
 #
 # ```sh
 # misalign sweep glare.yml --import weather --no-notebooks --results results
-# misalign runs weather
+# misalign runs weather --import weather --results results
 # ```
 #
 # A package that others install offers its studies as entry points. Then nobody needs `--import`:

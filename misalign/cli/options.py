@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,18 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
 # options of where to work that do not go together, and why
 WHERE = (("scheduler", "slurm", "choose one"), ("scheduler", "workers", "it has its own"))
+
+
+IMPORT = click.option(
+    "--import", "modules", multiple=True, help="Import this module, for its studies."
+)
+
+
+def import_modules(names: Iterable[str]) -> None:
+    """Import modules for the studies that they register, also from the folder at hand."""
+    sys.path.append(str(Path.cwd()))  # as `python -m` does
+    for name in names:
+        importlib.import_module(name)
 
 
 def expect_apart(options: dict[str, Any], pairs: Iterable[tuple[str, str, str]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from misalign.cli.options import FOLDER
+from misalign.cli.options import FOLDER, IMPORT, import_modules
 from misalign.errors import invalid
 from misalign.paths import RESULTS, SWEEPS
 
@@ -24,7 +24,8 @@ WHERE = click.option("--results", type=FOLDER, default=RESULTS, help="Where reco
 @click.command()
 @click.argument("query", nargs=-1)
 @WHERE
-def runs(query: tuple[str, ...], results: Path) -> None:
+@IMPORT
+def runs(query: tuple[str, ...], results: Path, modules: tuple[str, ...]) -> None:
     """List the recorded runs that QUERY chooses (default: all).
 
     QUERY is plain words, such as: mpi3d perturbation 5 stale. Each word has to begin a value of the
@@ -32,9 +33,10 @@ def runs(query: tuple[str, ...], results: Path) -> None:
     the run's parameters: "setting > 8 and seconds > 60".
     """
     try:
+        import_modules(modules)
         table = _recorded(results)
         chosen = _choose(table, " ".join(query))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
     if len(chosen):
         click.echo(chosen[["run", *FIELDS, "date", "stale"]].to_string(index=False))
@@ -44,25 +46,27 @@ def runs(query: tuple[str, ...], results: Path) -> None:
 @click.command()
 @click.argument("run")
 @WHERE
-def show(run: str, results: Path) -> None:
+@IMPORT
+def show(run: str, results: Path, modules: tuple[str, ...]) -> None:
     """Print what is recorded of RUN, and how to repeat it; the beginning of its id will do."""
     try:
+        import_modules(modules)
         table = _recorded(results)
         found = table[table["run"].str.startswith(run)]
         if len(found) != 1:
             got = f"{run!r}, with which {len(found) or 'none'} of {len(table)} begin"
             raise invalid("RUN", "the id of one recorded run (see misalign runs)", got)
         row = found.iloc[0].copy()
-        row["code"] += f" (stale: now {row['now']})" if row["stale"] else " (as now)"
+        row["code"] += f" ({row['stale'] or 'as now'}: now {row['now']})"
         fields = {**row[["run", *FIELDS]], **json.loads(row["parameters"]), **row[MADE]}
         lines = fields | {"scores": _scores(row, results)} | _sources(row)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
     click.echo("\n".join(f"{name:<14} {value}".rstrip() for name, value in lines.items()))
 
 
 def _recorded(folder: Path) -> Any:
-    """Table of recorded runs: runs.csv, their parameters, the code `now`, and "stale" or ""."""
+    """Table of recorded runs: runs.csv, their parameters, the code `now`, and whether stale."""
     import pandas as pd
 
     from misalign import provenance, records
@@ -77,7 +81,8 @@ def _recorded(folder: Path) -> Any:
             now[name] = provenance.code_hash(name)
     table = table.join(own.drop(columns=["experiment", "scale"]))
     table["now"] = table["experiment"].map(now)
-    return table.assign(stale=table["code"].ne(table["now"]).map({True: "stale", False: ""}))
+    table["stale"] = table["code"].ne(table["now"]).map({True: "stale", False: ""})
+    return table.assign(stale=table["stale"].where(table["now"] != "unknown", "unknown"))
 
 
 def _choose(table: Any, query: str) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from misalign.cli.options import COUNT, FILE, FOLDER, WHERE, expect_apart, expect_device
+from misalign.cli.options import (
+    COUNT,
+    FILE,
+    FOLDER,
+    IMPORT,
+    WHERE,
+    expect_apart,
+    expect_device,
+    import_modules,
+)
 from misalign.errors import invalid
 from misalign.paths import CHECKOUT, EXECUTED, RESULTS, SWEEPS, expect_writable
 
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--slurm", is_flag=True, help="Use jobs of Slurm.")
 @click.option("--timeout", type=COUNT, help="Most seconds that a cell of a notebook may take.")
 @click.option("--notebooks/--no-notebooks", default=True, help="Execute by papermill, or here.")
-@click.option("--import", "modules", multiple=True, help="Import this module, for its studies.")
+@IMPORT
 @click.option("--allow-dirty", is_flag=True, help="Record though files differ from the commit.")
 @click.option("--device", help="Where to train, with --no-notebooks [default: cpu].")
 @click.pass_context
@@ -49,9 +56,7 @@ def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> No
         known = tuple(sorted(SWEEPS.glob("*.yml")))
         if not (files or known):
             raise invalid("FILES", f"a file, or {CHECKOUT}", "none")
-        sys.path.append(str(Path.cwd()))  # where --import finds a module, as `python -m` does
-        for module in options["modules"]:
-            importlib.import_module(module)
+        import_modules(options["modules"])
         failed = _sweep(tuple(_found(file, known) for file in files) or known, options)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None

@@ -159,7 +159,9 @@ def _expect_stackable(encoders: Sequence[nn.Module]) -> None:
     unfit = {type(part).__name__ for part in first.modules() if not _stacks(part)}
     if len(list(first.named_parameters(remove_duplicate=False))) > len(list(first.parameters())):
         unfit.add("shared parameters")
-    if unfit or any(_plan(encoder) != _plan(first) for encoder in encoders):
+    shapes = [[value.shape for _, value in _tensors(encoder)] for encoder in encoders]
+    widths = any(one != shapes[0] for one in shapes)
+    if unfit or any(_plan(encoder, widths) != _plan(first, widths) for encoder in encoders):
         expected = "encoders built alike of layers that stack, all their tensors matrices"
         kinds = {f"different {type(encoder).__name__}" for encoder in encoders}
         got = ", ".join(sorted(unfit or kinds))
@@ -173,10 +175,14 @@ def _stacks(part: nn.Module) -> bool:
     return all(value.ndim == 2 and not foreign for value in own)
 
 
-def _plan(encoder: nn.Module) -> list[tuple]:
-    """What encoders of one stack have in common, which is everything but their widths."""
-    fields = ("slope", "bounded", "stride")
-    kinds = [(type(p), *(getattr(p, name, None) for name in fields)) for p in encoder.modules()]
+def _plan(encoder: nn.Module, widths: bool) -> list[tuple]:
+    """What encoders of one stack have in common: everything, but where widths differ integers."""
+    plain = (bool, float, str, type(None)) if widths else (bool, float, str, type(None), int, tuple)
+    kinds: list[tuple] = []
+    for part in encoder.modules():
+        own = {name: value for name, value in vars(part).items() if name[0] != "_"}
+        told = [(n, v) for n, v in own.items() if type(v) in plain or n == "stride"]
+        kinds.append((type(part), *((n, v) for n, v in told if n != "training")))
     return kinds + [(name, value.requires_grad) for name, value in _tensors(encoder)]
 
 

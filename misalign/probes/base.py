@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Self
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
@@ -32,7 +33,12 @@ def as_samples(name: str, values: ArrayLike | Tensor, like: Tensor | None = None
     like : Tensor, optional
         Samples that these belong to: as many rows, and (n,) will do for (n, 1).
     """
-    values = torch.as_tensor(values)
+    if not isinstance(values, Tensor):
+        values = np.array(values)  # a copy: torch knows neither negative strides nor big-endian
+        if values.dtype.kind not in "biuf":
+            raise invalid(name, "numbers", f"an array of {values.dtype}")
+        values = values.astype(values.dtype.newbyteorder("="))
+    values = torch.as_tensor(values).detach()
     values = values if values.is_floating_point() else values.float()
     form = "(n, size)"
     if like is not None:
@@ -76,7 +82,7 @@ class Nets:
 
     def _inputs(self, z: ArrayLike | Tensor) -> Tensor:
         """Standardised samples with a column of ones, which carries the hidden bias."""
-        z = torch.as_tensor(z, dtype=torch.float32, device=self.location.device)
+        z = as_samples("z", z).to(self.location.device, torch.float32)
         return functional.pad((z - self.location) / self.scale, (0, 1), value=1.0)
 
     def _hidden_weights(self, z: Tensor, targets: int) -> Tensor:

@@ -9,7 +9,7 @@ import pandas as pd
 from misalign.bias import Bias
 from misalign.paths import REFERENCE
 from misalign.records import SCORES
-from misalign.run import study
+from misalign.run import recorded_bias, study
 from misalign.worlds.numerical import LATENTS as KINDS
 
 LATENTS = (*(f"s{i}" for i in range(1, 11)), "m_x", "m_t")
@@ -98,7 +98,7 @@ def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
     # studies of pictures name their factors, the others number them
     names = [factor.name for factor in getattr(one, "semantic", ())]
     keys = [*zip(scores["bias"], scores["setting"], strict=True)]
-    biases = {key: one.bias(*key) for key in set(keys)}
+    biases = {key: recorded_bias(one, *key) for key in set(keys)}
     pairs = zip(scores["factor"], keys, strict=True)
     return scores.assign(status=[status(factor, biases[key], names) for factor, key in pairs])
 

@@ -65,7 +65,10 @@ class Numerical:
     variants = ("", "untrained", "raw")
     latents = LATENTS
     scales = SCALES
-    takes_bias = True
+
+    def takes_bias(self, bias: Bias) -> bool:
+        """Whether the world can have a bias: one of noise that omits always or never."""
+        return bias.kind == "noise" and not bias.omission_probability
 
     def bias(self, bias: str, setting: int) -> Bias:
         """Look a column of Tables 2, 3 or 5 up."""

@@ -78,9 +78,9 @@ def preamble(modules: Iterable[str], allow_dirty: bool = False) -> str:
     if lines:
         lines = ["import sys", f"sys.path.append({str(Path.cwd())!r})", *lines]
     if allow_dirty:
-        function = "misalign.experiment.execute_all"
         lines += ["import functools, misalign.experiment"]
-        lines += [f"{function} = functools.partial({function}, allow_dirty=True)"]
+        for function in ("misalign.experiment.execute", "misalign.experiment.execute_all"):
+            lines += [f"{function} = functools.partial({function}, allow_dirty=True)"]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from misalign.errors import invalid
-from misalign.paths import replacing
+from misalign.paths import WRITER, replacing
 
 KEYS = {"run", "recipe", "step", "encoders", "optimizers", "generators", "losses"}
 
@@ -96,7 +96,9 @@ def _read(path: Path) -> dict | None:
 
 def _remove_orphans(path: Path) -> None:
     """Remove partial files, as `replacing` names them, whose writers were killed."""
-    for partial in path.parent.glob(glob.escape(f".{path.stem}.") + "*" + glob.escape(path.suffix)):
+    for partial in path.parent.glob(
+        glob.escape(f".{path.stem}.{WRITER}.") + "*" + glob.escape(path.suffix)
+    ):
         writer = partial.name.removesuffix(path.suffix).rpartition(".")[2]
         try:
             os.kill(int(writer), 0)  # signals nothing, but asks whether it is there

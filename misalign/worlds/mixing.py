@@ -106,6 +106,11 @@ class MixedWorld:
         m_t = Factor("m_t", size=size_t - len(self.bias.selected), side="text")
         return (*semantic, m_x, m_t)
 
+    def _expect_no_omission(self) -> None:
+        """Refuse a bias that only captions in words can have."""
+        if chance := self.bias.omission_probability:
+            raise invalid("bias", "one that omits nothing by chance", f"probability {chance}")
+
     def _hits(self, s: Tensor, generator: torch.Generator) -> Tensor:
         """Which of the factors s, (n, n_s), captions perturb."""
         chance = torch.zeros(self.bias.n, device=s.device)

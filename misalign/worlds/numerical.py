@@ -100,6 +100,7 @@ class NumericalWorld(MixedWorld):
     def __post_init__(self) -> None:
         if self.bias.kind != "noise":
             raise invalid("bias", "one that perturbs by noise", f"kind {self.bias.kind!r}")
+        self._expect_no_omission()
 
     @classmethod
     def draw(

@@ -50,7 +50,9 @@ class RandomOmission(TemplateCaptions):
             said = tuple(self.shorter.factors)
             raise invalid("shorter", f"one that names {', '.join(rest)}", said)
         factor = self.selected[-1]
-        size = factor.size if factor.kind == "discrete" else 0
+        if factor.kind != "discrete":
+            raise invalid("bias", "a discrete factor as the last selected one", factor.name)
+        size = factor.size
         if len(self.chances) != size:
             expected = f"a probability for each of {size} values of {factor.name}"
             raise invalid("omission_probability", expected, self.bias.omission_probability)

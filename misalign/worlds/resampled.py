@@ -46,6 +46,7 @@ class ResampledWorld(MixedWorld):
         if self.bias.kind not in kinds:
             got = f"kind {self.bias.kind!r}"
             raise invalid("bias", f"one of kind {' or '.join(kinds)}", got)
+        self._expect_no_omission()
         if self.values is not None:
             check_int("values", self.values, 2)
 

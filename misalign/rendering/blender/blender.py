@@ -85,7 +85,7 @@ def render(
 def expect_installed() -> None:
     """Raise a one-line ModuleNotFoundError without bpy or scikit-image."""
     if not find_spec("bpy"):
-        install = "pip install 'misalign[blender]' in an environment of its own, of Python 3.11"
+        install = "pip install --no-deps bpy==5.0.1, on Python 3.11"
         package = f"the package bpy ({install}) to render by Blender"
         raise invalid("renderer", package, "none", ModuleNotFoundError)
     polygons.expect_installed()

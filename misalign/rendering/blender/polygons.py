@@ -31,7 +31,7 @@ def polygons(shape: str) -> tuple[np.ndarray, np.ndarray]:
 def expect_installed() -> None:
     """Raise a one-line ModuleNotFoundError without scikit-image."""
     if not find_spec("skimage"):
-        install = "the package scikit-image (pip install 'misalign[blender]') to make triangles"
+        install = "the package scikit-image (pip install scikit-image) to make triangles"
         raise invalid("renderer", install, "none", ModuleNotFoundError)
 
 
