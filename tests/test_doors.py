@@ -8,7 +8,16 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from misalign import Bias, NumericalWorld, Run, evaluate, execute, experiment, register_study
+from misalign import (
+    Bias,
+    NumericalWorld,
+    Run,
+    evaluate,
+    execute,
+    experiment,
+    provenance,
+    register_study,
+)
 from misalign import run as registry
 from misalign.cli import main
 from misalign.encoders.mlp import MLP, stack
