@@ -28,7 +28,17 @@ __all__ = ["execute", "execute_all", "fit", "fit_all", "represent", "score"]
 def fit(
     run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None
 ) -> TrainedModel:
-    """Draw a run's world and train its encoders: `fit_all` for one run."""
+    """Draw a run's world and train its encoders.
+
+    Parameters
+    ----------
+    run, device, checkpoint : Run, torch.device or str, Path
+        As in `fit_all`, whose only run it is.
+
+    Returns
+    -------
+    TrainedModel
+    """
     return fit_all([run], device=device, checkpoint=checkpoint)[0]
 
 
@@ -40,7 +50,7 @@ def fit_all(
     Parameters
     ----------
     runs : sequence of Run
-        What to do; all of one experiment and scale.
+        What to do; all of one experiment and scale, or it is a ValueError.
     device : torch.device or str, optional
         Where to train.
     checkpoint : Path, optional
@@ -96,14 +106,10 @@ def represent(
 
     Parameters
     ----------
-    run : Run
-        Decides the number of samples.
-    fitted : TrainedModel
-        World and encoders.
+    run, fitted, device : Run, TrainedModel, torch.device or str
+        As in `score`.
     purpose : str
-        Names the stream of samples, such as ``"probe fit"`` or ``"probe test"``.
-    device : torch.device or str, optional
-        Where everything lives.
+        Names the generator of the samples, such as ``"probe fit"`` or ``"probe test"``.
 
     Returns
     -------
@@ -118,10 +124,8 @@ def score(run: Run, fitted: TrainedModel, *, device: torch.device | str = "cpu")
 
     Parameters
     ----------
-    run : Run
-        Decides samples and probes.
-    fitted : TrainedModel
-        World and encoders.
+    run, fitted : Run, TrainedModel
+        What decides samples and probes; world and encoders.
     device : torch.device or str, optional
         Where everything lives.
 
@@ -142,7 +146,17 @@ def execute(
     record: Path | str = "",
     allow_dirty: bool = False,
 ) -> Record:
-    """Train and probe one run: `execute_all` for a batch of one."""
+    """Train and probe one run.
+
+    Parameters
+    ----------
+    run, device, record, allow_dirty : Run, torch.device or str, Path or str, bool
+        As in `execute_all`, whose only run it is, and whose errors these are.
+
+    Returns
+    -------
+    Record
+    """
     return execute_all([run], device=device, record=record, allow_dirty=allow_dirty)[0]
 
 

@@ -92,7 +92,12 @@ def expected_chance(confusion: np.ndarray) -> float:
 
     A permutation keeps how often each class occurs, n_c, and is predicted, m_c. Only the hits vary:
     they are hypergeometric, with mean n_c m_c / n. F1 is linear in them, 2 hits / (n_c + m_c), so
-    its mean is 2 n_c m_c / (n (n_c + m_c)). Arguments and errors are those of `macro_f1`.
+    its mean is 2 n_c m_c / (n (n_c + m_c)).
+
+    Parameters
+    ----------
+    confusion : ndarray
+        Shape (classes, classes); a ValueError for another, or if no class occurs.
     """
     _, support, predicted = _margins(confusion)
     mean = _ratio(2 * support * predicted / max(1, support.sum()), support + predicted)
@@ -100,7 +105,18 @@ def expected_chance(confusion: np.ndarray) -> float:
 
 
 def corrected(f1: float, chance: float) -> float:
-    """Score corrected for chance: 0 for luck, 1 for perfect, as Cohen's kappa; NaN if luck is 1."""
+    """Score corrected for chance: 0 for luck, 1 for perfect, as Cohen's kappa.
+
+    Parameters
+    ----------
+    f1, chance : float
+        The score, and what luck makes of it.
+
+    Returns
+    -------
+    float
+        (f1 - chance) / (1 - chance); NaN if luck alone is perfect.
+    """
     return (f1 - chance) / (1 - chance) if chance < 1 else float("nan")
 
 

@@ -136,7 +136,7 @@ def _local(workers: int, keep: bool) -> LocalCluster:
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
             host="127.0.0.1",
-            env={name: str(threads) for name in THREADS},  # kernels inherit it
+            env={name: str(threads) for name in THREADS},  # a notebook's kernel has one
             silence_logs="CRITICAL",
         )
 

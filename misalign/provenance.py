@@ -31,10 +31,10 @@ def code_hash(experiment: str) -> str:
     """Hash of the code that decides an experiment's numbers.
 
     That is every module of the package that the study's module imports, directly or not, and
-    whatever of the study's own distribution it imports. Of imports only new names count; comments,
-    docstrings and layout do not, nor in which of those modules a definition stands, so a pure move
-    leaves records fresh. The hash depends on the minor version of Python, whose parser has its say
-    in how code is written out: compare hashes of one version only.
+    whatever it imports of its own top-level package. Of import lines only what ``from`` renames
+    counts; comments, docstrings and layout do not, nor in which of those modules a definition
+    stands, so a pure move leaves records fresh. The hash depends on the minor version of Python,
+    whose parser has its say in how code is written out: compare hashes of one version only.
 
     Parameters
     ----------

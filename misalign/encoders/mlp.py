@@ -104,7 +104,13 @@ class Whitening(nn.Module):
 
 
 class Standardize(nn.Module):
-    """Every output at mean 0 and variance 1: batch norm without weights, for stacks, too."""
+    """Every output at mean 0 and variance 1: batch norm without weights, for stacks, too.
+
+    Parameters
+    ----------
+    size : int
+        Number of outputs.
+    """
 
     MOMENTUM, EPSILON = 0.1, 1e-5
 

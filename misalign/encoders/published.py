@@ -90,7 +90,13 @@ class TokenCNN(nn.Module):
 
 
 def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
-    """ResNet-18 with 100 outputs, a leaky ReLU and a linear layer; needs torchvision."""
+    """ResNet-18 with 100 outputs, a leaky ReLU and a linear layer; needs torchvision.
+
+    Parameters
+    ----------
+    size_out, generator : int, torch.Generator
+        Encoding size, and source of the initial weights.
+    """
     try:
         from torchvision.models import resnet18
     except (ImportError, RuntimeError) as error:  # a build for another torch raises the latter
@@ -106,5 +112,13 @@ def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
 
 
 def token_cnn(size_out: int, words: int, length: int, *, generator: torch.Generator) -> Flattened:
-    """`TokenCNN` as an encoder that stacks."""
+    """`TokenCNN` as an encoder that stacks.
+
+    Parameters
+    ----------
+    size_out, generator : int, torch.Generator
+        As in `resnet`.
+    words, length : int
+        Size of the vocabulary, and tokens of a caption: at least 4, or it is a ValueError.
+    """
     return Flattened(lambda: TokenCNN(size_out, words, length), generator=generator)

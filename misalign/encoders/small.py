@@ -55,6 +55,15 @@ class ImageEncoder(nn.Module):
 
     What is there is the largest value of every channel over the map. Where is a map of few
     channels, kept whole. A perceptron with one hidden layer reads both.
+
+    Parameters
+    ----------
+    size_out, side, hidden : int
+        Encoding size, pixels of an image's side, and width of the hidden layer.
+    trunk : sequence of (int, int, int)
+        Channels, kernel and stride of every convolution.
+    generator : torch.Generator
+        Source of the initial weights.
     """
 
     def __init__(
@@ -89,7 +98,13 @@ class ImageEncoder(nn.Module):
 
 
 class PixelEncoder(nn.Module):
-    """A perceptron of coarse pixels: an encoder that knows nothing of images."""
+    """A perceptron of coarse pixels: an encoder that knows nothing of images.
+
+    Parameters
+    ----------
+    size_out, hidden, generator : int, sequence of int, torch.Generator
+        Encoding size, widths of the hidden layers, and source of the initial weights.
+    """
 
     def __init__(self, size_out: int, hidden: Sequence[int], *, generator: Generator) -> None:
         super().__init__()
@@ -104,7 +119,14 @@ class PixelEncoder(nn.Module):
 class CaptionEncoder(nn.Module):
     """Words in their neighbourhood, added up, and read by a perceptron.
 
-    There are `words` to know, of which number 0 pads, and `length` tokens a caption.
+    Parameters
+    ----------
+    size_out, generator : int, torch.Generator
+        Encoding size, and source of the initial weights.
+    words, length : int
+        Size of the vocabulary, whose number 0 pads, and tokens of a caption.
+    width, hidden : int
+        Of the words' vectors, and of the hidden layers.
     """
 
     def __init__(

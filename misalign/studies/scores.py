@@ -57,7 +57,17 @@ def represent(
 def represent_samples(model: TrainedModel, n: int, generator: torch.Generator) -> Representations:
     """Represent fresh samples of a world.
 
-    Targets are every factor of the image, and what captions say of perturbed ones.
+    Parameters
+    ----------
+    model : TrainedModel
+        World and encoders.
+    n, generator : int, torch.Generator
+        Number of samples, and their source, on the world's device.
+
+    Returns
+    -------
+    Representations
+        Targets are every factor of the image, and what captions say of perturbed ones.
     """
     world = model.world
     batch = world.sample(n, generator=generator, device=generator.device)
@@ -82,10 +92,8 @@ def score_run(
 
     Parameters
     ----------
-    run : Run
-        Decides samples and probes.
-    model : TrainedModel
-        World and encoders.
+    run, model : Run, TrainedModel
+        What decides samples and probes; world and encoders.
     device : torch.device or str
         Where everything lives.
     study : Study, optional

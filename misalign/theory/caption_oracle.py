@@ -37,11 +37,9 @@ def caption_oracle(
     ----------
     bias : Bias
         Such as a `misalign.worlds.causal3dident.setting`; perturbed factors must be perturbed
-        always, so that their words tell nothing.
-    draws : int, optional
-        Number of samples.
-    generator : torch.Generator
-        Source of the samples.
+        always, so that their words tell nothing, or it is a ValueError.
+    draws, generator : int, torch.Generator
+        Number of samples, and their source.
     captioner : Captioner, optional
         Whose words; by default those of Table 9.
 

@@ -19,7 +19,7 @@ def retained_information(values: int, probability: float, kind: str = "uniform")
     Parameters
     ----------
     values : int
-        Number of values k, at least 2.
+        Number of values k, at least 2; here and below, all else is a ValueError.
     probability : float
         Chance that the caption's value is replaced, in [0, 1].
     kind : {"uniform", "other"}, optional
@@ -57,7 +57,7 @@ def partial_r2(
     Parameters
     ----------
     target : Tensor
-        The factor, shape (n, 1), n at least 20; a ValueError if the block alone determines it.
+        The factor, shape (n, 1), n at least 20; a ValueError if not, or if the block determines it.
     z : Tensor
         Representation, shape (n, k).
     given : Tensor

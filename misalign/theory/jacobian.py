@@ -18,7 +18,7 @@ def jacobians(h: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     h : callable
         Maps latent rows, (m, d), to representations, (m, k), each row for itself.
     z : Tensor
-        Latents, shape (m, d).
+        Latents, shape (m, d); a ValueError for another number of dimensions.
     """
     if z.ndim != 2:
         raise invalid("z", "shape (m, d)", tuple(z.shape))
@@ -33,9 +33,9 @@ def profile(jacobian: Tensor, covariance: Tensor | None = None) -> Tensor:
     jacobian : Tensor
         As from `jacobians`, shape (m, k, d).
     covariance : Tensor, optional
-        Sigma of the latents, shape (d, d). A column is then multiplied by 1 / sqrt(Sigma^-1_jj),
-        the standard deviation that latent j has once all others are known: what it can do on its
-        own. By default latents count as independent and of variance 1.
+        Sigma of the latents, shape (d, d) or a ValueError. A column is then multiplied by
+        1 / sqrt(Sigma^-1_jj), the standard deviation that latent j has once all others are known:
+        what it can do on its own. By default latents count as independent and of variance 1.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def smallest_stretch(jacobian: Tensor, block: tuple[int, ...]) -> Tensor:
     jacobian : Tensor
         As from `jacobians`, shape (m, k, d).
     block : tuple of int
-        1-based indices of the block's latents, at most k.
+        1-based indices of the block's latents, 1 to k of them; a ValueError for others.
     """
     _, k, d = jacobian.shape
     stray = [i for i in block if not 1 <= i <= d]

@@ -28,7 +28,7 @@ def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
     covariance : Tensor
         Sigma, positive definite, shape (n, n).
     block : tuple of int
-        1-based indices I.
+        1-based indices I; a ValueError for none, or one that is not from 1 to n.
 
     Returns
     -------
@@ -55,9 +55,21 @@ def explained_functions(
     """Share of the variance of functions of Gaussian variables that a block of them explains.
 
     The best prediction of y = f(s) from s_I is E[y | s_I]. Its variance is the covariance of two
-    values of y that share s_I and nothing else, so no regression is needed: `draws` such pairs, of
-    N(0, covariance), whose generator is on the CPU. `functions` maps s, (draws, n), to targets,
-    (draws, k); the result, Var(E[y | s_I]) / Var(y), has shape (k,).
+    values of y that share s_I and nothing else, so no regression is needed.
+
+    Parameters
+    ----------
+    functions : callable
+        Maps s, (draws, n), to targets, (draws, k).
+    covariance, block : Tensor, tuple of int
+        As in `explained`.
+    draws, generator : int, torch.Generator
+        Pairs to draw, of N(0, covariance), and their source, on the CPU.
+
+    Returns
+    -------
+    Tensor
+        Var(E[y | s_I]) / Var(y), shape (k,): 1 where y depends on the block alone.
     """
     complete = _Completion(covariance, block)
     s = complete.draw(draws, generator=generator)
@@ -78,9 +90,17 @@ def best_mcc(
 ) -> float:
     """MCC of the best guess, from a block of Gaussian variables, of y above or below its median.
 
-    The best guess is the likelier class given s_I, read off many completions of each of `draws`
-    values of s_I. Where both classes are almost as likely, that reading errs, so the value is a
-    little low where the block says little. `function` maps s, (draws, n), to y, (draws,).
+    The best guess is the likelier class given s_I, read off many completions of s_I. That errs
+    where both are almost as likely, so the value is a little low for a block that says little.
+
+    Parameters
+    ----------
+    function : callable
+        Maps s, (draws, n), to y, (draws,).
+    covariance, block, generator : Tensor, tuple of int, torch.Generator
+        As in `explained_functions`.
+    draws, completions : int, optional
+        Values of s_I, and completions of each.
     """
     complete = _Completion(covariance, block)
     s = complete.draw(draws, generator=generator)

@@ -64,7 +64,7 @@ def train(
     ------
     ValueError
         If the checkpoint is of another run, other networks or another recipe, if nothing can be
-        trained, or if an objective's loss is no scalar.
+        trained, if `every` is no such multiple, or if an objective's loss is no scalar.
     FloatingPointError
         If the loss is no longer finite.
 
@@ -111,7 +111,8 @@ def train_many(
     Parameters
     ----------
     encoders, worlds, generators : sequence
-        One of each a run, as `train` takes them; several runs need encoders that stack.
+        One of each a run, as `train` takes them, or it is a ValueError; several runs need encoders
+        that stack.
     recipe : Recipe
         How to train all of them; an objective of several runs must own no tensors.
     device, checkpoint, every

@@ -97,10 +97,8 @@ def rendered(
 
     Parameters
     ----------
-    n : int, optional
-        Number of pictures (the paper: 100,000).
-    seed : int, optional
-        Of their factors.
+    n, seed : int, optional
+        Number of pictures (the paper: 100,000), and seed of their factors.
     size, supersample : int, optional
         Pixels a side; rays along either side of a pixel.
     authors_hues : bool, optional
@@ -148,10 +146,15 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
 
 
 def composed(bias: Bias, captioner: Captioner | None = None, **options: bool) -> TemplateCaptions:
-    """Captions composed afresh for every pair, of a `setting` or another bias.
+    """Captions composed afresh for every pair.
 
-    By default they have the captioner whose sentences name what the bias selects, with the options
-    `printed` and `distinct` of `misalign.captions.captioner.Captioner`.
+    Parameters
+    ----------
+    bias : Bias
+        A `setting`, or another.
+    captioner : Captioner, optional
+        By default the one whose sentences name what the bias selects, of these `options`:
+        `printed` and `distinct`, see `misalign.captions.captioner.Captioner`.
     """
     return compose("causal3dident", SEMANTIC, bias, captioner, **options)
 

@@ -44,7 +44,7 @@ def check_world(
         random features of both, squared, in units of what chance gives; chance passes `expected`
         once in 10,000 times. ``"s3 | text beyond selected"`` is of what selected factors leave
         open of an omitted one. ``"s1 as said"`` is the share of captions that say another value
-        (no row where words are coarser). Other rows count faults; the first fault ends the check.
+        (no row where only the word is known). Other rows count faults; the first ends the check.
 
     Raises
     ------

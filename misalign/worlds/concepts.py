@@ -54,7 +54,13 @@ def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def rendered(n: int, *, seed: int = 0, size: int = 64) -> CachedImages:
-    """Pictures of n scenes drawn at random, size x size pixels, each rendered when asked for."""
+    """Pictures of scenes drawn at random, each rendered when it is first asked for.
+
+    Parameters
+    ----------
+    n, seed, size : int
+        Number of pictures, seed of their factors, and pixels a side.
+    """
     # a renderer is loaded by those who render
     from misalign.rendering import concepts as scenes
 
