@@ -19,10 +19,6 @@ def invalid(
     error : type of Exception, optional
         Its type.
 
-    Returns
-    -------
-    Exception
-
     Examples
     --------
     >>> raise invalid("tau", "a temperature above 0", -1)

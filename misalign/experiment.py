@@ -34,10 +34,6 @@ def fit(
     ----------
     run, device, checkpoint : Run, torch.device or str, Path
         As in `fit_all`, whose only run it is.
-
-    Returns
-    -------
-    TrainedModel
     """
     return fit_all([run], device=device, checkpoint=checkpoint)[0]
 
@@ -124,10 +120,8 @@ def score(run: Run, fitted: TrainedModel, *, device: torch.device | str = "cpu")
 
     Parameters
     ----------
-    run, fitted : Run, TrainedModel
-        What decides samples and probes; world and encoders.
-    device : torch.device or str, optional
-        Where everything lives.
+    run, fitted, device : Run, TrainedModel, torch.device or str
+        What decides samples and probes; world and encoders; where everything lives.
 
     Returns
     -------
@@ -152,10 +146,6 @@ def execute(
     ----------
     run, device, record, allow_dirty : Run, torch.device or str, Path or str, bool
         As in `execute_all`, whose only run it is, and whose errors these are.
-
-    Returns
-    -------
-    Record
     """
     return execute_all([run], device=device, record=record, allow_dirty=allow_dirty)[0]
 

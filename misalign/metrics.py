@@ -74,10 +74,6 @@ def macro_f1(confusion: np.ndarray) -> float:
     confusion : ndarray
         Shape (classes, classes).
 
-    Returns
-    -------
-    float
-
     Raises
     ------
     ValueError

@@ -85,10 +85,6 @@ def find(counts: Counts, trend: Trend | None = None, threshold: float | None = N
         omitted. By default the coverage at which the fit predicts the score `BLIND`, or `RARE`
         without a fit.
 
-    Returns
-    -------
-    Findings
-
     Raises
     ------
     ValueError

@@ -35,10 +35,6 @@ def settings(world: str) -> tuple[tuple[str, ...], ...]:
     world : {"mpi3d", "causal3dident"}
         Which of the image worlds.
 
-    Returns
-    -------
-    tuple of tuple of str
-
     Raises
     ------
     ValueError

@@ -35,10 +35,6 @@ def tokenize(caption: str) -> list[str]:
     ----------
     caption : str
         Text of one sample.
-
-    Returns
-    -------
-    list of str
     """
     return _tokenizer().tokenize(caption)
 
@@ -115,10 +111,6 @@ class Vocabulary:
         ----------
         tokens : Tensor
             Indices, shape (n, length).
-
-        Returns
-        -------
-        list of str
 
         Raises
         ------

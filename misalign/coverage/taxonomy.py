@@ -118,10 +118,6 @@ class Taxonomy:
         path : Path, optional
             By default the 146 concepts of the slides' second validation, with terms of our own.
 
-        Returns
-        -------
-        Taxonomy
-
         Raises
         ------
         ValueError

@@ -58,10 +58,6 @@ class Assumptions:
         setting : int
             1-based place in `PROBABILITIES`.
 
-        Returns
-        -------
-        Bias
-
         Raises
         ------
         ValueError

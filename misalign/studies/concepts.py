@@ -48,10 +48,6 @@ def coverage(bias: str, setting: int) -> tuple[float, ...]:
     setting : int
         1-based.
 
-    Returns
-    -------
-    tuple of float
-
     Raises
     ------
     ValueError

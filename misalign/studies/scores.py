@@ -92,10 +92,8 @@ def score_run(
 
     Parameters
     ----------
-    run, model : Run, TrainedModel
-        What decides samples and probes; world and encoders.
-    device : torch.device or str
-        Where everything lives.
+    run, model, device : Run, TrainedModel, torch.device or str
+        What decides samples and probes; world and encoders; where everything lives.
     study : Study, optional
         By default the run's.
 

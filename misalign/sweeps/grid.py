@@ -82,10 +82,6 @@ class Sweep:
         scale : str, optional
             Takes the place of the file's own scale.
 
-        Returns
-        -------
-        Sweep
-
         Raises
         ------
         ValueError

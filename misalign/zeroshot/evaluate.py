@@ -49,10 +49,6 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
     workers : int, optional
         Processes that read pictures; 0 reads them in this one.
 
-    Returns
-    -------
-    Zeroshot
-
     Raises
     ------
     ValueError
