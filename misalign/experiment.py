@@ -28,7 +28,7 @@ __all__ = ["execute", "execute_all", "fit", "fit_all", "represent", "score"]
 def fit(
     run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None
 ) -> TrainedModel:
-    """Draw a run's world and train its encoders.
+    """Draw a run's world and train its encoders: a `TrainedModel`.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def execute(
     record: Path | str = "",
     allow_dirty: bool = False,
 ) -> Record:
-    """Train and probe one run.
+    """Train and probe one run, for its `Record`.
 
     Parameters
     ----------

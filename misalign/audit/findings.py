@@ -72,7 +72,7 @@ class Findings:
 
 
 def find(counts: Counts, trend: Trend | None = None, threshold: float | None = None) -> Findings:
-    """Judge counts.
+    """Judge counts, as `Findings`.
 
     Parameters
     ----------

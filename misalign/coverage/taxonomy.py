@@ -106,7 +106,7 @@ class Taxonomy:
 
     @classmethod
     def read(cls, path: Path | None = None) -> Taxonomy:
-        """Read a file of concepts.
+        """Read a file of concepts as a `Taxonomy`.
 
         A YAML file has an entry ``concepts`` that maps category, group and concept to a list of
         further terms, and maybe an entry ``exclusive`` that maps a group to lists of concepts.

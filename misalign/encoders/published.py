@@ -90,7 +90,7 @@ class TokenCNN(nn.Module):
 
 
 def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
-    """ResNet-18 with 100 outputs, a leaky ReLU and a linear layer; needs torchvision.
+    """ResNet-18 with 100 outputs, a leaky ReLU and a linear layer, `Flattened`; needs torchvision.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
 
 
 def token_cnn(size_out: int, words: int, length: int, *, generator: torch.Generator) -> Flattened:
-    """`TokenCNN` as an encoder that stacks.
+    """`TokenCNN` as an encoder that stacks, `Flattened`.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class Sweep:
 
     @classmethod
     def read(cls, path: Path, scale: str | None = None) -> Sweep:
-        """Read a sweep file.
+        """Read a sweep file as a `Sweep`.
 
         Parameters
         ----------

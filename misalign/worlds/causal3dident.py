@@ -146,7 +146,7 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
 
 
 def composed(bias: Bias, captioner: Captioner | None = None, **options: bool) -> TemplateCaptions:
-    """Captions composed afresh for every pair.
+    """`TemplateCaptions`, composed afresh for every pair.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def rendered(n: int, *, seed: int = 0, size: int = 64) -> CachedImages:
-    """Pictures of scenes drawn at random, each rendered when it is first asked for.
+    """`CachedImages` of scenes drawn at random, each rendered when it is first asked for.
 
     Parameters
     ----------

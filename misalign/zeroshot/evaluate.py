@@ -33,7 +33,7 @@ class _Batch(NamedTuple):
 
 
 def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int = 0) -> Zeroshot:
-    """Take each picture for the concept of its group whose text is nearest by cosine.
+    """Take each picture for the concept of its group whose text is nearest by cosine: `Zeroshot`.
 
     Pictures that cannot be read are named and left out. The chance level is the exact mean over
     all permutations of a group's labels (`misalign.metrics.expected_chance`).
