@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,8 @@ from torch.nn import functional
 from misalign.errors import check_int, invalid
 from misalign.metrics import multiclass_mcc, r2
 from misalign.probes.base import HIDDEN, as_samples
-from misalign.probes.classification import Classifier
-from misalign.probes.regression import LinearProbe, MLPProbe
+from misalign.probes.classification import Classifier, RidgeClassifier
+from misalign.probes.regression import ENOUGH, LinearProbe, MLPProbe
 from misalign.rng import generator_for
 from misalign.worlds.base import Factor
 
@@ -33,20 +34,10 @@ ORACLE = "the unbiased factors"  # read as if they were a representation
 
 
 class Reader:
-    """Probes of one kind for all factors: discrete ones score MCC, continuous ones R2.
+    """Linear or nonlinear probes for all factors: discrete ones score MCC, continuous ones R2.
 
-    Parameters
-    ----------
-    probe : {"linear", "nonlinear"}
-        Least squares and logistic regression, or two-layer perceptrons.
-    steps : int
-        Of training, where there is any.
-    generator : torch.Generator
-        Source of everything that is drawn, on the representation's device.
-    circular : collection of str, optional
-        Factors whose values 0 and 1 are the same, such as hues; they also score `CIRCLE`.
-    ridge : bool, optional
-        Of `LinearProbe`.
+    Factors named in `circular`, whose values 0 and 1 are the same, also score `CIRCLE`. With
+    `ridge`, linear probes are least squares for classes, too, and bear few samples.
     """
 
     def __init__(
@@ -63,7 +54,7 @@ class Reader:
         deep = probe == "nonlinear"
         self.classifier = Classifier(steps, HIDDEN if deep else 0, generator=generator)
         self.regression = MLPProbe(steps, generator=generator) if deep else LinearProbe(ridge)
-        self.circular = circular
+        self.circular, self.ridge = circular, ridge and not deep
 
     def fit(
         self, z: Tensor, targets: Mapping[Key, Tensor], factors: Mapping[Key, Factor]
@@ -72,8 +63,11 @@ class Reader:
         self.classes = [key for key in targets if factors[key].kind == "discrete"]
         self.numbers = [key for key in targets if key not in self.classes]
         if self.classes:
+            sizes = [factors[key].size for key in self.classes]
             labels = torch.cat([targets[key] for key in self.classes], 1)
-            self.classifier.fit(z, labels, [factors[key].size for key in self.classes])
+            if self.ridge:
+                self.classifier = RidgeClassifier()
+            self.classifier.fit(z, labels, sizes)
         if self.numbers:
             columns = self._columns(targets)
             self.sizes = {name: column.shape[1] for name, column in columns.items()}
@@ -99,9 +93,8 @@ class Reader:
         found: dict[Key, Tensor] = {}
         if isinstance(self.regression, MLPProbe):
             return found
-        if self.classes:
-            weight = self.classifier.weights[0][:, :-1].abs().sum(2)
-            found = dict(zip(self.classes, weight, strict=True))
+        if self.classes and self.ridge:
+            found = dict(zip(self.classes, self.classifier.importance(), strict=True))
         if self.numbers:
             weight = self.regression.weight.abs() * self.regression.spread[:, None]
             parts = weight.split([*self.sizes.values()], 1)
@@ -130,8 +123,8 @@ def evaluate(
     """Score any encoder's representations against any factors.
 
     Samples are shuffled and split anew several times. Least squares (with a ridge where that
-    predicts left-out samples better), logistic regression and two-layer perceptrons are fitted to
-    one part and scored on the other. A column of pure noise, ``noise``, stands beside the factors:
+    predicts left-out samples better), for classes, too, and two-layer perceptrons are fitted to one
+    part and scored on the other. A column of pure noise, ``noise``, stands beside the factors:
     it should score about 0.
 
     Parameters
@@ -215,11 +208,24 @@ def _as_representations(
     representations: ArrayLike | Tensor | Mapping[str, ArrayLike | Tensor],
 ) -> dict[str, Tensor]:
     named = representations if isinstance(representations, Mapping) else {"z": representations}
-    z = {name: as_samples("representations", one) for name, one in named.items()}
+    z = {name: _standardized(as_samples("representations", one)) for name, one in named.items()}
     counts = [len(one) for one in z.values()]
     if len(set(counts)) != 1 or counts[0] < LEAST:
         raise invalid("representations", f"at least {LEAST} samples, as many of each", counts)
+    for name, one in z.items():
+        if len(one) < ENOUGH * one.shape[1]:
+            few = f"{len(one)} samples of {one.shape[1]} dimensions: low scores of perceptrons say"
+            warnings.warn(f"representations: {name} has {few} little", stacklevel=3)
     return z
+
+
+def _standardized(columns: Tensor) -> Tensor:
+    """Columns at mean 0 and variance 1, in double precision before float32; constants are 0."""
+    columns = columns.double()
+    columns = columns / columns.abs().amax(0).clamp_min(1e-300)
+    columns = columns - columns.mean(0)
+    spread = columns.std(0)
+    return torch.where(spread > 1e-12, columns / spread, 0.0).float()
 
 
 def _scores(
@@ -237,8 +243,8 @@ def _scores(
         z[test], {key: y[test] for key, y in targets.items()}
     ).items():
         complete = math.nan
-        if key in weights and z.shape[1] > 1:
-            share = weights[key] / weights[key].sum().clamp_min(1e-12)
+        if key in weights and z.shape[1] > 1 and weights[key].sum() > 0:
+            share = weights[key] / weights[key].sum()
             complete = 1 + (torch.xlogy(share, share).sum() / math.log(len(share))).item()
         yield {"factor": key[1], "metric": metric, "score": score, "completeness": complete}
 
@@ -256,13 +262,17 @@ def _as_targets(
     for name in factors:
         values = factors[name]
         values = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+        if values.dtype == object:  # such as floats of a table of mixed columns
+            values = pd.Series([*values]).infer_objects().to_numpy()
         if values.ndim not in (1, 2) or len(values) != len(like):
             raise invalid(f"factors: {name}", f"{len(like)} values", f"shape {values.shape}")
         numbers = values.dtype.kind in "fiu"
         whole = values.dtype.kind != "f" and len(np.unique(values.astype(str))) <= VALUES
         kind = kinds.get(name, "discrete" if not numbers or whole else "continuous")
         if kind == "continuous":
-            y = as_samples(f"factors: {name}", values, like).float()
+            y = _standardized(as_samples(f"factors: {name}", values, like))
+            if not y.any():
+                raise invalid(f"factors: {name}", "values that differ", "one value")
             targets["", name], known["", name] = y, Factor(name, kind, y.shape[1])
             continue
         if pd.isna(values).any() or values.size != len(like):
@@ -271,7 +281,10 @@ def _as_targets(
                 "one class a sample",
                 f"{pd.isna(values).sum()} missing ones, shape {values.shape}",
             )
-        classes, codes = np.unique(values.ravel(), return_inverse=True)
+        classes, codes = np.unique(values.ravel().astype(str), return_inverse=True)
+        if not 2 <= len(classes) <= len(like) // 2:
+            some = f"2 to {len(like) // 2} classes (or kinds={{{name!r}: 'continuous'}})"
+            raise invalid(f"factors: {name}", some, len(classes))
         targets["", name] = torch.as_tensor(codes[:, None], device=like.device)
         known["", name] = Factor(name, kind, len(classes))
     return targets, known

@@ -141,7 +141,7 @@ def _load(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     content = path.read_bytes()
     _expect_rows(path, content.decode("utf-8", errors="replace"))
     empty = {"oracle": [""], "loss": [""]}  # the only numbers that may be unknown
-    types = TEXT | {"score": float, "oracle": float}
+    types = TEXT | {"score": float, "oracle": float} | dict.fromkeys(["rows"], int)
     try:
         table = pd.read_csv(
             io.BytesIO(content), dtype=types, keep_default_na=False, na_values=empty
@@ -173,8 +173,8 @@ def _expect_rows(path: Path, text: str) -> None:
 
 
 def _damaged(path: Path, line: int, expected: str, got: str) -> Exception:
-    empty = not path.stat().st_size
-    repair = f"rm {path}" if empty else f"sed -i {line}d {path}"
+    # without its header no row can be read
+    repair = f"rm {path}" if line == 1 else f"sed -i {line}d {path}"
     return invalid(f"{path}, line {line}", expected, f"{got} ({repair}, then misalign sweep)")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from misalign.bias import Bias
 from misalign.errors import check_int, invalid
+from misalign.records import RUNS, SCORES
 
 if TYPE_CHECKING:
     import torch
@@ -113,7 +114,7 @@ def study(name: str) -> Study:
     if not (isinstance(name, str) and name in _registered):
         points = _entry_points()
         if not (isinstance(name, str) and name in points):
-            known = ", ".join(map(repr, [*points, *_registered]))
+            known = ", ".join(map(repr, dict.fromkeys([*points, *_registered])))
             raise invalid("experiment", f"one of {known}", repr(name))
         _add(points[name].load(), name)
     return _registered[name]
@@ -151,9 +152,11 @@ def _add(made: Any, name: str | None = None) -> None:
     lacking = [key for key in needed if not hasattr(made, key)]
     if lacking:
         raise invalid("study", f"one with {', '.join(needed)}", f"none of {', '.join(lacking)}")
-    taken = [field.name for field in fields(Run) if field.name in _options(made)]
+    if not re.fullmatch(r"[A-Za-z]\w*", str(made.name)) or made.name == "runs":
+        raise invalid("study", "a name that its file of records can have", repr(made.name))
+    taken = {*Run.__dataclass_fields__, *RUNS, *SCORES} & set(_options(made))
     if taken:
-        raise invalid("study", "options that are no fields of Run", ", ".join(taken))
+        raise invalid("study", "options that no record has a column of", ", ".join(sorted(taken)))
     if name not in (None, made.name):
         raise invalid("study", f"the name of its entry point, {name!r}", repr(made.name))
     _registered[made.name] = made
@@ -179,7 +182,7 @@ def _completed(given: dict[str, Any], known: dict[str, object]) -> tuple[tuple[s
             expected = "a number or a text" if default is None else f"a {kind} like {default!r}"
             raise invalid(name, expected, repr(value))
         # 2 and 2.0 are one run
-        known[name] = float(value) if isinstance(default, float) else value
+        known[name] = type(default)(value) if number and value == type(default)(value) else value
     return tuple(sorted(known.items()))
 
 

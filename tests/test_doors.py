@@ -118,13 +118,13 @@ def test_records_of_a_bias_of_one_s_own_are_told_apart_by_it():
 )
 def test_options_of_another_type_are_one_line(complains, options, expected, got):
     class Mine(Numerical):
-        name = "with options"
+        name = "optional"
         options = {"alpha": 1.0, "word": "a", "flag": False}
 
     register_study(Mine)
-    assert Run(experiment="with options", options={"alpha": np.int64(2)}).option("alpha") == 2.0
+    assert Run(experiment="optional", options={"alpha": np.int64(2)}).option("alpha") == 2.0
     with complains(next(iter(options)), expected, got):
-        Run(experiment="with options", options=options)
+        Run(experiment="optional", options=options)
 
 
 def test_leave_to_record_reaches_both_ways_of_executing():
@@ -194,3 +194,59 @@ def test_arrays_of_any_layout_are_read():
 
 def test_a_study_says_how_its_bias_is_looked_up():
     assert recorded_bias(study_of("numerical"), "selection", 3).unbiased == (1, 2, 3)
+
+
+@pytest.mark.parametrize("name", ["runs", "../x", "a/b", "", 3])
+def test_a_study_s_name_is_that_of_a_file_of_records(complains, name):
+    class Named(Numerical):
+        pass
+
+    Named.name = name
+    with complains("study", "a name that its file of records can have", repr(name)):
+        register_study(Named)
+
+
+@pytest.mark.parametrize("option", ["loss", "score", "bias"])
+def test_an_option_takes_no_column_of_the_records(complains, option):
+    class Mine(Numerical):
+        name = "mine"
+        options = {option: 1.0}
+
+    with complains("study", "options that no record has a column of", option):
+        register_study(Mine)
+
+
+def test_two_and_two_point_nothing_are_one_run():
+    class Mine(Numerical):
+        name = "mine"
+        options = {"count": 1, "width": 1.0}
+
+    register_study(Mine)
+    whole, other = (
+        Run(experiment="mine", options={"count": two, "width": two}) for two in (2, 2.0)
+    )
+    assert whole == other
+    assert whole.id == other.id
+
+
+@pytest.mark.parametrize("query", ["numerical perturbation 4", "stale", "setting + 1", "((("])
+def test_runs_never_end_in_a_traceback(query):
+    result = CliRunner().invoke(main, ["runs", *query.split()])
+    assert result.exit_code == (1 if query == "(((" else 0), result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("text", ["1 +", "x = y", "1 / 0"])
+def test_a_module_that_cannot_be_imported_is_one_line(tmp_path, monkeypatch, text):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken_study.py").write_text(text)
+    result = CliRunner().invoke(main, ["runs", "--import", "broken_study"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: --import: expected a module that can be imported")
+    assert len(result.output.splitlines()) == 1
+
+
+def test_predictions_for_another_width_are_refused(complains):
+    probe = LinearProbe().fit(np.c_[SIZE, SIZE**2], SIZE)
+    with complains("z", "2 columns", "1"):
+        probe.predict(SIZE[:, None])

@@ -106,8 +106,38 @@ def test_completeness_tells_one_dimension_from_many():
 
 def test_few_samples_of_many_dimensions_do_not_score_far_below_0():
     z = RNG.normal(size=(300, 512))
-    scores = evaluate(z, {"y": RNG.normal(size=300)}, splits=2, steps=100)
+    with pytest.warns(UserWarning, match="300 samples of 512 dimensions"):
+        scores = evaluate(z, {"y": RNG.normal(size=300)}, splits=2, steps=100)
     assert (scores["score"] > -0.2).all()
+
+
+def test_a_class_is_found_among_many_dimensions_of_few_samples():
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    z = RNG.normal(size=(300, 64))
+    y = z[:, 0] > 0.1 * RNG.normal(size=300)
+    scores = evaluate(z, {"y": y}, splits=4, steps=100)
+    ridge = linear_model.RidgeClassifierCV(np.logspace(-2, 4, 13)).fit(z[:225], y[:225])
+    theirs = np.corrcoef(ridge.predict(z[225:]), y[225:])[0, 1]
+    assert one(scores, probe="linear", factor="y")["score"] == pytest.approx(theirs, abs=0.15)
+    assert theirs > 0.5
+
+
+@pytest.mark.parametrize("move", [lambda x: 1e7 + x, lambda x: 1e-30 * x, lambda x: 1e300 * x])
+def test_units_and_offsets_do_not_matter(move):
+    scores = evaluate(move(np.c_[SIZE, SIZE**3]), {"size": move(SIZE)}, splits=1, steps=300)
+    for probe in ("linear", "nonlinear"):
+        assert one(scores, probe=probe, factor="size")["score"] > 0.97
+
+
+def test_a_collapsed_encoder_knows_nothing_and_is_complete_in_nothing():
+    scores = evaluate(np.ones((N, 2)), {"size": SIZE, "shape": SHAPE}, splits=2, steps=50)
+    assert scores["score"].abs().max() < 0.05
+    assert scores["completeness"].isna().all()
+
+
+def test_numbers_of_object_type_are_numbers():
+    table = pd.DataFrame({"size": pd.Series(SIZE, dtype=object)})
+    assert evaluate(Z, table, splits=1, steps=10)["metric"].eq("r2").all()
 
 
 def test_kinds_are_inferred_and_may_be_said():
@@ -145,6 +175,10 @@ def test_a_factor_of_several_dimensions_scores_its_mean():
         ({"unbiased": ["weight"]}, "unbiased", "some of shape, size, hue, loud", "weight"),
         ({"kinds": {"weight": "discrete"}}, "kinds", "some of shape", "weight: discrete"),
         ({"kinds": {"size": "round"}}, "kinds", "continuous or discrete", "size: round"),
+        ({"factors": {"s": np.full(N, 0.1)}}, "factors: s", "values that differ", "one value"),
+        ({"factors": {"s": ["a"] * N}}, "factors: s", "2 to 600 classes", "1"),
+        ({"factors": {"s": np.arange(N).astype(str)}}, "factors: s", "2 to 600 classes", "1200"),
+        ({"factors": {"s": np.zeros((N, 0))}}, "factors: s", "some columns", "0"),
         ({"splits": 0}, "splits", "at least 1", "0"),
         ({"test_share": 1.0}, "test_share", "below 1", "1.0"),
     ],

@@ -95,7 +95,7 @@ def test_a_study_that_a_distribution_offers_is_run_and_names_its_own_parameters(
 def test_a_study_s_own_parameters_are_checked(outside, complains):
     with complains("options", "some of noise", "nose"):
         Run(experiment="pebbles", scale="smoke", options={"nose": 1})
-    with complains("noise", "a number or a text", "[1, 2]"):
+    with complains("noise", "a number like 1.0", "[1, 2]"):
         Run(experiment="pebbles", scale="smoke", options={"noise": [1, 2]})
     with complains("parameters", "seed, encoding_size, options, noise", "nose"):
         Run.grid(experiment="pebbles", nose=1)
@@ -132,7 +132,8 @@ def test_a_study_registered_by_a_module_is_swept_without_a_notebook_and_drawn(ou
     assert ax.texts
     plt.close(figure)
     missing = CliRunner().invoke(cli.main, [*command, "--import", "mere"])
-    assert missing.output == "Error: No module named 'mere'\n"
+    expected = "Error: --import: expected a module that can be imported, got mere ("
+    assert missing.output == f"{expected}ModuleNotFoundError: No module named 'mere')\n"
 
 
 def test_a_notebook_of_one_s_own_executes_a_sweep(outside):

@@ -20,6 +20,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from misalign.bias import Bias
 from misalign.encoders.mlp import MLP, numerical_encoder
 from misalign.objectives import mmcl, sym_align_max_ent
+from misalign.paths import WRITER
 from misalign.rng import generator_for
 from misalign.training.loop import train, train_many
 from misalign.training.recipe import OBJECTIVES, Recipe
@@ -721,6 +722,30 @@ def test_checkpoint_that_lacks_a_part_is_set_aside(tmp_path, key):
     expect_fresh_start(path, path.read_bytes(), f"one without {key};")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("optimizers", []), ("optimizers", [{}, {}]), ("generators", [])),
+        *(("losses", torch.zeros(2, 1)), ("step", 999), ("step", 0)),
+    ],
+    ids=str,
+)
+def test_checkpoint_whose_parts_do_not_fit_is_set_aside(tmp_path, key, value):
+    path = tmp_path / "run.pt"
+    interrupt(path, 12, every=5)
+    torch.save(torch.load(path, weights_only=True) | {key: value}, path)
+    expect_fresh_start(path, path.read_bytes(), "whose parts do not fit")
+
+
+def test_checkpoint_of_weights_that_are_no_numbers_is_set_aside(tmp_path):
+    path = tmp_path / "run.pt"
+    interrupt(path, 12, every=5)
+    content = torch.load(path, weights_only=True)
+    next(iter(content["encoders"].values())).fill_(torch.nan)
+    torch.save(content, path)
+    expect_fresh_start(path, path.read_bytes(), "whose parts do not fit")
+
+
 def test_file_that_holds_no_run_is_set_aside_in_place_of_an_older_one(tmp_path):
     path = tmp_path / "run.pt"
     path.with_name("run.pt.damaged").write_bytes(b"older")
@@ -732,9 +757,10 @@ def test_file_that_holds_no_run_is_set_aside_in_place_of_an_older_one(tmp_path):
 def test_partial_files_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path, step):
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
-    dead, other = tmp_path / f".run.{child.pid}.pt", tmp_path / f".run2.{child.pid}.pt"
-    living, named = tmp_path / f".run.{os.getppid()}.pt", tmp_path / ".run.old.pt"
-    stay = {other, living, named}
+    dead, other = (tmp_path / f".{run}.{WRITER}.{child.pid}.pt" for run in ("run", "run2"))
+    living, named = tmp_path / f".run.{WRITER}.{os.getppid()}.pt", tmp_path / ".run.old.pt"
+    elsewhere = tmp_path / f".run.another-machine.{child.pid}.pt"
+    stay = {other, living, named, elsewhere}
 
     def leave():
         for file in (dead, *stay):

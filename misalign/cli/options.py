@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from misalign.errors import invalid
+
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
@@ -26,7 +28,11 @@ def import_modules(names: Iterable[str]) -> None:
     """Import modules for the studies that they register, also from the folder at hand."""
     sys.path.append(str(Path.cwd()))  # as `python -m` does
     for name in names:
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever the module does
+            got = f"{name} ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+            raise invalid("--import", "a module that can be imported", got, ImportError) from None
 
 
 def expect_apart(options: dict[str, Any], pairs: Iterable[tuple[str, str, str]]) -> None:

@@ -57,7 +57,7 @@ def show(run: str, results: Path, modules: tuple[str, ...]) -> None:
             got = f"{run!r}, with which {len(found) or 'none'} of {len(table)} begin"
             raise invalid("RUN", "the id of one recorded run (see misalign runs)", got)
         row = found.iloc[0].copy()
-        row["code"] += f" ({row['stale'] or 'as now'}: now {row['now']})"
+        row["code"] += f" ({row['stale']}: now {row['now']})" if row["stale"] else " (as now)"
         fields = {**row[["run", *FIELDS]], **json.loads(row["parameters"]), **row[MADE]}
         lines = fields | {"scores": _scores(row, results)} | _sources(row)
     except (ValueError, OSError, ImportError) as error:
@@ -91,7 +91,7 @@ def _choose(table: Any, query: str) -> Any:
 
     if {"and", "or", "not", "in"} & {*query.split()} or not re.fullmatch(r"[\w.:+ -]*", query):
         return choose("QUERY", table, query)
-    lines = table.astype(str).agg("\t".join, axis=1)
+    lines = table.astype(object).fillna("").astype(str).agg("\t".join, axis=1)
     for word in query.split():
         end = r"(?:\t|$)" if word.isdigit() else ""
         lines = lines[lines.str.contains(rf"(?:^|[\t ,]){re.escape(word)}{end}", case=False)]

@@ -21,17 +21,13 @@ ROWS = 1024  # at a time where no gradient is needed
 LEAST = 10  # samples to fit a net on
 
 
-def as_samples(name: str, values: ArrayLike | Tensor, like: Tensor | None = None) -> Tensor:
-    """Samples as a matrix of floating-point numbers, all of them finite.
+def as_samples(
+    name: str, values: ArrayLike | Tensor, like: Tensor | None = None, width: int | None = None
+) -> Tensor:
+    """Samples as a matrix, (n, size), of floating-point numbers, all of them finite.
 
-    Parameters
-    ----------
-    name : str
-        The argument's name, for complaints.
-    values : array_like or Tensor
-        Shape (n, size), of any type of numbers.
-    like : Tensor, optional
-        Samples that these belong to: as many rows, and (n,) will do for (n, 1).
+    They come as any type of numbers. Those that belong to others, `like`, have as many rows, and
+    (n,) will do for (n, 1). By default any `width` from 1 is right. Complaints begin with `name`.
     """
     if not isinstance(values, Tensor):
         values = np.array(values)  # a copy: torch knows neither negative strides nor big-endian
@@ -46,6 +42,8 @@ def as_samples(name: str, values: ArrayLike | Tensor, like: Tensor | None = None
         values = values[:, None] if values.ndim == 1 and len(values) == len(like) else values
     if values.ndim != 2 or (like is not None and len(values) != len(like)):
         raise invalid(name, f"shape {form}", tuple(values.shape))
+    if values.shape[1] != (width or max(1, values.shape[1])):
+        raise invalid(name, f"{width or 'some'} columns", values.shape[1])
     if not values.isfinite().all():
         flawed = int((~values.isfinite()).any(1).sum())
         raise invalid(name, "finite numbers", f"NaN or infinity in {flawed} of {len(values)} rows")
@@ -56,16 +54,7 @@ class Nets:
     """Nets side by side, one a target, that share no weight and see the same minibatches.
 
     Weights lie along a first dimension of targets. Each net keeps the weights that did best on a
-    held-out fifth of the samples, chosen at random.
-
-    Parameters
-    ----------
-    steps : int
-        Adam steps, their rate falling to 0 along a cosine.
-    hidden : int, optional
-        Width of the hidden layer.
-    generator : torch.Generator
-        Source of initial weights, held-out samples and minibatches, on the samples' device.
+    held-out fifth of the samples, chosen at random. Adam's rate falls to 0 along a cosine.
     """
 
     def __init__(self, steps: int, hidden: int = HIDDEN, *, generator: torch.Generator) -> None:
@@ -82,7 +71,7 @@ class Nets:
 
     def _inputs(self, z: ArrayLike | Tensor) -> Tensor:
         """Standardised samples with a column of ones, which carries the hidden bias."""
-        z = as_samples("z", z).to(self.location.device, torch.float32)
+        z = as_samples("z", z, width=len(self.location)).to(self.location.device, torch.float32)
         return functional.pad((z - self.location) / self.scale, (0, 1), value=1.0)
 
     def _hidden_weights(self, z: Tensor, targets: int) -> Tensor:
@@ -116,6 +105,7 @@ class Nets:
         optimizer = torch.optim.Adam(self.weights, lr=RATE, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
         looks = {self.steps * look // CHECKS for look in range(1, CHECKS + 1)}
+        looks |= {2**power for power in range(10)}  # few samples are learned by heart at once
         for step, rows in enumerate(self._batches(rest), 1):
             optimizer.zero_grad()
             self._differentiate(z[rows], y[rows])

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from misalign.errors import invalid
 from misalign.probes.base import ROWS, Nets
+from misalign.probes.regression import LinearProbe
 
 NEVER = -1e9  # log-odds of a class that a factor does not have
 
@@ -110,3 +111,27 @@ class Classifier(Nets):
     def _losses(self, z: Tensor, classes: Tensor) -> Tensor:
         logits, y = self._logits(z).flatten(0, 1), classes.mT.flatten()
         return functional.cross_entropy(logits, y, reduction="none").view(classes.mT.shape)
+
+
+class RidgeClassifier:
+    """Least squares with a ridge on indicators of the classes, for many dimensions or few samples.
+
+    `fit` and `predict` are those of `Classifier`; nothing is drawn at random.
+    """
+
+    def fit(self, z: ArrayLike | Tensor, classes: Tensor, sizes: Sequence[int]) -> RidgeClassifier:
+        """Fit a representation to factors."""
+        self.sizes = list(sizes)
+        columns = [functional.one_hot(y, n) for y, n in zip(classes.mT, sizes, strict=True)]
+        self.probe = LinearProbe(ridge=True).fit(z, torch.cat(columns, 1).float())
+        return self
+
+    def predict(self, z: ArrayLike | Tensor) -> Tensor:
+        """Class of every factor whose indicator is predicted largest."""
+        parts = self.probe.predict(z).split(self.sizes, 1)
+        return torch.stack([part.argmax(1) for part in parts], 1)
+
+    def importance(self) -> list[Tensor]:
+        """Weight of every dimension of z, by factor."""
+        weight = self.probe.weight.abs() * self.probe.spread[:, None]
+        return [part.sum(1) for part in weight.split(self.sizes, 1)]

@@ -74,7 +74,7 @@ class LinearProbe:
         known = values > values.amax() * max(n, size) * torch.finfo(z.dtype).eps
         shrink = torch.where(known, 1 / values, 0.0)[:, None].expand_as(y)
         if self.ridge:
-            tried = PENALTIES.to(z.device)[:, None] * values.square().mean()
+            tried = PENALTIES.to(z.device)[:, None] * values.square().mean().clamp_min(1e-30)
             shares = values.square() / (values.square() + tried)  # what is kept of each direction
             # leave-one-out errors in closed form; the intercept takes 1 / n
             spare = [(1 - 1 / n - u.square() @ kept).clamp_min(1e-9)[:, None] for kept in shares]
@@ -88,7 +88,7 @@ class LinearProbe:
 
     def predict(self, z: ArrayLike | Tensor) -> Tensor:
         """Predict every target for z, (n, size): shape (n, number of targets)."""
-        z = as_samples("z", z).to(self.weight.device)
+        z = as_samples("z", z, width=len(self.location)).to(self.weight.device)
         return ((z.double() - self.location) @ self.weight + self.center).to(z.dtype)
 
 

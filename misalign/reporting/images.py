@@ -21,22 +21,9 @@ GAP = 4  # pixels between pictures
 
 
 def sheet(pictures: Tensor, columns: int, *, gap: int = 2) -> Tensor:
-    """Lay pictures out row by row, on white.
+    """Lay images, uint8 of shape (n, 3, height, width), out row by row on white, gaps between them.
 
-    Parameters
-    ----------
-    pictures : Tensor
-        uint8, shape (n, 3, height, width).
-    columns : int
-        Pictures a row.
-    gap : int, optional
-        Pixels between them.
-
-    Returns
-    -------
-    Tensor
-        uint8, shape (rows * (height + gap) - gap, columns * (width + gap) - gap, 3): channels come
-        last, as image viewers take them.
+    Channels come last, as image viewers take them.
     """
     check_int("columns", columns, 1)
     n, _, height, width = pictures.shape

@@ -64,7 +64,7 @@ def choose(name: str, table: pd.DataFrame, query: str) -> pd.DataFrame:
     """Choose rows by a query of pandas; the one-line error of a bad one begins with a name."""
     try:
         return table.query(query)
-    except (NameError, SyntaxError, TypeError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # pandas passes on whatever Python's parser and numexpr raise
         reason = str(error).partition("\n")[0]
         raise ValueError(f"{name}: expected a query, got {reason}") from None
 

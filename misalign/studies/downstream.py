@@ -63,23 +63,10 @@ def tasks(s: Tensor) -> Tensor:
 def predicted(
     covariance: Tensor, block: tuple[int, ...], *, draws: int = 200_000, generator: torch.Generator
 ) -> dict[str, float]:
-    """What the theorem says each task must score, in distribution.
+    """What the theorem says each task must score, in distribution, from a block of factors.
 
-    Parameters
-    ----------
-    covariance : Tensor
-        Sigma_s, shape (n_s, n_s).
-    block : tuple of int
-        1-based indices of the unbiased factors.
-    draws : int, optional
-        Samples that the shares are computed from; fewer for `BINARY`.
-    generator : torch.Generator
-        Source of fresh latents, on the CPU.
-
-    Returns
-    -------
-    dict of str to float
-        R2 of y1 to y4, MCC of `BINARY`: of the best prediction from the block.
+    R2 of y1 to y4 and MCC of `BINARY`, of the best prediction from s_I, I the 1-based indices in
+    `block`, where the covariance is Sigma_s. `draws` samples serve the shares, fewer `BINARY`.
     """
     shares = explained_functions(tasks, covariance, block, draws=draws, generator=generator)
     size, few = BLOCKS[SPLIT], min(8192, draws // 16)

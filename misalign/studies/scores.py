@@ -84,23 +84,12 @@ def represent_samples(model: TrainedModel, n: int, generator: torch.Generator) -
 def score_run(
     run: Run, model: TrainedModel, device: torch.device | str, study: Study | None = None
 ) -> pd.DataFrame:
-    """Probe a run's representations.
+    """Probe a run's representations: a table of `misalign.records.SCORES`.
 
     Both modalities are read by both probes, fitted to the samples ``"fit"``, and scored on all
-    others. A study may restrict this (`reads`), name more samples (`samples`), score them in other
-    ways, too (`extra_scores`), and say what the theorem predicts of the test samples (`oracle`).
-
-    Parameters
-    ----------
-    run, model, device : Run, TrainedModel, torch.device or str
-        What decides samples and probes; world and encoders; where everything lives.
-    study : Study, optional
-        By default the run's.
-
-    Returns
-    -------
-    DataFrame
-        Columns `misalign.records.SCORES`.
+    others. A study, by default the run's, may restrict this (`reads`), name more samples
+    (`samples`), score them in other ways, too (`extra_scores`), and say what the theorem predicts
+    of the test samples (`oracle`).
     """
     study, splits = study or run.study, ("fit", "test")
     if hasattr(study, "samples"):

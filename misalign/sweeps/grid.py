@@ -95,7 +95,7 @@ class Sweep:
             raise ValueError(f"{path}: expected YAML, got {reason}") from None
         keys = set(content) if isinstance(content, dict) else set()
         if "runs" not in keys or not keys <= {"notebook", "runs"}:
-            raise invalid(str(path), "the keys notebook and runs", sorted(keys))
+            raise invalid(str(path), "the keys notebook and runs", sorted(map(str, keys)))
         blocks = content["runs"]
         listed = isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)
         if not (listed and blocks):
@@ -103,7 +103,7 @@ class Sweep:
         override = {} if scale is None else {"scale": scale}
         try:
             runs = [run for block in blocks for run in Run.grid(**{**block, **override})]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             raise ValueError(f"{path}: {error}") from None
         notebook = _found(str(content["notebook"]), path) if "notebook" in keys else None
         return cls(path.stem, notebook, tuple(dict.fromkeys(runs)))

@@ -62,6 +62,9 @@ class Checkpoint:
         ):
             if ours != theirs:
                 raise invalid("checkpoint", f"{ours} in {path}", theirs)
+        if not self._fits(content):
+            _set_aside(path, "one whose parts do not fit")
+            return 0
         self.model.load_state_dict(content["encoders"])
         for optimizer, state in zip(self.optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(state)
@@ -69,6 +72,15 @@ class Checkpoint:
             generator.set_state(state)
         self.losses.copy_(content["losses"])
         return content["step"]
+
+    def _fits(self, content: dict) -> bool:
+        """Whether a file holds as much as is resumed, and finite weights."""
+        pairs = ((content[name], getattr(self, name)) for name in ("optimizers", "generators"))
+        groups = all("param_groups" in state for state in content["optimizers"])
+        same = groups and all(len(theirs) == len(ours) for theirs, ours in pairs)
+        whole = same and content["losses"].shape == self.losses.shape
+        finite = all(value.isfinite().all() for value in content["encoders"].values())
+        return whole and finite and 0 < content["step"] <= len(self.losses)
 
 
 def _shapes(state: dict[str, Tensor]) -> str:
@@ -87,11 +99,15 @@ def _read(path: Path) -> dict | None:
         reason = f"one that cannot be read ({type(error).__name__})"
     if not reason:
         return content
+    _set_aside(path, reason)
+    return None
+
+
+def _set_aside(path: Path, reason: str) -> None:
     aside = path.with_name(f"{path.name}.damaged")
     path.replace(aside)
     notice = f"a whole file, got {reason}; training starts afresh, the file is now {aside}"
-    warnings.warn(f"checkpoint: expected {notice}", stacklevel=5)
-    return None
+    warnings.warn(f"checkpoint: expected {notice}", stacklevel=6)
 
 
 def _remove_orphans(path: Path) -> None:
