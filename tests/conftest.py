@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from misalign import paths
 from misalign.bias import Bias
 from misalign.rng import generator_for
+from misalign.studies import images
 from misalign.worlds import mixing
 from misalign.worlds.mixing import Mixing
 from misalign.worlds.numerical import NumericalWorld, wishart
@@ -63,6 +65,16 @@ def torchvision_fits() -> Iterator[None]:
             for name in ("nms", "qnms"):
                 library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     yield  # a library that nobody holds takes its operators with it
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Pictures of a file's tests stay out of the project's data folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
+        images.pool.cache_clear()
+        yield
+        images.pool.cache_clear()
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ def test_a_folder_goes_on_with_its_own_renderer(monkeypatch, tmp_path):
 
 SAYS = """
 import ctypes, sys
+import misalign.rendering.blender.stage
 from misalign.rendering.blender.blender import silent
 
 assert "bpy" not in sys.modules

@@ -212,12 +212,13 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl", "a.txt.gz"])
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, name):
-    # of CSV pyarrow reads up to 32 blocks ahead: they fit in the smaller file too
+    # of CSV pyarrow reads up to 32 blocks ahead: they fit in the smaller file too, and with blocks
+    # four times as large only in the larger one, whose peak is then close to the bound
     monkeypatch.setattr(lines, "BLOCK", 1 << 12)
     monkeypatch.setattr(formats, "ROWS", 256)
     before = pa.default_memory_pool()
     peaks = []
-    for captions in (2000, 20_000):
+    for captions in (100, 2000, 20_000):  # first what is imported on first use
         folder = tmp_path / str(captions)
         folder.mkdir()
         draw = np.random.default_rng(0)
@@ -232,7 +233,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, name):
         finally:
             tracemalloc.stop()
             pa.set_memory_pool(before)
-    assert peaks[1] < 2 * peaks[0]
+    assert peaks[2] < 2 * peaks[1]
 
 
 def test_a_table_without_a_header_keeps_its_first_row(tmp_path):

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import ShuffleSplit, cross_val_score
 
 from misalign import evaluate
 from misalign.bias import Bias
@@ -69,13 +71,11 @@ def test_oracle_agrees_with_the_closed_form_of_gaussian_factors(unmixed):
 
 
 def test_linear_scores_are_those_of_scikit_learn():
-    linear_model = pytest.importorskip("sklearn.linear_model")
-    selection = pytest.importorskip("sklearn.model_selection")
     z = np.c_[SIZE + RNG.normal(size=N), RNG.normal(size=(N, 3))]
     scores = evaluate(z, {"size": SIZE}, splits=8, steps=20)
     ours = one(scores, probe="linear", factor="size")
-    splits = selection.ShuffleSplit(8, test_size=0.25, random_state=0)
-    theirs = selection.cross_val_score(linear_model.LinearRegression(), z, SIZE, cv=splits)
+    splits = ShuffleSplit(8, test_size=0.25, random_state=0)
+    theirs = cross_val_score(LinearRegression(), z, SIZE, cv=splits)
     assert ours["score"] == pytest.approx(theirs.mean(), abs=0.03)
     assert ours["spread"] == pytest.approx(theirs.std(), abs=0.03)
 

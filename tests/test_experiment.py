@@ -1,5 +1,6 @@
 """Runs: their names, their grids, and what executing one leaves in a record."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import torch
 from misalign import experiment, provenance
 from misalign import records as results
 from misalign.bias import Bias
+from misalign.evaluation import Reader
 from misalign.experiment import (
     Run,
     execute,
@@ -379,15 +381,29 @@ def test_tasks_are_scored_in_their_own_environments(monkeypatch):
         )
 
 
-def test_classes_are_told_by_the_median_of_the_samples_that_probes_were_fitted_on():
+def test_classes_are_told_by_the_median_of_the_samples_that_probes_were_fitted_on(monkeypatch):
+    seen = []
+
+    def spy(name, method):
+        def called(reader, z, targets, *rest):
+            if ("image", "y2_binary") in targets:
+                seen.append((name, z, targets))
+            return method(reader, z, targets, *rest)
+
+        return called
+
+    for name in ("fit", "score"):
+        monkeypatch.setattr(Reader, name, spy(name, getattr(Reader, name)))
     run = Run(scale="smoke", variant="raw")
-    samples = run.study.samples(run, fit(run), "cpu")
-    median = samples["fit"].targets["image", "y2"].median()
-    for one in samples.values():
-        expected = (one.targets["image", "y2"] > median).long()
-        assert torch.equal(one.targets["image", "y2_binary"], expected)
-    first, second = (samples[split].z["image"] for split in ("fit", "test"))
-    assert not torch.equal(first, second)
+    score(run, fit(run))
+    names, inputs, read = zip(*seen, strict=True)
+    assert names == ("fit", "score", "score")  # once, then test samples and those out of it
+    median = read[0]["image", "y2"].median()
+    for targets in read:
+        expected = (targets["image", "y2"] > median).long()
+        assert torch.equal(targets["image", "y2_binary"], expected)
+    for first, second in itertools.combinations(inputs, 2):
+        assert not torch.equal(first, second)
 
 
 # ---- batches of runs

@@ -134,8 +134,8 @@ def test_training_moves_every_weight():
     )
     train(pair, Noise(), recipe, generator=generator_for(0, "batches"), every=1)
     # an offset of all outputs changes no distance between pictures, but between both sides
-    detach = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
-    assert detach == []
+    unmoved = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
+    assert unmoved == []
 
 
 def test_a_width_below_1_is_one_line(complains):

@@ -129,8 +129,10 @@ def statuses(tmp_path_factory):
 def test_slip_can_be_made(name):
     file, old, new, _ = MUTANTS[name]
     assert old != new
-    if old not in (ROOT / file).read_text(encoding="utf-8"):
-        pytest.fail(f"{file} has no {old!r} any more: write the slip {name!r} anew")
+    times = (ROOT / file).read_text(encoding="utf-8").count(old)
+    # of many such scores the first is changed
+    if times != 1 and not (times and file.endswith(".csv")):
+        pytest.fail(f"{file} has {old!r} {times} times: write the slip {name!r} anew")
 
 
 @pytest.mark.parametrize("name", MUTANTS)

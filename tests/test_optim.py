@@ -101,10 +101,10 @@ def test_muon_moves_matrices_without_regard_to_the_size_of_gradients():
 
 
 def test_muon_passes_over_matrices_without_a_gradient():
-    detach, moving = (nn.Parameter(torch.ones(4, 4)) for _ in range(2))
+    still, moving = (nn.Parameter(torch.ones(4, 4)) for _ in range(2))
     moving.grad = torch.eye(4)
-    Muon([detach, moving], 0.1).step()
-    assert torch.equal(detach, torch.ones(4, 4))
+    Muon([still, moving], 0.1).step()
+    assert torch.equal(still, torch.ones(4, 4))
     assert not torch.equal(moving, torch.ones(4, 4))
 
 

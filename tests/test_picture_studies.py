@@ -29,15 +29,7 @@ MPI3D = ("color", "shape", "size", "cam", "back", "hori", "vert")
 DISCRETE = ("shape", "x_pos", "y_pos")
 CONTINUOUS = ("s_pos", "color", "s_color", "b_color", "alpha", "beta", "gamma")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def elsewhere(tmp_path_factory):
-    """Pictures of these tests stay out of the project's data folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        images.pool.cache_clear()
-        yield
-        images.pool.cache_clear()
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def smoke(experiment="mpi3d", **fields):

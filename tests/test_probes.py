@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn import linear_model
 
 from misalign.metrics import binary_mcc, r2
 from misalign.probes import base
@@ -223,7 +224,6 @@ def test_few_samples_are_warned_of_and_ridge_bears_them():
 
 
 def test_ridge_chooses_as_leave_one_out_does():
-    linear_model = pytest.importorskip("sklearn.linear_model")
     z, y = normal(80, 30, "z").double(), normal(80, 2, "e").double()
     y[:, 0] += z[:, 0]
     probe = LinearProbe(ridge=True).fit(z, y)

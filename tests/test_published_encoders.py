@@ -126,9 +126,9 @@ def test_training_moves_every_weight_of_a_flattened_pair():
     before = {name: value.detach().clone() for name, value in pair.named_parameters()}
     recipe = Recipe(steps=2, batch_size=8, learning_rate=1e-2, objective="mmcl", prefetch_steps=1)
     train(pair, Noise(), recipe, generator=generator_for(0, "batches"), every=1)
-    detach = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
+    unmoved = [name for name, value in pair.named_parameters() if torch.equal(before[name], value)]
     # batch norm takes away whatever offset stands before it, up to rounding
-    assert [name for name in detach if not name.endswith("__bias")] == []
+    assert [name for name in unmoved if not name.endswith("__bias")] == []
 
 
 def test_token_cnns_of_different_vocabularies_do_not_stack(complains):

@@ -79,7 +79,7 @@ def test_memory_is_bounded_by_the_chunk(name, monkeypatch):
         return peak_allocated(lambda: world.render(factors, size=16))
 
     # the pictures themselves, once in parts and once joined, and the columns
-    assert peak(6) - peak(2) < 2.5 * 6 * 3 * 16 * 16
+    assert peak(12) - peak(2) < 2.5 * 12 * 3 * 16 * 16
 
 
 @pytest.mark.parametrize("name", WORLDS)

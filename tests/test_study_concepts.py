@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from misalign import metrics as scores
-from misalign import paths
 from misalign.experiment import execute, execute_all, fit, represent
 from misalign.images.base import split
 from misalign.rng import generator_for
@@ -32,15 +31,7 @@ SETTINGS = {"coverage": 10, "breadth": 4, "omission": 6}
 EVERY = [(bias, number + 1) for bias, count in SETTINGS.items() for number in range(count)]
 TOLD = ("f1", "f1_chance", "f1_corrected", "coverage")  # by zero-shot classification
 
-
-@pytest.fixture(scope="module", autouse=True)
-def elsewhere(tmp_path_factory):
-    """Pictures of these tests stay out of the project's data folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "DATA", tmp_path_factory.mktemp("data"))
-        images.pool.cache_clear()
-        yield
-        images.pool.cache_clear()
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def smoke(**fields):
@@ -322,7 +313,8 @@ def test_probes_meet_each_picture_of_their_part_once(purpose, part):
     for group in GROUPS:
         expected = pictures.factors[group][rows[part]]
         assert torch.equal(targets["image", group][:, 0], expected)
-    assert {("image", group) for group in GROUPS} < set(targets)
+    image = (*GROUPS, "across", "down", "drift", "turn")
+    assert set(targets) == {*(("image", name) for name in image), ("text", "phrase")}
     pixels = pictures.images(rows[part]).float() / 255
     with torch.no_grad():
         torch.testing.assert_close(z["image"], fitted.encoders["image"](pixels))

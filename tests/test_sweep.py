@@ -179,19 +179,23 @@ def test_a_damaged_results_file_is_found_before_anything_is_trained(
     refused(outcome, str(file))
 
 
-def test_a_run_that_lacks_scores_is_done_again(folder, kept, monkeypatch):
+@pytest.mark.parametrize(
+    ("damage", "lacking"), [("last row", [1]), ("half", [1]), ("more than half", [0, 1])]
+)
+def test_a_run_that_lacks_scores_is_done_again(folder, kept, damage, lacking):
     path = plan(folder, seed=[0, 1])
     grid = Sweep.read(path)
     file = kept / "numerical.csv"
-    lines = file.read_text().splitlines(keepends=True)
-    last = lines[-1].partition(",")[0]
-    file.write_text("".join(lines[:-1]))
-    assert [run.id for run in grid.missing(kept)] == [last]
+    header, *rows = file.read_text().splitlines(keepends=True)
+    half = len(rows) // 2
+    left = {"last row": len(rows) - 1, "half": half, "more than half": half - 1}
+    file.write_text("".join([header, *rows[: left[damage]]]))
+    assert [run.seed for run in grid.missing(kept)] == lacking
     assert grid.stale(kept) == []
     with pytest.raises(ValueError, match="results: expected all 2 runs of grid"):
         grid.scores(kept)
     outcome = invoke(path, "--results", kept, "--dry-run", "--no-notebooks")
-    assert "grid: 1 of 2 runs to do" in outcome.output
+    assert f"grid: {len(lacking)} of 2 runs to do" in outcome.output
 
 
 def test_a_device_without_a_use_is_refused(folder):
@@ -201,9 +205,14 @@ def test_a_device_without_a_use_is_refused(folder):
     assert "--device does not go with --notebooks" in outcome.output
 
 
-def test_a_figure_takes_the_runs_of_its_sweep_and_no_others(folder, kept):
-    few = Sweep.read(plan(folder, seed=[1]))
-    assert set(few.scores(kept)["run"]) == {run.id for run in few.runs}
+def test_a_figure_takes_the_runs_of_its_sweep_and_no_others(folder, kept, monkeypatch):
+    monkeypatch.setattr(mixing, "DRAWS", 100)
+    wide = Sweep.read(plan(folder, seed=[0, 1], encoding_size=2))
+    assert [outcome.error for outcome in run_here(wide, wide.runs, kept)] == [""]
+    assert len(results.runs(kept)) == 4
+    for seeds in ([1], [0, 1]):
+        few = Sweep.read(plan(folder, seed=seeds))
+        assert set(few.scores(kept)["run"]) == {run.id for run in few.runs}
     more = Sweep.read(plan(folder, seed=[0, 1, 2]))
     with pytest.raises(ValueError, match="results: expected all 3 runs of grid"):
         more.scores(kept)

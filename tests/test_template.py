@@ -96,16 +96,17 @@ def test_any_runs_go_through_it_and_are_recorded_when_asked(
         ({"encoding_size": 0}, "encoding_size: expected a whole number of at least 1, got 0"),
     ],
 )
-def test_an_unknown_or_invalid_parameter_stops_it(name, wrong, words):
+def test_an_unknown_or_invalid_parameter_stops_it(name, wrong, words, tmp_path):
     names: dict[str, object] = {}
     with pytest.raises(ValueError, match=words):
-        for cell in cells(name, **wrong):
+        for cell in cells(name, scale="smoke", **wrong, record=str(tmp_path / "kept")):
             exec(cell, names)
     assert "scores" not in names
+    assert not (tmp_path / "kept").exists()
 
 
 def test_papermill_executes_a_whole_chapter_and_records_its_runs(tmp_path):
-    parameters = {"scale": "smoke", "bias": "perturbation", "setting": 4, "seed": 1}
+    parameters = {"scale": "smoke", "bias": "perturbation", "setting": 4, "seed": [1, 2]}
     (name,) = (name for name in TEMPLATES if name.endswith("_numerical.ipynb"))
     kept = tmp_path / "kept"
     papermill.execute_notebook(

@@ -308,8 +308,8 @@ def test_clipping_is_each_runs_own():
 def test_runs_of_a_batch_train_as_each_would_alone():
     worlds = [tiny_world(), Watched(-1, None)]
     encoders = [make_encoders(tiny_world()) for _ in worlds]
-    streams = [generator_for(seed, "batches") for seed in (0, 1)]
-    losses = train_many(encoders, worlds, RECIPE, streams, runs=["a", "b"])
+    generators = [generator_for(seed, "batches") for seed in (0, 1)]
+    losses = train_many(encoders, worlds, RECIPE, generators, runs=["a", "b"])
     alone, weights = run_tiny()
     assert losses.shape == (2, 30)
     torch.testing.assert_close(losses[0], alone, atol=1e-4, rtol=0)
@@ -325,15 +325,15 @@ def test_a_batch_names_the_run_that_breaks(complains):
             return replace(batch, image=batch.image * torch.nan)
 
     encoders = [make_encoders(tiny_world()) for _ in range(2)]
-    streams = [generator_for(seed, "batches") for seed in (0, 1)]
+    generators = [generator_for(seed, "batches") for seed in (0, 1)]
     with complains("loss", "a finite number", "nan at step 29 of run b", FloatingPointError):
-        train_many(encoders, [tiny_world(), Broken(0, None)], RECIPE, streams, runs="ab")
+        train_many(encoders, [tiny_world(), Broken(0, None)], RECIPE, generators, runs="ab")
 
 
 def test_a_batch_of_runs_needs_one_of_each(complains):
     with complains("runs", "as many names", "1 encoders, 1 worlds, 2 generators"):
-        streams = [generator_for(seed, "batches") for seed in (0, 1)]
-        train_many([make_encoders(tiny_world())], [tiny_world()], RECIPE, streams)
+        generators = [generator_for(seed, "batches") for seed in (0, 1)]
+        train_many([make_encoders(tiny_world())], [tiny_world()], RECIPE, generators)
 
 
 def test_batches_drawn_ahead_are_used_in_order():
@@ -494,8 +494,8 @@ def test_modules_with_nothing_to_train_are_refused(complains):
 def test_one_run_trains_as_it_does_in_a_stack_of_two():
     # the same run twice: the stacked path, which one run alone does not take
     encoders = [make_encoders(tiny_world()) for _ in range(2)]
-    streams = [generator_for(0, "batches") for _ in encoders]
-    losses = train_many(encoders, [tiny_world()] * 2, RECIPE, streams, runs="ab")
+    generators = [generator_for(0, "batches") for _ in encoders]
+    losses = train_many(encoders, [tiny_world()] * 2, RECIPE, generators, runs="ab")
     alone, weights = run_tiny()
     for part in losses:
         torch.testing.assert_close(part, alone, atol=1e-4, rtol=0)
@@ -505,8 +505,8 @@ def test_one_run_trains_as_it_does_in_a_stack_of_two():
 
 def test_one_run_of_many_is_train_to_the_bit():
     encoders = make_encoders(tiny_world())
-    streams = [generator_for(0, "batches")]
-    losses = train_many([encoders], [tiny_world()], RECIPE, streams)
+    generators = [generator_for(0, "batches")]
+    losses = train_many([encoders], [tiny_world()], RECIPE, generators)
     assert_same((losses[0], encoders.state_dict()), uninterrupted())
 
 
@@ -520,9 +520,9 @@ def test_one_run_of_many_is_train_to_the_bit():
     ],
 )  # fmt: skip
 def test_several_runs_of_modules_that_do_not_stack_are_refused(complains, make, got):
-    streams = [generator_for(seed, "batches") for seed in (0, 1)]
+    generators = [generator_for(seed, "batches") for seed in (0, 1)]
     with complains("encoders", "all their tensors matrices (train others one by one)", got):
-        train_many([make(), make()], [tiny_world()] * 2, RECIPE, streams, runs="ab")
+        train_many([make(), make()], [tiny_world()] * 2, RECIPE, generators, runs="ab")
 
 
 def test_frozen_parameters_of_a_stack_stay():
@@ -530,8 +530,8 @@ def test_frozen_parameters_of_a_stack_stay():
     for pair in encoders:
         pair["text"].requires_grad_(False)
     before = copy.deepcopy(encoders[0].state_dict())
-    streams = [generator_for(seed, "batches") for seed in (0, 1)]
-    train_many(encoders, [tiny_world()] * 2, RECIPE, streams, runs="ab")
+    generators = [generator_for(seed, "batches") for seed in (0, 1)]
+    train_many(encoders, [tiny_world()] * 2, RECIPE, generators, runs="ab")
     for name, value in encoders[0].named_parameters():
         assert torch.equal(value, before[name]) == name.startswith("text"), name
 
@@ -555,8 +555,8 @@ def test_callable_objective_serves_every_run_of_a_stack():
 
     recipe = replace(RECIPE, objective=objective)
     encoders = [make_encoders(tiny_world()) for _ in range(2)]
-    streams = [generator_for(seed, "batches") for seed in (0, 1)]
-    losses = train_many(encoders, [tiny_world()] * 2, recipe, streams, runs="ab")
+    generators = [generator_for(seed, "batches") for seed in (0, 1)]
+    losses = train_many(encoders, [tiny_world()] * 2, recipe, generators, runs="ab")
     torch.testing.assert_close(losses[0], run_tiny(recipe)[0], atol=1e-4, rtol=0)
 
 
@@ -575,10 +575,10 @@ def test_an_objective_s_own_parameters_are_trained_and_resumed(tmp_path):
 
 def test_several_runs_cannot_share_an_objective_s_parameters(complains):
     encoders = [make_encoders(tiny_world()) for _ in range(2)]
-    streams = [generator_for(seed, "batches") for seed in (0, 1)]
+    generators = [generator_for(seed, "batches") for seed in (0, 1)]
     recipe = replace(RECIPE, objective=SigLIP())
     with complains("objective", "for several runs (train them one by one)", "SigLIP"):
-        train_many(encoders, [tiny_world()] * 2, recipe, streams, runs="ab")
+        train_many(encoders, [tiny_world()] * 2, recipe, generators, runs="ab")
 
 
 @pytest.mark.parametrize(
