@@ -1,5 +1,6 @@
 """Scenes by Blender: what is refused without it, triangles, and pictures like the library's."""
 
+import re
 import subprocess
 import sys
 from importlib import util
@@ -30,7 +31,8 @@ def test_what_is_missing_is_named_before_anything_is_written(monkeypatch, tmp_pa
     assert outcome.exit_code == 1 and not out.exists()
     (said,) = outcome.output.strip().splitlines()
     assert said.startswith(f"Error: renderer: expected the package {named} ")
-    assert "pip install 'misalign[blender]'" in said
+    # numpy stays as it is: bpy asks for an older one, and does without
+    assert re.search(rf"pip install (--no-deps )?{named}", said)
     with pytest.raises(ModuleNotFoundError, match=named):
         blender.render(latents(1, 0), size=4)
 

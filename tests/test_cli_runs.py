@@ -170,7 +170,7 @@ def test_records_of_a_study_that_is_not_there_are_listed(kept):
     folder, ours = kept
     path = folder / "runs.csv"
     path.write_text(path.read_text().replace(f"{ours[2].id},numerical", f"{ours[2].id},mine"))
-    assert found(folder, "mine", "stale") == {ours[2].id}
+    assert found(folder, "mine", "unknown") == {ours[2].id}
 
 
 def test_help_and_the_library_s_names_load_neither_torch_nor_matplotlib():

@@ -437,7 +437,8 @@ def test_a_sweep_from_a_dirty_tree_is_refused_but_with_leave(folder, monkeypatch
 
 def test_a_notebook_of_a_sweep_gets_the_leave_to_record_from_a_dirty_tree(monkeypatch):
     given = []
-    monkeypatch.setattr(experiment, "execute_all", lambda *_, **options: given.append(options))
+    for name in ("execute", "execute_all"):  # put back afterwards
+        monkeypatch.setattr(experiment, name, lambda *_, **options: given.append(options))
     assert template.preamble([]) == ""
     exec(template.preamble([], allow_dirty=True), {})
     experiment.execute_all([], record="results")
