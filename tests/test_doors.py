@@ -33,6 +33,12 @@ from misalign.worlds.resampled import ResampledWorld
 OMITTING = Bias(3, (1, 2), omission_probability=0.9)
 
 
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """Studies that a test registers are gone after it."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+
 def mlp(size=3, hidden=8):
     return MLP(size, 2, (hidden, hidden), generator=generator_for(0, "weights"))
 
