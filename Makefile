@@ -15,7 +15,7 @@ PIP_ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 CHAPTERS ?= $(wildcard notebooks/*.py)
 # of the tests: a worker for each CPU, but each takes most of a gigabyte
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
+WORKERS ?= $(shell n=$$(env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n : 8)))
 PAGES := _build/html
 
 # kernels and subprocesses must find this environment's programs, not the system's
@@ -84,24 +84,30 @@ lint: venv  ## check the code's style, and who imports whom
 
 # Threads that spin while they wait for each other cost a busy machine most of its time: one thread
 # a process, kernels included. Sums of one thread also come in one order, so that outputs agree.
-test execute: export OMP_NUM_THREADS := 1
-test execute: export MKL_NUM_THREADS := 1
-test execute: export OPENBLAS_NUM_THREADS := 1
-test execute: export OMP_WAIT_POLICY := PASSIVE
+test nbval execute: export OMP_NUM_THREADS := 1
+test nbval execute: export MKL_NUM_THREADS := 1
+test nbval execute: export OPENBLAS_NUM_THREADS := 1
+test nbval execute: export OMP_WAIT_POLICY := PASSIVE
 
 # A worker takes whole files, because tests of one file share what they train.
 PYTEST := python -m pytest -q -n $(WORKERS) --dist loadfile
 
-# The order is from quick to slow, so that a slip shows early; the site comes last because it
-# needs the book. bpy is not there to import, and tests/conftest.py puts long files first.
+# From quick to slow, so that a slip shows early. The site is built and looked at by one process,
+# beside the chapters. bpy is not there to import, and tests/conftest.py puts long files first.
 .PHONY: test
 test: lint browser  ## everything that CI runs (WORKERS=)
 	$(PYTEST) --no-loadscope-reorder --ignore=tests/test_site.py \
 	  --doctest-modules --ignore=misalign/rendering/blender tests misalign
+	$(MAKE) --no-print-directory -j2 nbval site
+
+.PHONY: nbval
+nbval: venv  ## execute every chapter and compare its outputs with those stored
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=1200 \
 	  --nbval-kernel-startup-timeout=300 \
 	  --nbval-sanitize-with=tests/nbval_sanitize.cfg notebooks
-	$(MAKE) --no-print-directory book
+
+.PHONY: site
+site: book  ## look at the built site in a browser
 	python -m pytest -q tests/test_site.py
 
 # A person is told how to get a browser (by the tests that skip); a bare CI machine gets one.
