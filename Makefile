@@ -92,13 +92,14 @@ test nbval execute: export OMP_WAIT_POLICY := PASSIVE
 # A worker takes whole files, because tests of one file share what they train.
 PYTEST := python -m pytest -q -n $(WORKERS) --dist loadfile
 
-# From quick to slow, so that a slip shows early. The site is built and looked at by one process,
-# beside the chapters. bpy is not there to import, and tests/conftest.py puts long files first.
+# The order is from quick to slow, so that a slip shows early; the site comes last because it
+# needs the book. bpy is not there to import, and tests/conftest.py puts long files first.
 .PHONY: test
 test: lint browser  ## everything that CI runs (WORKERS=)
 	$(PYTEST) --no-loadscope-reorder --ignore=tests/test_site.py \
 	  --doctest-modules --ignore=misalign/rendering/blender tests misalign
-	$(MAKE) --no-print-directory -j2 nbval site
+	$(MAKE) --no-print-directory nbval
+	$(MAKE) --no-print-directory site
 
 .PHONY: nbval
 nbval: venv  ## execute every chapter and compare its outputs with those stored
