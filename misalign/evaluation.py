@@ -52,9 +52,12 @@ class Reader:
         if probe not in PROBES:
             raise invalid("probe", f"one of {', '.join(PROBES)}", repr(probe))
         deep = probe == "nonlinear"
-        self.classifier = Classifier(steps, HIDDEN if deep else 0, generator=generator)
+        self.ridge = ridge and not deep
+        hidden = HIDDEN if deep else 0
+        classifier = Classifier(steps, hidden, generator=generator)
+        self.classifier = RidgeClassifier() if self.ridge else classifier
         self.regression = MLPProbe(steps, generator=generator) if deep else LinearProbe(ridge)
-        self.circular, self.ridge = circular, ridge and not deep
+        self.circular = circular
 
     def fit(
         self, z: Tensor, targets: Mapping[Key, Tensor], factors: Mapping[Key, Factor]
@@ -65,8 +68,6 @@ class Reader:
         if self.classes:
             sizes = [factors[key].size for key in self.classes]
             labels = torch.cat([targets[key] for key in self.classes], 1)
-            if self.ridge:
-                self.classifier = RidgeClassifier()
             self.classifier.fit(z, labels, sizes)
         if self.numbers:
             columns = self._columns(targets)
@@ -96,9 +97,8 @@ class Reader:
         if self.classes and self.ridge:
             found = dict(zip(self.classes, self.classifier.importance(), strict=True))
         if self.numbers:
-            weight = self.regression.weight.abs() * self.regression.spread[:, None]
-            parts = weight.split([*self.sizes.values()], 1)
-            found |= {key: part.sum(1) for (key, _), part in zip(self.sizes, parts, strict=True)}
+            parts = self.regression.importance(self.sizes.values())
+            found |= {key: part for (key, _), part in zip(self.sizes, parts, strict=True)}
         return found
 
     def _columns(self, targets: Mapping[Key, Tensor]) -> dict[tuple[Key, str], Tensor]:

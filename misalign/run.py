@@ -6,6 +6,7 @@ import ast
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -177,6 +178,7 @@ def _completed(given: dict[str, Any], known: dict[str, object]) -> tuple[tuple[s
         number = isinstance(default, int | float) and not isinstance(default, bool)
         kinds = (int, float) if number else type(default)
         same = isinstance(value, kinds) and isinstance(value, bool) == isinstance(default, bool)
+        same = same and (not number or math.isfinite(value))
         if not (isinstance(value, bool | int | float | str | None) if default is None else same):
             kind = "number" if number else type(default).__name__
             expected = "a number or a text" if default is None else f"a {kind} like {default!r}"

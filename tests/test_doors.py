@@ -118,6 +118,8 @@ def test_records_of_a_bias_of_one_s_own_are_told_apart_by_it():
         ({"alpha": None}, "a number like 1.0", "None"),
         ({"alpha": np.ones(2)}, "a number like 1.0", "array"),
         ({"alpha": True}, "a number like 1.0", "True"),
+        ({"alpha": float("nan")}, "a number like 1.0", "nan"),
+        ({"count": float("inf")}, "a number like 1", "inf"),
         ({"word": 3}, "a str like 'a'", "3"),
         ({"flag": 1}, "a bool like False", "1"),
     ],
@@ -125,7 +127,7 @@ def test_records_of_a_bias_of_one_s_own_are_told_apart_by_it():
 def test_options_of_another_type_are_one_line(complains, options, expected, got):
     class Mine(Numerical):
         name = "optional"
-        options = {"alpha": 1.0, "word": "a", "flag": False}
+        options = {"alpha": 1.0, "word": "a", "flag": False, "count": 1}
 
     register_study(Mine)
     assert Run(experiment="optional", options={"alpha": np.int64(2)}).option("alpha") == 2.0

@@ -133,5 +133,4 @@ class RidgeClassifier:
 
     def importance(self) -> list[Tensor]:
         """Weight of every dimension of z, by factor."""
-        weight = self.probe.weight.abs() * self.probe.spread[:, None]
-        return [part.sum(1) for part in weight.split(self.sizes, 1)]
+        return self.probe.importance(self.sizes)

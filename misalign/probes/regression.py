@@ -7,6 +7,7 @@ clipped: a score below 0 says that the probe does worse than the mean.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 from numpy.typing import ArrayLike
@@ -90,6 +91,11 @@ class LinearProbe:
         """Predict every target for z, (n, size): shape (n, number of targets)."""
         z = as_samples("z", z, width=len(self.location)).to(self.weight.device)
         return ((z.double() - self.location) @ self.weight + self.center).to(z.dtype)
+
+    def importance(self, sizes: Sequence[int]) -> list[Tensor]:
+        """Weight of every dimension of z, were all of one width, for groups of so many targets."""
+        weight = self.weight.abs() * self.spread[:, None]
+        return [part.sum(1) for part in weight.split([*sizes], 1)]
 
 
 class MLPProbe(Nets):
