@@ -37,8 +37,8 @@ def _factors(a: Tensor, b: Tensor, tau: float, less: Tensor | float = 0.0) -> tu
     return left, right
 
 
-class _LogOnePlusSum(torch.autograd.Function):
-    """log(1 + sum_j exp(left_i . right_j)) for every row i, with or without j = i.
+class _LogSum(torch.autograd.Function):
+    """log(sum_j exp(left_i . right_j)) for every row i, with or without j = i, or 1 in the sum.
 
     By hand for speed: one array of exponentials is all that is kept and passed over again, and the
     products with it are taken from the side that is fast for narrow matrices.
@@ -46,15 +46,19 @@ class _LogOnePlusSum(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor, own: bool
+        ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor, own: bool, one: bool
     ) -> Tensor:
         powers = left @ right.mT
         itself = powers.diagonal(dim1=-2, dim2=-1) if own else powers[..., :0]
-        itself.zero_()  # does not stand out among the exponents ...
-        top = powers.amax(-1, keepdim=True).clamp_min_(0)
-        powers.sub_(top).exp_()
+        itself.fill_(-torch.inf)  # counts for nothing among the exponents ...
+        top = powers.amax(-1, keepdim=True)
+        top = top.clamp_min_(0) if one else top
+        # the largest exponential is 1, beside which e^-60 is nothing; below e^-87, where float32
+        # underflows, the exponential and every product with it take 100 times as long
+        powers.sub_(top).clamp_min_(-60).exp_()
         itself.zero_()  # ... nor among the exponentials
-        total = powers.sum(-1, keepdim=True) + (-top).exp()
+        total = powers.sum(-1, keepdim=True)
+        total = total + (-top).exp() if one else total
         ctx.save_for_backward(left, right, powers, total)
         return (top + total.log()).squeeze(-1)
 
@@ -62,12 +66,12 @@ class _LogOnePlusSum(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(
         ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
-    ) -> tuple[Tensor, Tensor, None]:
+    ) -> tuple[Tensor, Tensor, None, None]:
         left, right, powers, total = ctx.saved_tensors
         weight = gradient.unsqueeze(-1) / total
         to_left = weight * (right.mT @ powers.mT).mT
         to_right = ((weight * left).mT @ powers).mT
-        return to_left, to_right, None
+        return to_left, to_right, None, None
 
 
 def _check(tau: float, z_x: Tensor, **others: Tensor | None) -> None:
@@ -136,13 +140,14 @@ def sym_align_max_ent(
     other_t: Tensor | None = None,
     *,
     tau: float = 1.0,
+    floor: bool = True,
 ) -> Tensor:
     """Alignment minus entropy, Eq. (2), estimated from a batch.
 
     The alignment term is E ||z_x - z_t||^2 / tau (squared, as the text of section 2 and the
     slides have it). Each entropy is minus the log-mean of a Gaussian kernel between the batch and
     other samples of the same modality. As in the authors' code the positive pair's kernel joins
-    that mean: without it the loss is unbounded below on a finite batch.
+    that mean: without it the loss of outputs that may grow is unbounded below on a finite batch.
 
     Parameters
     ----------
@@ -153,11 +158,15 @@ def sym_align_max_ent(
         form). Left out, the other members of the batch serve, so N = B: half the encoder passes.
     tau : float, optional
         Kernel width.
+    floor : bool, optional
+        Let the positive pair join the log-mean. The loss then is at least -log N, N the terms of
+        the log-mean, and close to it nothing more is learned. Outputs of fixed variance need no
+        floor: False leaves Eq. (2) as it stands, and both its terms keep their gradients.
 
     Returns
     -------
     Tensor
-        Shape (...), a scalar for one batch; at least -log N, N the terms of the log-mean.
+        Shape (...), a scalar for one batch.
 
     Raises
     ------
@@ -170,21 +179,23 @@ def sym_align_max_ent(
     if other_x is None and z_x.shape[-2] < 2:
         raise invalid("z_x", "at least 2 rows", z_x.shape[-2])
     positive = -(z_x - z_t).square().sum(-1) / tau
-    halves = [_half(z, other, positive, tau) for z, other in ((z_x, other_x), (z_t, other_t))]
+    pairs = ((z_x, other_x), (z_t, other_t))
+    halves = [_half(z, other, positive, tau, floor) for z, other in pairs]
     return (halves[0] + halves[1]) / 2
 
 
-def _half(z: Tensor, other: Tensor | None, positive: Tensor, tau: float) -> Tensor:
+def _half(z: Tensor, other: Tensor | None, positive: Tensor, tau: float, floor: bool) -> Tensor:
     """One modality's share: alignment plus log-mean kernel.
 
-    Alignment is -positive_i, the log-mean kernel log(1/N (e^positive_i + sum_j e^logit_ij)). Their
-    sum is log(1 + sum_j e^(logit_ij - positive_i)) - log N; written so, nothing large cancels.
+    Alignment is -positive_i, the log-mean kernel log(1/N (e^positive_i + sum_j e^logit_ij)), its
+    first term only with a floor. Their sum is log(1 + sum_j e^(logit_ij - positive_i)) - log N;
+    written so, nothing large cancels.
     """
     # a row is no sample independent of itself: there its place is taken by the positive pair
     own = other is None
     left, right = _factors(z, z if own else other, tau, positive.unsqueeze(-1))
-    terms = right.shape[-2] + (not own)
-    return _LogOnePlusSum.apply(left, right, own).mean(-1) - math.log(terms)
+    terms = right.shape[-2] - own + floor
+    return _LogSum.apply(left, right, own, floor).mean(-1) - math.log(terms)
 
 
 def nt_xent(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0) -> Tensor:

@@ -97,6 +97,17 @@ def test_sym_align_max_ent_is_equation_2_against_a_second_batch(others, tau):
     assert_same_value_and_gradient(ours, theirs, z)
 
 
+@pytest.mark.parametrize("tau", [1.0, 0.01])
+def test_exponentials_that_underflow_change_nothing(tau):
+    # most kernels are 0 in float32 there; the value is that of double precision
+    z = [rows(64, 10, name, scale=3) for name in ("x", "t")]
+    single = [one.detach().float().requires_grad_() for one in z]
+    losses = [sym_align_max_ent(*pair, tau=tau) for pair in (z, single)]
+    gradients = [torch.autograd.grad(losses[i], (z, single)[i][0])[0] for i in (0, 1)]
+    torch.testing.assert_close(losses[1].double(), losses[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(gradients[1].double(), gradients[0], rtol=1e-4, atol=1e-4 / tau)
+
+
 @pytest.mark.parametrize("tau", [1.0, 0.3])
 def test_nt_xent_contrasts_every_row_with_all_others(tau):
     z = (rows(6, 3, "x"), rows(6, 3, "t"))
