@@ -12,6 +12,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock
 
@@ -25,9 +26,12 @@ SCORES = (
 )
 RUNS = (
     *("run", "experiment", "scale", "parameters", "commit", "code", "device", "torch"),
-    *("steps", "seconds", "loss", "date", "rows"),
+    *("steps", "seconds", "loss", "date", "rows", "losses"),
 )
-TEXT = {name: str for name in ("run", "variant", "commit", "code", "parameters", "date", "torch")}
+TEXT = dict.fromkeys(
+    ("run", "variant", "commit", "code", "parameters", "date", "torch", "losses"), str
+)
+PARTS = 50  # of a training, whose mean losses are kept
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,14 @@ def read(experiment: str, folder: Path = RESULTS) -> pd.DataFrame:
 def runs(folder: Path = RESULTS) -> pd.DataFrame:
     """One row a run, columns `RUNS`; empty if nothing was recorded."""
     return _load(folder / "runs.csv", RUNS)
+
+
+def loss_curve(losses: str) -> np.ndarray:
+    """Read a run's column `losses`: its mean loss in 50 equal parts of the training, in order.
+
+    The array is empty for a run that was not trained, or was recorded before this was kept.
+    """
+    return np.array([float(loss) for loss in losses.split()])
 
 
 def recorded(experiment: str, folder: Path = RESULTS) -> dict[str, str]:

@@ -31,6 +31,7 @@ def record(name="a", seed=0, scores=(0.5, -0.25), experiment="numerical", **fiel
         **{"parameters": f'{{"seed": {seed}}}', "commit": "1234567", "code": "0123456789ab"},
         **{"device": "CPU, 1 threads", "torch": "2.13.0", "steps": 20, "seconds": 1.5},
         **{"loss": 0.25, "date": "2026-01-01T00:00:00Z", "rows": len(scores)},
+        "losses": "2 0.5 0.25",
     }
     return Record(
         pd.DataFrame(rows, columns=list(SCORES)),
@@ -49,7 +50,7 @@ def test_header_is_that_of_the_design(tmp_path):
         "numerical.csv": "run,scale,variant,latents,bias,setting,seed,encoding_size,modality,"
         "split,probe,target,factor,metric,score,oracle",
         "runs.csv": "run,experiment,scale,parameters,commit,code,device,torch,steps,seconds,"
-        "loss,date,rows",
+        "loss,date,rows,losses",
     }
 
 
@@ -58,6 +59,13 @@ def test_what_is_written_is_read_again(tmp_path):
     results.write(new, tmp_path)
     pd.testing.assert_frame_equal(results.read("numerical", tmp_path), new.scores)
     pd.testing.assert_frame_equal(results.runs(tmp_path), new.run)
+
+
+def test_a_loss_curve_is_read_as_numbers(tmp_path):
+    results.write(record(), tmp_path)
+    results.write(record("b", seed=1, losses=""), tmp_path)
+    first, second = map(results.loss_curve, results.runs(tmp_path)["losses"])
+    assert first.tolist() == [2, 0.5, 0.25] and second.tolist() == []
 
 
 def test_hexadecimal_names_stay_text(tmp_path):
