@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -70,14 +70,15 @@ class Study(Protocol):
     variants, latents : tuple of str
         What these fields of a run may be.
     scales : mapping of str to object
-        How much compute, by the scale's name; a scale has a `recipe`, `probe_steps` and, unless the
-        study represents samples in a way of its own, `probe_samples`.
+        How much compute, by the scale's name; a scale has a `recipe`, `probe_steps`, if it likes a
+        `probe_rate` and, unless the study represents samples in its own way, `probe_samples`.
 
     Notes
     -----
     Two more attributes are optional: `options`, parameters of the study's own by name, with their
     defaults, and `takes_bias`, whether a run may bring a `Bias` of its own, or a function of that
-    bias that says so.
+    bias that says so. An option that is called like a field of the scale, or of its `recipe`, such
+    as `tau`, and has the default None, takes that field's place where a run gives it.
 
     What `misalign.studies.scores` does for every study, one may do in its own way, or add to it, by
     any of these methods: ``represent(run, model, purpose, device)`` and
@@ -224,7 +225,10 @@ class Run:
     setting : int, optional
         1-based column of that table.
     seed : int, optional
-        Decides world, training and probes.
+        Decides initial weights, batches and probes and, by default, the world.
+    world_seed : int, optional
+        Decides the world (in studies of images: which of them serve for training); by default the
+        seed. In records another one is told in the column `variant`.
     encoding_size : int, optional
         Width of the representations; by default the number of unbiased factors.
     options : mapping of str to object, optional
@@ -252,6 +256,7 @@ class Run:
     bias: str | Bias = "selection"
     setting: int = 1
     seed: int = 0
+    world_seed: int | None = None
     encoding_size: int | None = None
     options: Mapping[str, object] | tuple[tuple[str, object], ...] = ()
 
@@ -280,10 +285,12 @@ class Run:
         if own and self.setting != 1:
             raise invalid("setting", "1 with a bias of one's own", self.setting)
         size = len(unbiased) if self.encoding_size is None else self.encoding_size
+        world = self.world_seed
         # the class is frozen, but for what is made of its arguments
         vars(self).update(
             setting=check_int("setting", self.setting, 1),
             seed=check_int("seed", self.seed, 0),
+            world_seed=None if world in (None, self.seed) else check_int("world_seed", world, 0),
             encoding_size=check_int("encoding_size", size, 1),
             options=_completed(dict(self.options), _options(ours)),
         )
@@ -295,8 +302,16 @@ class Run:
 
     @property
     def scale_config(self) -> Any:
-        """What the run's scale decides in its study."""
-        return self.study.scales[self.scale]
+        """What the run's scale decides in its study, but for what an option of the run changes."""
+        scale = self.study.scales[self.scale]
+        given = {name: value for name, value in self.options if value is not None}
+        for one in ("recipe", ""):
+            part = getattr(scale, one) if one else scale
+            own = vars(part).keys() & given.keys() if is_dataclass(part) else ()
+            if own:
+                part = replace(part, **{name: given[name] for name in own})
+                scale = replace(scale, **{one: part}) if one else part
+        return scale
 
     @property
     def resolved_bias(self) -> Bias:
@@ -319,26 +334,41 @@ class Run:
         return named | dict(named.pop("options"))
 
     @property
+    def resolved_world_seed(self) -> int:
+        """Seed of the world: the run's seed, or one of its own."""
+        return self.seed if self.world_seed is None else self.world_seed
+
+    @property
+    def _changed(self) -> dict[str, object]:
+        """Options that are not as the study has them, and a world of another seed."""
+        defaults = {"world_seed": None, **_options(self.study)}
+        named = {"world_seed": self.world_seed, **dict(self.options)}
+        return {name: value for name, value in named.items() if value != defaults[name]}
+
+    @property
+    def needed(self) -> list[str]:
+        """Fields and options that a notebook must know to execute this run."""
+        silent = {"world_seed", *_options(self.study)} - {*self._changed}
+        return [name for name in self.as_dict() if name not in silent]
+
+    @property
     def parameters(self) -> str:
         """The fields as JSON, keys sorted; options only where they are not the study's defaults."""
-        defaults = _options(self.study)
-        named = self.as_dict().items()
-        told = {k: plain(v) for k, v in named if k not in defaults or v != defaults[k]}
-        return json.dumps(told, sort_keys=True)
+        named = self.as_dict()
+        return json.dumps({name: plain(named[name]) for name in self.needed}, sort_keys=True)
 
     @property
     def identity(self) -> dict[str, object]:
         """The fields as columns of records: a bias of one's own, and options, are told in text."""
-        named, defaults = self.as_dict(), _options(self.study)
-        changed = [f"{name}={value}" for name, value in self.options if value != defaults[name]]
+        named = self.as_dict()
+        changed = [f"{name}={value}" for name, value in self._changed.items()]
         named["variant"] = " ".join([self.variant, *changed]).strip()
         if isinstance(self.bias, Bias):
             named["bias"] = " ".join(
                 f"{name}={value!r}" for name, value in plain(self.bias).items()
             )
-        return {
-            name: value for name, value in named.items() if name not in ("experiment", *defaults)
-        }
+        silent = {"experiment", "world_seed", *_options(self.study)}
+        return {name: value for name, value in named.items() if name not in silent}
 
     @property
     def id(self) -> str:

@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 import torch
 
+from misalign.metrics import binary_mcc
 from misalign.rng import generator_for
 from misalign.studies.downstream import BLOCKS, f_y, predicted, tasks
-from misalign.theory.oracle import best_mcc, explained, explained_functions
+from misalign.theory.oracle import explained, explained_functions, mcc_of_likelier_class
 from misalign.worlds.numerical import heavy_tails, wishart
 
 
@@ -69,7 +70,7 @@ def test_explained_share_of_a_product():
 
 def test_best_guess_of_a_sign_has_the_arcsine_law():
     # s1 + s2 > 0 guessed from s1: agree with probability 3/4, so MCC 1/2
-    guess = best_mcc(
+    guess = mcc_of_likelier_class(
         lambda s: s.sum(1),
         torch.eye(2).double(),
         (1,),
@@ -77,6 +78,26 @@ def test_best_guess_of_a_sign_has_the_arcsine_law():
         generator=generator_for(0, "x"),
     )
     assert guess == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_likelier_class_has_not_the_largest_mcc():
+    # y2 from s1 alone: guessing "above" only where it is very likely scores higher
+    generator = generator_for(0, "threshold")
+    s = torch.randn(4096, 5, generator=generator)
+    y = f_y(s)
+    rest = torch.randn(4096, 4, generator=generator)
+    known = torch.cat([s[:, :1, None].expand(-1, 1, 512), rest[:512].mT.expand(4096, -1, -1)], 1)
+    above = (f_y(known.mT) > y.median()).float().mean(1)  # probability given s1
+    truth = (y > y.median())[:, None]
+    likelier, best = (binary_mcc(truth, (above > at)[:, None]).item() for at in (0.5, 0.685))
+    block = {"draws": 8192, "generator": generator_for(0, "k = 1")}
+    guess = mcc_of_likelier_class(f_first_five, torch.eye(10).double(), (1,), **block)
+    assert guess == pytest.approx(0.254, abs=0.02) and likelier == pytest.approx(guess, abs=0.03)
+    assert best > likelier + 0.02
+
+
+def f_first_five(s):
+    return f_y(s[:, :5])
 
 
 # under selection bias in the independent world, as the paper's design has it

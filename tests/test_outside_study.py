@@ -100,7 +100,7 @@ def test_a_study_s_own_parameters_are_checked(outside, complains):
     with complains("parameters", "seed, encoding_size, options, noise", "nose"):
         Run.grid(experiment="pebbles", nose=1)
     with complains("options", "some of none", "noise"):
-        Run(options={"noise": 1.0})
+        Run(experiment="mpi3d", options={"noise": 1.0})
 
 
 def test_a_bias_of_one_s_own_is_recorded_under_what_it_is(outside):
@@ -158,7 +158,7 @@ def test_a_notebook_of_one_s_own_executes_a_sweep(outside):
 def test_a_notebook_of_another_study_or_without_its_parameters_is_refused_in_the_dry_run(outside):
     write_template(outside / "mine.ipynb")
     command = ["sweep", "stones.yml", "--dry-run", "--results", str(outside / "kept")]
-    grid(outside, notebook="mine.ipynb", block={"experiment": "pebbles"})
+    grid(outside, notebook="mine.ipynb", block={"experiment": "pebbles", "noise": 2.0})
     outcome = CliRunner().invoke(cli.main, command)
     assert "mine.ipynb: expected noise in the parameters cell, got only bias" in outcome.output
     write_template(outside / "mine.ipynb", PARAMETERS + "noise = 1.0\n")

@@ -78,7 +78,10 @@ def refused(outcome, words, status=1):
     [
         ({"sedd": [1]}, "parameters: expected some of"),
         ({"seed": []}, "seed: expected at least one value, got an empty list"),
-        ({"scale": "huge"}, "scale: expected one of smoke, laptop, gpu, paper, got 'huge'"),
+        (
+            {"scale": "huge"},
+            "scale: expected one of smoke, laptop, full, double, gpu, paper, got 'huge'",
+        ),
         ({"setting": 11}, "setting: expected a whole number from 1 to 10"),
         (
             {"notebook": "nowhere"},

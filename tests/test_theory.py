@@ -34,6 +34,21 @@ def test_explained_is_the_r2_of_a_regression():
         assert explained(covariance, block).tolist() == pytest.approx(measured.tolist(), abs=0.005)
 
 
+def test_what_is_missed_of_the_block_is_missed_of_all_that_it_tells():
+    # a regression on predictions of the block, not on the block itself
+    covariance = wishart(5, generator=generator_for(0, "sigma"))
+    s = torch.randn(400_000, 5, generator=generator_for(0, "s"), dtype=torch.float64)
+    s = s @ torch.linalg.cholesky(covariance).mT
+    blurred = s[:, :3] + 0.3 * torch.randn(s.shape[0], 3, generator=generator_for(0, "e"))
+    known = blurred @ torch.linalg.lstsq(blurred, s[:, :3]).solution
+    missed = torch.cov((s[:, :3] - known).mT)
+    shares = explained(covariance, (1, 2, 3), missed)
+    fitted = known @ torch.linalg.lstsq(known, s).solution
+    expected = 1 - (s - fitted).var(0) / s.var(0)
+    torch.testing.assert_close(shares, expected, atol=0.01, rtol=0)
+    assert (shares < explained(covariance, (1, 2, 3)) - 0.01).any()
+
+
 @pytest.mark.parametrize(
     ("selected", "perturbed"),
     [((1, 2, 3), ()), ((1, 2, 3, 4, 5), (1, 4)), ((1, 2, 4), (2,))],

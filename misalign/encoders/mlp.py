@@ -231,5 +231,8 @@ def numerical_encoder(
     if whiten:
         parts.insert(0, Whitening(sample))
     if standardize:
+        # the mean is taken off again: such a bias has rounding errors for a gradient, and Adam
+        # makes full steps of them
+        parts[-1].layers[-1].bias.requires_grad_(False)
         parts.append(Standardize(size_out))
     return nn.Sequential(*parts).to(sample.device)

@@ -57,9 +57,11 @@ class Nets:
     held-out fifth of the samples, chosen at random. Adam's rate falls to 0 along a cosine.
     """
 
-    def __init__(self, steps: int, hidden: int = HIDDEN, *, generator: torch.Generator) -> None:
+    def __init__(
+        self, steps: int, hidden: int = HIDDEN, *, generator: torch.Generator, rate: float = RATE
+    ) -> None:
         self.steps, self.hidden = check_int("steps", steps, 1), hidden
-        self.generator = generator
+        self.generator, self.rate = generator, rate
 
     def _measure(self, z: ArrayLike | Tensor) -> Tensor:
         """Take samples, and remember where and how wide they are."""
@@ -102,7 +104,7 @@ class Nets:
         held, rest = order[: len(z) // 5], order[len(z) // 5 :]
         best = [weight.detach().clone() for weight in self.weights]
         lowest = self._errors(z[held], y[held])
-        optimizer = torch.optim.Adam(self.weights, lr=RATE, fused=True)
+        optimizer = torch.optim.Adam(self.weights, lr=self.rate, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
         looks = {self.steps * look // CHECKS for look in range(1, CHECKS + 1)}
         looks |= {2**power for power in range(10)}  # few samples are learned by heart at once

@@ -36,6 +36,8 @@ class Classifier(Nets):
         logistic regression (App. D.1).
     generator : torch.Generator
         Source of initial weights, held-out samples and minibatches, on the samples' device.
+    rate : float, optional
+        Adam's rate at the start.
 
     Examples
     --------

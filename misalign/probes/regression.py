@@ -114,6 +114,8 @@ class MLPProbe(Nets):
         Width of the hidden layer.
     generator : torch.Generator
         Source of initial weights, held-out samples and minibatches, on the samples' device.
+    rate : float, optional
+        Adam's rate at the start.
 
     Examples
     --------

@@ -72,7 +72,9 @@ class Assumptions:
         """Draw a run's world and its encoders before training."""
         scale = run.scale_config
         bias, values = run.resolved_bias, VALUES[run.latents]
-        world = ResampledWorld.draw(bias, values=values, layers=scale.layers, seed=run.seed)
+        world = ResampledWorld.draw(
+            bias, values=values, layers=scale.layers, seed=run.resolved_world_seed
+        )
         world = world.to(device)
         sample = world.sample(
             scale.probe_samples,

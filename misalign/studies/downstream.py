@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from misalign.errors import invalid
-from misalign.theory.oracle import best_mcc, explained_functions
+from misalign.theory.oracle import explained_functions, mcc_of_likelier_class
 
 BLOCKS = {"y1": 3, "y2": 5, "y3": 7, "y4": 9}  # y_k depends on s_1, ..., s_d
 SPLIT, BINARY = "y2", "y2_binary"  # the task that is also posed as a yes or no, at its median
@@ -65,10 +65,12 @@ def predicted(
 ) -> dict[str, float]:
     """What the theorem says each task must score, in distribution, from a block of factors.
 
-    R2 of y1 to y4 and MCC of `BINARY`, of the best prediction from s_I, I the 1-based indices in
-    `block`, where the covariance is Sigma_s. `draws` samples serve the shares, fewer `BINARY`.
+    R2 of y1 to y4 of the best prediction from s_I, I the 1-based indices in `block`, where the
+    covariance is Sigma_s, and MCC of `BINARY` of the likelier class, which classifiers learn.
+    `draws` samples serve the shares, fewer `BINARY`.
     """
     shares = explained_functions(tasks, covariance, block, draws=draws, generator=generator)
     size, few = BLOCKS[SPLIT], min(8192, draws // 16)
-    guess = best_mcc(lambda s: f_y(s[:, :size]), covariance, block, draws=few, generator=generator)
+    options = {"draws": few, "generator": generator}
+    guess = mcc_of_likelier_class(lambda s: f_y(s[:, :size]), covariance, block, **options)
     return {**dict(zip(BLOCKS, shares.tolist(), strict=True)), BINARY: guess}

@@ -18,6 +18,7 @@ from misalign.errors import invalid
 from misalign.images.base import Images, split
 from misalign.images.cached import CachedImages
 from misalign.images.layout import HUES
+from misalign.probes.base import RATE
 from misalign.provenance import modules_hash
 from misalign.rng import generator_for
 from misalign.run import Key, TrainedModel
@@ -57,6 +58,8 @@ class ImageScale:
         Training.
     probe_steps : int
         Length of a probe's training.
+    probe_rate : float, optional
+        Adam's rate in it, at the start.
     oracle_draws : int, optional
         Samples that the oracle is computed from, where it has no closed form.
     """
@@ -69,6 +72,7 @@ class ImageScale:
     width: int
     recipe: Recipe
     probe_steps: int
+    probe_rate: float = RATE
     oracle_draws: int = 1_000_000
 
 
@@ -106,11 +110,11 @@ def gpu(side: int, pictures: int, shares: tuple[int, int, int]) -> ImageScale:
 
 
 def published(side: int, pictures: int, shares: tuple[int, int, int], steps: int) -> ImageScale:
-    """Encoders and training as published; probes keep their own rate."""
+    """Encoders, training and probes as published."""
     recipe = Recipe(
         steps=steps, batch_size=256, learning_rate=1e-5, objective="mmcl", prefetch_steps=1
     )
-    return ImageScale(side, pictures, shares, (), 0, 0, recipe, 10_000)
+    return ImageScale(side, pictures, shares, (), 0, 0, recipe, 10_000, 1e-3)
 
 
 def _recipe(steps: int, batch_size: int, learning_rate: float) -> Recipe:
@@ -249,7 +253,7 @@ class ImageStudy:
             pictures = self.stored().to(device)
         else:
             pictures = pool(self, scale.pictures, scale.side, str(device))
-        rows = split(len(pictures), scale.shares, seed=run.seed)[part]
+        rows = split(len(pictures), scale.shares, seed=run.resolved_world_seed)[part]
         captions = self.captions(run).to(device)
         return ImageWorld(self.factors, pictures, captions, rows.to(device))
 

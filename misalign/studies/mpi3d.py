@@ -45,6 +45,7 @@ class Mpi3d(ImageStudy):
         "brief": replace(LAPTOP, recipe=replace(LAPTOP.recipe, steps=100)),
         "laptop": LAPTOP,
         "long": replace(LAPTOP, recipe=replace(LAPTOP.recipe, steps=960)),
+        "longest": replace(LAPTOP, recipe=replace(LAPTOP.recipe, steps=2_880)),
         "gpu": gpu(64, mpi3d.COUNT, mpi3d.SHARES),
         "paper": published(64, mpi3d.COUNT, mpi3d.SHARES, 200_000),
     }

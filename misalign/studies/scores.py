@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from misalign.evaluation import CIRCLE, PROBES, Reader
+from misalign.probes.base import RATE
 from misalign.records import SCORES
 from misalign.rng import generator_for
 from misalign.worlds.base import Factor
@@ -99,13 +100,17 @@ def score_run(
     oracle = study.oracle(run, model) if hasattr(study, "oracle") else {}
     reads = getattr(study, "reads", lambda modality, probe, split, key: True)
     fit, rows = samples["fit"], []
-    options = {"circular": getattr(study, "circular", ())}
+    scale = run.scale_config
+    options = {
+        "circular": getattr(study, "circular", ()),
+        "rate": getattr(scale, "probe_rate", RATE),
+    }
     for modality, probe in itertools.product(fit.z, PROBES):
         wanted = [key for key in fit.targets if reads(modality, probe, "fit", key)]
         if not wanted:
             continue
         generator = generator_for(run.seed, "probes", modality, probe, device=device)
-        reader = Reader(probe, run.scale_config.probe_steps, generator=generator, **options)
+        reader = Reader(probe, scale.probe_steps, generator=generator, **options)
         reader.fit(fit.z[modality], {key: fit.targets[key] for key in wanted}, fit.factors)
         for split, one in samples.items():
             keys = [key for key in wanted if reads(modality, probe, split, key)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from misalign.encoders.mlp import numerical_encoder
+from misalign.probes.base import RATE
 from misalign.rng import generator_for
 from misalign.training.recipe import Recipe
 from misalign.worlds.base import Batch
@@ -32,6 +33,8 @@ class Scale:
         Samples to fit probes on, and again as many to score them on.
     probe_steps : int
         Longest training of a nonlinear probe.
+    probe_rate : float, optional
+        Adam's rate in it, at the start.
     oracle_draws : int, optional
         Samples that predictions without a closed form are computed from.
     relative : bool, optional
@@ -45,6 +48,7 @@ class Scale:
     recipe: Recipe
     probe_samples: int
     probe_steps: int
+    probe_rate: float = RATE
     oracle_draws: int = 200_000
     relative: bool = False
     whiten: bool = True
@@ -55,10 +59,17 @@ class Scale:
         return tuple(width * size_in if self.relative else width for width in self.hidden)
 
 
-def fast_recipe(steps: int, batch_size: int, learning_rate: float = 2e-2, **options) -> Recipe:
-    """Muon between hidden layers, Adam for the rest, a warm-up, then a fall to 0."""
-    rates = {"learning_rate": learning_rate, "muon_rate": 0.1, "warmup": 0.1, "decay": True}
-    return Recipe(steps=steps, batch_size=batch_size, **rates | options)
+def fast_recipe(steps: int, batch_size: int, learning_rate: float = 5e-2, **options) -> Recipe:
+    """Muon between hidden layers, Adam for the rest, a warm-up, then a fall to 0.
+
+    Outputs have variance 1, so a kernel as wide as tau = 1 sees them as one cloud, and rewards
+    other things than entropy: where a factor is hard to read, an encoder rather folds an easy one
+    into its place. A narrow kernel sees the fold. It is narrow first, while factors are found, and
+    wider then, because it ceases to align pairs that are nearer to each other than to all others.
+    """
+    rates = {"learning_rate": learning_rate, "muon_rate": 0.2, "warmup": 0.1, "decay": True}
+    tau = {"first_tau": 0.1, "tau": 0.5}
+    return Recipe(steps=steps, batch_size=batch_size, **rates | tau | options)
 
 
 # seconds; proves the wiring and claims nothing

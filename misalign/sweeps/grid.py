@@ -183,8 +183,9 @@ def groups(runs: Iterable[Run], most: int) -> list[list[Run]]:
 def parameters(group: list[Run]) -> dict[str, object]:
     """Parameters of a notebook whose grid is a group: a list for each field that varies."""
     named = [_named(run) for run in group]
+    needed = {name for run in group for name in run.needed}  # the others are as they always are
     values = {name: dict.fromkeys(fields[name] for fields in named) for name in named[0]}
-    axes = {name: [*map(plain, axis)] for name, axis in values.items()}
+    axes = {name: [*map(plain, axis)] for name, axis in values.items() if name in needed}
     return {name: axis if len(axis) > 1 else axis[0] for name, axis in axes.items()}
 
 

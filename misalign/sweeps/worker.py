@@ -53,7 +53,7 @@ def expect_template(notebook: Path | None, runs: Iterable[Run]) -> None:
         raise invalid(notebook.name, "a notebook", one_line(error)) from None
     if not cell:
         raise invalid("notebook", "a cell tagged parameters", f"none in {notebook.name}")
-    needed = dict.fromkeys(name for run in runs for name in (*run.as_dict(), "record"))
+    needed = dict.fromkeys(name for run in runs for name in (*run.needed, "record"))
     lacking = ", ".join(name for name in needed if name not in cell)
     if lacking:
         got = f"only {', '.join(sorted(cell))}"

@@ -30,11 +30,15 @@ class GaussianDarmois:
             raise invalid("covariance", "a symmetric, positive definite matrix", "another")
         self.root = root
 
+    def scores(self, s: Tensor) -> Tensor:
+        """Whiten rows s of shape (..., n): independent and standard normal."""
+        columns = s.double().unsqueeze(-1)
+        whole = torch.linalg.solve_triangular(self.root, columns, upper=False)
+        return whole.squeeze(-1).to(s.dtype)
+
     def __call__(self, s: Tensor) -> Tensor:
         """Map rows s of shape (..., n) into (0, 1)^n."""
-        columns = s.double().unsqueeze(-1)
-        scores = torch.linalg.solve_triangular(self.root, columns, upper=False).squeeze(-1)
-        return torch.special.ndtr(scores).to(s.dtype)
+        return torch.special.ndtr(self.scores(s.double())).to(s.dtype)
 
 
 class HistogramDarmois:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from misalign.worlds.base import World
 
 
-def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
+def explained(covariance: Tensor, block: tuple[int, ...], residual: Tensor | None = None) -> Tensor:
     """Share of every Gaussian variable's variance that a block of them explains.
 
     Parameters
@@ -29,19 +29,24 @@ def explained(covariance: Tensor, block: tuple[int, ...]) -> Tensor:
         Sigma, positive definite, shape (n, n).
     block : tuple of int
         1-based indices I; a ValueError for none, or one that is not from 1 to n.
+    residual : Tensor, optional
+        Covariance R of what is not known of the block, shape (block, block): s_I less its best
+        prediction. By default the block is known exactly.
 
     Returns
     -------
     Tensor
-        Sigma_jI Sigma_II^-1 Sigma_Ij / Sigma_jj for every j, shape (n,): 1 within the block.
+        Sigma_jI Sigma_II^-1 (Sigma_II - R) Sigma_II^-1 Sigma_Ij / Sigma_jj for every j, shape (n,):
+        1 within a block that is known exactly.
     """
     stray = [i for i in block if not 1 <= i <= len(covariance)]
     if stray or not block:
         raise invalid("block", f"indices from 1 to {len(covariance)}", stray or "none")
     inside, covariance = [i - 1 for i in block], covariance.double()
     towards = covariance[inside]
-    part = (towards * torch.linalg.solve(towards[:, inside], towards)).sum(0)
-    return part / covariance.diagonal()
+    gain = torch.linalg.solve(towards[:, inside], towards)
+    known = towards if residual is None else (towards[:, inside] - residual.double()) @ gain
+    return (known * gain).sum(0) / covariance.diagonal()
 
 
 def explained_functions(
@@ -79,7 +84,7 @@ def explained_functions(
     return 2 * (first * second).mean(0) / (first.square() + second.square()).mean(0)
 
 
-def best_mcc(
+def mcc_of_likelier_class(
     function: Callable[[Tensor], Tensor],
     covariance: Tensor,
     block: tuple[int, ...],
@@ -88,10 +93,11 @@ def best_mcc(
     completions: int = 256,
     generator: torch.Generator,
 ) -> float:
-    """MCC of the best guess, from a block of Gaussian variables, of y above or below its median.
+    """MCC of guessing y above or below its median by the likelier class given a Gaussian block.
 
-    The best guess is the likelier class given s_I, read off many completions of s_I. That errs
-    where both are almost as likely, so the value is a little low for a block that says little.
+    That guess is right most often, and it is what a classifier learns. It has not the largest MCC:
+    guessing "above" only where its probability exceeds some other threshold than 1/2 can score
+    higher. Probabilities are read off many completions of s_I.
 
     Parameters
     ----------

@@ -144,7 +144,7 @@ def train_many(
         if step % recipe.prefetch_steps == 0:
             batches = draw(zip(worlds, generators, strict=True), recipe, device)
         z = encode(model, batches[step % recipe.prefetch_steps], recipe, len(runs) > 1)
-        loss = loss_of(recipe, z, len(runs) > 1)
+        loss = loss_of(recipe, z, len(runs) > 1, step)
         update(model, optimizers, loss, recipe, step)
         losses[step] = loss.detach()
         last = step + 1 == recipe.steps

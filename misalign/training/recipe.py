@@ -38,9 +38,15 @@ class Recipe:
         (batch_size, size), that gives a scalar. A Module's own parameters are trained by Adam.
     tau : float, optional
         Temperature of a named objective; a callable has its own.
+    first_tau : float, optional
+        Temperature at the first step, from which it moves to `tau` by equal factors, within the
+        first four fifths of the training; by default `tau`.
     second_batch : bool, optional
         Take the negatives of Eq. (2), ``"sym_align_max_ent"``, from a second, independent batch,
         as the authors' code does, rather than from the batch itself.
+    floor : bool, optional
+        Let the positive pair join the log-mean of ``"sym_align_max_ent"``, as the authors' code
+        does. Outputs of fixed variance learn more without, see the objective.
     prefetch_steps : int, optional
         Steps whose batches are drawn at once: fewer, larger calls of the world.
     autocast : bool, optional
@@ -68,30 +74,39 @@ class Recipe:
     max_grad_norm: float = 2.0
     objective: str | Callable[[Tensor, Tensor], Tensor] = "sym_align_max_ent"
     tau: float = 1.0
+    first_tau: float | None = None
     second_batch: bool = False
+    floor: bool = True
     prefetch_steps: int = 10
     autocast: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 0), ("batch_size", 2), ("prefetch_steps", 1)):
             object.__setattr__(self, name, check_int(name, getattr(self, name), least))
-        for name in ("learning_rate", "max_grad_norm", "tau"):
-            if not getattr(self, name) > 0:
-                raise invalid(name, "a number above 0", getattr(self, name))
+        for name in ("learning_rate", "max_grad_norm", "tau", "first_tau"):
+            value = getattr(self, name)
+            if not (value is None or value > 0):
+                raise invalid(name, "a number above 0", value)
         if not 0 <= self.warmup < 1:
             raise invalid("warmup", "a share of at least 0 and below 1", self.warmup)
         if not callable(self.objective) and self.objective not in tuple(OBJECTIVES):
             known = f"one of {', '.join(map(repr, OBJECTIVES))}, or a callable"
             raise invalid("objective", known, repr(self.objective))
-        if self.second_batch and self.objective != "sym_align_max_ent":
-            only = "False, since only sym_align_max_ent takes a second batch"
-            raise invalid("second_batch", only, self.second_batch)
+        for name, plain in (("second_batch", False), ("floor", True)):
+            value = getattr(self, name)
+            if value != plain and self.objective != "sym_align_max_ent":
+                raise invalid(name, f"{plain}, since sym_align_max_ent alone has it", value)
 
     def lr_factor(self, step: int) -> float:
         """Factor on every learning rate at a 0-based step."""
         rising = min(1.0, (step + 1) / max(1.0, self.warmup * self.steps))
         falling = min(1.0, (self.steps - step) / ((1 - self.warmup) * self.steps))
         return rising * (falling if self.decay else 1.0)
+
+    def tau_at(self, step: int) -> float:
+        """Temperature at a 0-based step."""
+        first = self.first_tau or self.tau
+        return first * (self.tau / first) ** min(1.0, step / (0.8 * self.steps))
 
     def fingerprint(self) -> str:
         """All fields in one line that is the same in every process: no address of an objective."""

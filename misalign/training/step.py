@@ -92,10 +92,11 @@ def encode(
     return [part for half in halves for part in half]
 
 
-def loss_of(recipe: Recipe, z: list[Tensor], stacked: bool) -> Tensor:
-    """Loss of one run, a scalar, or of each of several."""
+def loss_of(recipe: Recipe, z: list[Tensor], stacked: bool, step: int) -> Tensor:
+    """Loss of one run at a step, a scalar, or of each of several."""
     if isinstance(recipe.objective, str):
-        return OBJECTIVES[recipe.objective](*z, tau=recipe.tau)
+        options = {} if recipe.floor else {"floor": False}
+        return OBJECTIVES[recipe.objective](*z, tau=recipe.tau_at(step), **options)
     losses = [recipe.objective(*pair) for pair in (zip(*z, strict=True) if stacked else [z])]
     for loss in losses:
         if not (isinstance(loss, Tensor) and loss.ndim == 0 and loss.requires_grad):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from misalign.bias import Bias
-from misalign.errors import invalid
+from misalign.errors import check_int, invalid
 from misalign.rng import generator_for
 from misalign.worlds.base import Batch
 from misalign.worlds.mixing import MixedWorld, Mixing
@@ -20,10 +21,15 @@ SHIFTED = (9, 10)  # the semantic variables that a shifted environment moves
 SPECIFIC = 5  # dimension of m_x and of m_t
 
 
-def wishart(dimension: int, *, generator: torch.Generator) -> Tensor:
-    """Draw from W_d(I, d): a covariance of mean d times the identity, float64, shape (d, d)."""
-    rows = torch.randn(dimension, dimension, generator=generator, dtype=torch.float64)
-    return rows.mT @ rows
+def wishart(dimension: int, degrees: int = 0, *, generator: torch.Generator) -> Tensor:
+    """Draw a covariance of mean d times the identity, float64, shape (d, d).
+
+    By default from W_d(I, d), whose median condition number is near 1,000 for d = 10; with more
+    `degrees` of freedom k, from W_d(I, k) d / k, which is rounder.
+    """
+    degrees = check_int("degrees", degrees or dimension, dimension)
+    rows = torch.randn(degrees, dimension, generator=generator, dtype=torch.float64)
+    return rows.mT @ rows * (dimension / degrees)
 
 
 class Gaussian:
@@ -104,7 +110,14 @@ class NumericalWorld(MixedWorld):
 
     @classmethod
     def draw(
-        cls, bias: Bias, *, latents: str = "independent", layers: int = 3, seed: int = 0
+        cls,
+        bias: Bias,
+        *,
+        latents: str = "independent",
+        layers: int = 3,
+        seed: int = 0,
+        noise: float = 1.0,
+        degrees: int = 0,
     ) -> NumericalWorld:
         """Draw a world: every matrix from its own child stream of the seed.
 
@@ -118,14 +131,21 @@ class NumericalWorld(MixedWorld):
             Mixing layers (the paper: 3).
         seed : int, optional
             Worlds of one seed share sigma_s and g_x whatever their bias.
+        noise : float, optional
+            Factor on sigma_eps, above 0 (the paper: 1).
+        degrees : int, optional
+            Degrees of freedom of Sigma_s in a dependent world, see `wishart`; by default n_s.
         """
+        if not 0 < noise < math.inf:
+            raise invalid("noise", "a finite factor above 0", noise)
         if latents not in LATENTS:
             raise invalid("latents", f"one of {', '.join(LATENTS)}", repr(latents))
         sigma_s = torch.eye(bias.n, dtype=torch.float64)
         if latents == "dependent":
-            sigma_s = wishart(bias.n, generator=generator_for(seed, "sigma_s"))
+            sigma_s = wishart(bias.n, degrees, generator=generator_for(seed, "sigma_s"))
         sizes = {"sigma_eps": bias.n, "sigma_m_x": SPECIFIC, "sigma_m_t": SPECIFIC}
         drawn = {name: wishart(d, generator=generator_for(seed, name)) for name, d in sizes.items()}
+        drawn["sigma_eps"] *= noise
         return cls(bias, sigma_s, **drawn, **cls.draw_mixings(bias, SPECIFIC, layers, seed))
 
     @cached_property
