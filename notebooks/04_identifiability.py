@@ -313,11 +313,10 @@ print(
 # out are the targets that have a preimage with determinant 0, which by Sard's theorem fill no volume.)
 # The printed proof starts from the equality, for every target and every preimage.
 #
-# Now let $p$ be continuous and positive *everywhere*. The points above the targets left out have
-# probability 0, so no open set consists of them, not even of points where the determinant is 0: by Sard, its
-# image would have no volume, and a uniform image has no room for that. So the inequality holds on a dense
-# set of points, by continuity at all of them, and keeps the determinant away from 0: $\mathbf{h}$ cannot
-# turn around.
+# Now let $p$ be continuous and positive *everywhere*. What is left out has probability 0, so it holds no
+# open set: one on which the determinant vanishes would have positive probability and, again by Sard, an
+# image without volume, which a uniform image rules out. So the inequality holds on a dense set of points, by
+# continuity at all of them, and keeps the determinant away from 0: $\mathbf{h}$ cannot turn around.
 #
 # ```{prf:lemma} Uniform images, repaired
 # :label: lem-uniform
