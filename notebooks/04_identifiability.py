@@ -40,6 +40,7 @@ import math
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from myst_nb import glue
 from torch import nn
@@ -60,7 +61,7 @@ from misalign.theory.darmois import (
 )
 from misalign.theory.information import partial_r2
 from misalign.theory.jacobian import jacobians, profile, smallest_stretch
-from misalign.theory.uniformity import Folded, uniformity
+from misalign.theory.uniformity import Folded, smooth_step, uniformity
 
 use_style()
 
@@ -101,7 +102,7 @@ steps = 1000  # of training, for the encoders of the five steps
 #
 # The first is easy: use nothing but unbiased factors, which both sides share. (Any factor outside
 # the random set $A$ is copied. Unbiased factors are outside of it always,
-# $\mathbb{I}_\rho^c \subseteq \mathbb{I}_\theta \setminus A$; the paper prints
+# $\mathbb{I}_\rho^c \subseteq \mathbb{I}_\theta \setminus A$; our copy of the paper has
 # $\mathbb{I}_\rho \setminus A$.) For the second there is a construction from the 1950s,
 # named after Darmois. Take the factors one by one, and replace each by its rank among all cases
 # that agree in those before it:
@@ -111,7 +112,11 @@ steps = 1000  # of training, for the encoders of the five steps
 # $$ (eq-darmois)
 #
 # A rank is uniform by nature, and it is uniform *whatever came before*. So the ranks are
-# independent, too. For Gaussian factors the conditional distributions are known, and
+# independent, too. The map is as smooth as the conditional distributions are. The lemma promises
+# smooth encoders, and {prf:ref}`asm-density` does not grant that: it asks for a density, not for a
+# smooth one ({doc}`errata` has a density for which no smooth encoder reaches loss 0).
+#
+# For Gaussian factors the conditional distributions are known, and
 # `GaussianDarmois` is one line: $\mathbf{d}(\mathbf{s}) = \Phi(L^{-1}\mathbf{s})$ with the Cholesky
 # factor $L$ of the covariance. For any other density `HistogramDarmois` reads the conditional
 # distributions off a sample. We try one dependent Gaussian and one skewed density.
@@ -296,7 +301,7 @@ print(
 
 # %% [markdown]
 # So the lemma needs one more word. Whenever the image is uniform with density $C$, the preimages of
-# a target share it,
+# almost every target share it,
 #
 # $$
 # \sum_{\mathbf{u}:\, \mathbf{h}(\mathbf{u}) = \mathbf{v}}
@@ -304,9 +309,14 @@ print(
 # \qquad\text{so}\qquad |\det J(\mathbf{u})| \ge \frac{p(\mathbf{u})}{C},
 # $$ (eq-shares)
 #
-# with equality exactly where a preimage is alone. The printed proof starts from the equality. If
-# $p$ is positive *everywhere*, the inequality keeps the determinant away from 0 everywhere, and
-# $\mathbf{h}$ cannot turn around.
+# with equality where a preimage is alone. (*Almost* every, as always with densities: among those left
+# out are the targets that have a preimage with determinant 0, which by Sard's theorem fill no volume.)
+# The printed proof starts from the equality, for every target and every preimage.
+#
+# Now let $p$ be continuous and positive *everywhere*. What is left out has probability 0, so it holds no
+# open set: one on which the determinant vanishes would have positive probability and, again by Sard, an
+# image without volume, which a uniform image rules out. So the inequality holds on a dense set of points, by
+# continuity at all of them, and keeps the determinant away from 0: $\mathbf{h}$ cannot turn around.
 #
 # ```{prf:lemma} Uniform images, repaired
 # :label: lem-uniform
@@ -321,32 +331,107 @@ print(
 #
 # The first word costs little: read {prf:ref}`asm-density` as positive everywhere, which Gaussian
 # factors are. The second is for two dimensions and more, where a map can be invertible around every
-# point and still overlap itself. Take a ribbon that is a bit longer than a full turn and lay it into a
-# disc. The targets under the overlap are shared by both of its ends, and the shares add up.
+# point and still overlap itself. Take a ribbon one and a half turns long and wind it into a disc. The
+# half of the targets that lies under the overlap is shared by both ends, and the shares add up. They change
+# smoothly: where the ribbon begins its share rises from 0, and one turn later it falls from 1 by as much.
 
 # %%
-overlap, m = 1.0, 20_000
-start = torch.rand(m, generator=generator_for(seed, "turn")) * 2 * math.pi
-early = start < overlap  # the targets that both ends reach
-chance = torch.rand(m, generator=generator_for(seed, "ends"))
-angle = start + 2 * math.pi * (early & (chance < start / overlap))
-radius = torch.rand(m, generator=generator_for(seed, "radius")).sqrt()
-disc = radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
-turned = torch.atan2(disc[:, 1], disc[:, 0]) / (2 * math.pi) % 1
-ring = torch.stack([disc.square().sum(1), turned], 1)
-twice = early.double().mean().item()
-flat = uniformity(ring.clamp(0, 1), 10) > 0.01
-print("the disc is covered evenly:", flat)
-print(
-    "two preimages, a share of overlap / 2 pi:",
-    abs(twice - overlap / (2 * math.pi)) < 0.01,
-)
-assert flat and abs(twice - overlap / (2 * math.pi)) < 0.01
+turn, overlap = 2 * math.pi, math.pi
+end = turn + overlap  # angles along the ribbon go from 0 to here
+
+
+def late(start):
+    """What the later of two preimages gets of a target at this angle."""
+    return smooth_step(1 - start / overlap)
+
+
+def share(angle):
+    """What part of its target's probability a point of the ribbon carries."""
+    alone = (angle >= overlap) & (angle <= turn)
+    two = torch.where(angle < overlap, 1 - late(angle), late(angle - turn))
+    return torch.where(alone, 1.0, two)
+
 
 # %% [markdown]
-# The ribbon's coordinates are the squared radius and the angle, so $|\det J| = \tfrac12$ everywhere:
-# nothing is flattened, no density vanishes, the image is uniform, and some targets have two preimages.
-# What gives it away are its ends, which are mapped into the middle of the disc. The map is not proper.
+# The factors may be as plain as two independent Gaussian ones. Their ranks are the squared radius, and
+# the level up to which the ribbon is filled. From the disc the Darmois construction leads on to the
+# square. Each of these maps is smooth and, but for the winding, invertible.
+
+
+# %%
+grid = torch.linspace(0, end, 20_001, dtype=torch.float64)
+filled = torch.cumulative_trapezoid(share(grid), grid) / turn
+
+
+def lay(s):
+    """Squared radius and angle on the ribbon of two independent Gaussian factors."""
+    square, level = torch.special.ndtr(s).mT
+    angle = np.interp(level, filled, grid[1:])
+    return torch.stack([square, torch.from_numpy(angle)], 1)
+
+
+def wind(ribbon):
+    """From the ribbon into the disc, and on to the square."""
+    square, angle = ribbon.unbind(-1)
+    x, y = square.sqrt() * angle.cos(), square.sqrt() * angle.sin()
+    half = (1 - x.square()).sqrt()
+    ranks = 0.5 + (x * half + x.asin()) / math.pi, 0.5 + y / half / 2
+    return torch.stack(ranks, -1)
+
+
+# %% [markdown]
+# Three questions. Is the determinant of the winding the same everywhere, so that nothing is flattened? Is
+# the image uniform? And is the density along the ribbon, estimated from draws, positive and without a jump?
+
+# %%
+normal = torch.randn(100_000, 2, generator=generator_for(seed, "ribbon")).double()
+ribbon = lay(normal)
+determinant = jacobians(wind, ribbon[:1000]).det().abs()
+flat = uniformity(wind(ribbon), 20) > 0.01
+counts, edges = np.histogram(ribbon[:, 1], bins=90, range=(0, end))
+along = counts / len(ribbon) / np.diff(edges) * turn  # of 1 where a point is alone
+print(
+    "|det J| = 1 / 2 pi everywhere:",
+    bool((determinant * turn - 1).abs().max() < 1e-6),
+)
+print("image is uniform:", flat)
+print("density positive inside:", along[2:-2].min() > 0.1)
+print("no jump above 0.3 from bin to bin:", abs(np.diff(along)).max() < 0.3)
+
+# %% tags=["remove-cell"]
+assert flat and (determinant * turn - 1).abs().max() < 1e-6
+assert along[2:-2].min() > 0.1 and abs(np.diff(along)).max() < 0.3
+
+# %% mystnb={"figure": {"caption": "A smooth map of two Gaussian factors that is invertible around every point, has a uniform image and is not invertible. Left: the ribbon winds one and a half times around the disc; radii are drawn apart to show the turns. Middle: probability along the ribbon, estimated from 100,000 draws and exact, in shares of a target. Right: the image of 3,000 draws; light points come from the second turn.", "name": "fig-ribbon"}, "image": {"alt": "Three panels. A spiral of one and a half turns; a curve that rises from 0 over a half to 1, stays there and falls again over a half to 0, with a histogram on it; an evenly filled square, in the upper half of which two colors of points mix."}} tags=["hide-input"]
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
+spiral = grid[::100]
+radii = 1 - 0.3 * spiral / end
+second = (spiral > turn).numpy()
+for part, color in zip((~second, second), SERIES, strict=False):
+    at = spiral[part]
+    axes[0].plot(radii[part] * at.cos(), radii[part] * at.sin(), color=color, lw=4)
+axes[0].set(aspect="equal", title="the ribbon")
+axes[0].set_axis_off()
+axes[1].stairs(along, edges, fill=True, color=SERIES[0], alpha=0.4)
+axes[1].plot(grid, share(grid), color=COLORS["theory"], lw=1)
+axes[1].set(xlabel="angle", title="density along it")
+few = ribbon[:3000]
+dots = np.where(few[:, 1] > turn, SERIES[1], SERIES[0])
+axes[2].scatter(*wind(few).mT, c=dots, s=3, lw=0, rasterized=True)
+axes[2].set(aspect="equal", title="its image", xlabel="$h_1$", ylabel="$h_2$")
+plt.show()
+print("draws shown:", len(few))
+
+# %% [markdown]
+# In {numref}`fig-ribbon` everything is there that the printed lemma asks for, and a density that is positive
+# everywhere on top. The map is smooth, nothing is flattened, the image is uniform. Still, half of the
+# targets have two preimages. If both encoders are this map of two unbiased factors, their loss is 0, and the
+# block is not kept: **from two unbiased factors on, the theorem as printed promises too much.**
+#
+# What gives the ribbon away are its edges. Its two ends are mapped into the middle of the image, and its
+# inner edge to a single point there, the disc's center. Only the outer edge goes to the edge: the map is not
+# proper. (The density does tend to 0 at both ends. It has to: a target just outside of the overlap has one
+# preimage, and the shares must not jump.)
 #
 # So the second word is an assumption about *encoders*, one that loss 0 alone does not grant. It touches
 # one half of the theorem only. That nothing *but* the unbiased block is kept follows from
@@ -781,9 +866,9 @@ assert lamp_columns[1] > 5 * lamp_columns[0]
 # %% [markdown]
 # ## What we saw
 #
-# The proof holds up, but for one lemma, which needs two more words. One of them is about encoders, so
-# that *all* of the block is kept is in part an assumption; on trained encoders the numbers agree with
-# it. Two things are worth carrying on. *How often* a factor is perturbed never entered: a single
+# The proof holds up, but for its two lemmas. The first wants a smooth density. The second needs two more
+# words, and one of them is about encoders, so that *all* of the block is kept is in part an assumption; on
+# trained encoders the numbers agree with it. Two things are worth carrying on. *How often* a factor is perturbed never entered: a single
 # possible lie is enough, in the limit. And everything rests on *densities* and on encoders
 # *exactly as wide* as the unbiased block. {doc}`05_assumptions` takes both away.
 #

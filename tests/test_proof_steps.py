@@ -3,10 +3,13 @@
 from functools import cache
 
 import jupytext
+import numpy as np
 import pytest
 import torch
 
 from misalign.paths import NOTEBOOKS
+from misalign.rng import generator_for
+from misalign.theory.uniformity import uniformity
 
 # of training, in batches half as large as the chapter's: enough for every step to hold, so that
 # one fails for its hypothesis and not because training was short
@@ -106,3 +109,67 @@ def test_step_fails_with_its_hypothesis(healthy, broken, step):
     with pytest.raises(AssertionError) as caught:
         run_steps(broken)
     assert str(caught.value) == step
+
+
+# ---- the ribbon: a uniform image, a positive density, and no inverse
+
+
+@cache
+def wound(late: str = "1 - start / overlap") -> dict[str, object]:
+    """What the ribbon's cells leave behind, and 400,000 draws; `late` is the later end's share."""
+    shares = cell("turn, overlap = ")
+    assert shares.count("smooth_step(1 - start / overlap)") == 1
+    shares = shares.replace("1 - start / overlap", late)
+    names: dict[str, object] = {}
+    exec("\n".join((source()[0], shares, cell("grid = "))), names)
+    draws = torch.randn(400_000, 2, generator=generator_for(0, "ribbon"), dtype=torch.float64)
+    return names | {"ribbon": names["lay"](draws)}
+
+
+def check_density(names: dict[str, object]) -> None:
+    """Estimated along the ribbon it is positive, and jumps vanish as the bins get narrower."""
+    for bins in (90, 180):
+        counts, edges = np.histogram(names["ribbon"][:, 1], bins, range=(0, names["end"]))
+        along = counts / len(names["ribbon"]) / np.diff(edges) * names["turn"]
+        inside = (edges[:-1] > 0.2) & (edges[1:] < names["end"] - 0.2)  # at its ends it tends to 0
+        assert along[inside].min() > 0.1, "positive"
+        assert np.abs(np.diff(along)).max() < 20 / bins, "continuous"
+
+
+def test_density_along_the_ribbon_is_positive_and_continuous():
+    check_density(wound())
+
+
+def test_ribbon_has_a_uniform_image_and_two_preimages_of_half_the_targets():
+    names = wound()
+    ribbon, wind = names["ribbon"], names["wind"]
+    assert uniformity(wind(ribbon), 30) > 0.01
+    shared = (ribbon[:, 1] < names["overlap"]) | (ribbon[:, 1] > names["turn"])
+    assert shared.double().mean() == pytest.approx(0.5, abs=0.005)
+    first = ribbon[ribbon[:, 1] < names["overlap"]]
+    again = first + torch.tensor([0, names["turn"]], dtype=torch.float64)
+    torch.testing.assert_close(wind(again), wind(first))
+
+
+def test_shares_of_both_turns_sum_to_1_and_meet_smoothly():
+    share, turn, overlap = (wound()[name] for name in ("share", "turn", "overlap"))
+    start = torch.linspace(0, overlap, 1001, dtype=torch.float64)[1:-1]
+    torch.testing.assert_close(share(start) + share(start + turn), torch.ones(999).double())
+    assert (torch.cat([share(start), share(start + turn)])[5:-5] > 0).all()
+    for seam in (overlap, turn):  # flat on both sides, so no derivative has a jump
+        near = seam + torch.linspace(-0.01, 0.01, 101, dtype=torch.float64)
+        assert (share(near) - 1).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("late", "flaw"),
+    [
+        ("torch.where(start < overlap, start / overlap, 0)", "positive"),  # backwards
+        ("torch.where(start < overlap, 0.5, 0)", "continuous"),
+    ],
+)
+def test_density_along_a_ribbon_with_other_shares_fails_though_its_image_is_uniform(late, flaw):
+    names = wound(late)
+    assert uniformity(names["wind"](names["ribbon"]), 30) > 0.01
+    with pytest.raises(AssertionError, match=flaw):
+        check_density(names)

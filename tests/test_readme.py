@@ -65,3 +65,10 @@ def test_every_file_and_make_target_it_names_exists(name):
     assert [target for target in named if target not in targets] == []
     links = re.findall(r"\]\(((?!http)[^)#]+)\)", text)
     assert [path for path in links if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "notebooks/errata.py"])
+def test_page_names_the_version_read_and_later_ones(page):
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").replace("\n# ", " ").split())
+    for words in ("version 2", "16 April 2025", "version 4", "NeurIPS 2025", "not read"):
+        assert words.lower() in text.lower(), words

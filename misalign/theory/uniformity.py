@@ -44,6 +44,13 @@ def uniformity(v: Tensor, cells: int = 10) -> float:
     return float(stats.chisquare(counts.cpu().numpy()).pvalue)
 
 
+def smooth_step(x: Tensor) -> Tensor:
+    """From 0 up to x = 0 to 1 from x = 1 on, smooth to every order; step(x) + step(1 - x) = 1."""
+    x = x.clamp(0, 1)
+    late, early = ((-0.1 / part).exp() for part in (x, 1 - x))
+    return late / (early + late)
+
+
 class Folded:
     """A smooth map of (0, 3) onto (0, 1) that folds twice and still has a uniform image.
 
@@ -76,8 +83,8 @@ class Folded:
     def share(self, u: Tensor) -> Tensor:
         """What part w of its target's probability a point carries: 1 where it is alone."""
         t = self._centred(u)
-        x = ((self(u) - self.LOW) / (self.HIGH - self.LOW)).clamp(0, 1)
-        falls, rises = self._fall(x), self._fall(1 - x)
+        x = (self(u) - self.LOW) / (self.HIGH - self.LOW)
+        falls, rises = smooth_step(1 - x), smooth_step(x)
         left, middle, right = falls.square(), 2 * falls * rises, rises.square()
         return torch.where(t < -0.5, left, torch.where(t > 0.5, right, middle))
 
@@ -97,9 +104,3 @@ class Folded:
 
     def _centred(self, u: Tensor) -> Tensor:
         return self.EDGE * (2 * u / 3 - 1)
-
-    @staticmethod
-    def _fall(x: Tensor) -> Tensor:
-        """From 1 at 0 to 0 at 1, flat at both ends: smooth to every order."""
-        early, late = ((-0.1 / part).exp() for part in (1 - x, x))
-        return early / (early + late)
