@@ -330,8 +330,10 @@ for tau in (1.0, 0.1, 0.01):
 # the lower panels the middle is still on its way.) A kernel cannot see anything finer than its own
 # width, and what it cannot see it does not spread.
 #
-# Hence a rule. Outputs in $(0, 1)^n$ go with a narrow kernel. The experiments keep $\tau = 1$, so
-# there the encoders, like the authors', are not confined to a cube.
+# Hence a rule: the kernel has to be narrow beside the outputs. The authors keep $\tau = 1$ and leave
+# outputs unbounded, so these grow until the kernel is narrow beside them. Our encoders have outputs of
+# variance 1, which cannot grow. So the kernel starts at $\tau = 0.1$, while factors are found, and widens
+# during training: near the floor of the loss, a wider one still aligns pairs.
 #
 # ## Pull together, push apart
 #
@@ -510,8 +512,8 @@ assert small
 # - That limit is Eq. (2), with alignment over $\tau$, only as $\tau \to 0$, after subtracting $\frac{n}{2}\log(\pi\tau)$. Before,
 #   it falls short by the divergence of the points from their blur: it is off by {glue:text}`off-1`
 #   for the uniform at $\tau = 1$.
-# - At $\tau = 1$ the loss prefers the corners of a cube to its uniform distribution, so we leave
-#   outputs unbounded there.
+# - At $\tau = 1$ the loss prefers the corners of a cube to its uniform distribution. A kernel has to be
+#   narrow beside the outputs: either they may grow, or it starts small.
 # - Alignment alone collapses, entropy alone ignores the pairs, both find what is shared.
 # - The positive pair in the estimate is what bounds the loss; standardised outputs keep it from
 #   going flat.

@@ -62,7 +62,7 @@ use_style()
 
 # %% tags=["parameters"]
 experiment = "numerical"
-scale = "laptop"  # smoke, laptop, gpu or paper
+scale = "laptop"  # or smoke, full, gpu, paper
 variant = ""  # the paper's set-up; controls: untrained, raw
 latents = "independent"  # independent or dependent semantic variables
 bias = "selection"  # or perturbation (Table 3), joint (Table 5)
@@ -259,7 +259,7 @@ assert (last >= 0.1).all() and (after <= 0.05).all()
 # {numref}`fig-shifted` asks the question about $y_2$, in both environments: the right half of the
 # paper's Figure 4 above, of Figure 12 below.
 
-# %% mystnb={"figure": {"caption": "Is $y_2$ above its median? MCC of the classifier on $\\hat{\\mathbf{z}}_x$, in the environment it was fitted in and in the changed one, without adaptation (the paper's Figures 4 and 12); dashes for the oracle in distribution, an estimate that is a few hundredths low where the block says little. 200 runs of sweeps figure_03 and figure_09.", "name": "fig-shifted"}, "image": {"alt": "Four panels of MCC against setting with two lines each. Under selection bias with independent semantics both lines rise together up to setting 8; then the out-of-distribution line drops. With dependent semantics it stays far below throughout."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Is $y_2$ above its median? MCC of the classifier on $\\hat{\\mathbf{z}}_x$, in the environment it was fitted in and in the changed one, without adaptation (the paper's Figures 4 and 12); dashes for the oracle in distribution, the MCC of the likelier class given the block (no classifier is right more often, though another threshold can have a larger MCC). 200 runs of sweeps figure_03 and figure_09.", "name": "fig-shifted"}, "image": {"alt": "Four panels of MCC against setting with two lines each. Under selection bias with independent semantics both lines rise together up to setting 8; then the out-of-distribution line drops. With dependent semantics it stays far below throughout."}} tags=["recorded"]
 answers = useful.query("factor == 'y2_binary'")
 plots.by_setting(answers, "MCC")
 plt.show()
