@@ -53,7 +53,7 @@ def one_step(fitted: TrainedModel, how: Recipe, stacked: bool) -> Callable[[], o
         batch = {name: part[None] for name, part in batch.items()}
 
     def work() -> object:
-        loss = loss_of(how, encode(model, batch, how, stacked), stacked)
+        loss = loss_of(how, encode(model, batch, how, stacked), stacked, 0)
         update(model, optimizers, loss, how, 0)
         return loss
 
