@@ -89,7 +89,8 @@ sizes = {
 print(pd.DataFrame(sizes).to_string())
 
 # %% [markdown]
-# At `paper` scale hidden widths are multiples of the input's width. How long would a run take on
+# `full` is the paper's world with our recipe, and `double` the same for twice as long. At `paper` scale
+# hidden widths are multiples of the input's width. How long would a run take on
 # *your* machine? `misalign sweep sweeps/figure_03.yml --scale paper --dry-run` times a few steps and
 # multiplies. `benchmarks/README.md` in the repository has the price of single parts: the objective,
 # a training step, one run against thirty, the probes.
