@@ -106,6 +106,32 @@ def test_options_of_a_world_scale_its_noise_and_round_its_covariance():
     assert conditions[1] < conditions[0] / 5
 
 
+def test_a_temperature_that_is_none_is_one_line(complains):
+    for value in (-1.0, "warm"):
+        with complains("tau", "a number above 0", str(value)):
+            fit(Run(scale="smoke", options={"tau": value}))
+
+
+def test_encoders_may_start_from_what_they_are_taught(monkeypatch, complains):
+    smoke = NUMERICAL["smoke"]
+    longer = replace(smoke, recipe=replace(smoke.recipe, steps=300))
+    monkeypatch.setitem(NUMERICAL, "smoke", longer)
+    fields = {"scale": "smoke", "setting": 2, "variant": "untrained"}
+    known, spread = {}, {}
+    for start in ("", "optimum", "darmois"):
+        run = Run(options={"start": start}, **fields)
+        fitted = fit(run)
+        z = represent(run, fitted, "probe test").z["image"]
+        rows = score(run, fitted).query("modality == 'image' and probe == 'linear'")
+        known[start] = rows.set_index("factor")["score"][["s1", "s2"]].min()
+        spread[start] = z.abs().quantile(0.99).item()
+    assert known["optimum"] > 0.8 > known[""] and known["darmois"] > 0.7
+    # one is Gaussian, the other uniform of the same variance
+    assert spread["optimum"] > 1.1 * spread["darmois"]
+    with complains("start", "'', 'optimum', 'darmois'", "'top'"):
+        fit(Run(options={"start": "top"}, **fields))
+
+
 def test_default_width_is_the_number_of_unbiased_factors():
     assert Run(bias="selection", setting=4).encoding_size == 4
     assert Run(bias="perturbation", setting=4).encoding_size == 7

@@ -33,7 +33,7 @@ STARTS = ("", "optimum", "darmois")
 NUMBER = 10  # n_s of the paper's study
 UNSHIFTED = ("m_x", "m_t", "noise")  # nothing to see there out of distribution
 
-# the paper's world and probes, our recipe, trained until the loss is flat: what verdicts rest on
+# the paper's world and probes, our recipe: what verdicts are to rest on
 FULL = Scale(
     layers=3,
     hidden=(128, 128, 128),

@@ -85,7 +85,7 @@ class Recipe:
             object.__setattr__(self, name, check_int(name, getattr(self, name), least))
         for name in ("learning_rate", "max_grad_norm", "tau", "first_tau"):
             value = getattr(self, name)
-            if not (value is None or value > 0):
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise invalid(name, "a number above 0", value)
         if not 0 <= self.warmup < 1:
             raise invalid("warmup", "a share of at least 0 and below 1", self.warmup)
