@@ -16,7 +16,7 @@
 # # Scoreboard
 #
 # What does the paper claim, and what became of each claim when we ran it? This page has one row a
-# claim. Nothing in it is a matter of taste: `book/claims.yml` says which runs test a claim and what
+# claim. `book/claims.yml` says which runs test a claim and what
 # their scores should be, and the verdict is computed from the records. A test fails when a record is
 # missing, or when the file says another verdict than the numbers.
 #
