@@ -15,119 +15,162 @@
 # (scoreboard)=
 # # Scoreboard
 #
-# What does the paper claim, and what became of each claim when we ran it? This page has one row a
-# claim. `book/claims.yml` says which runs test a claim and what
-# their scores should be, and the verdict is computed from the records. A test fails when a record is
-# missing, or when the file says another verdict than the numbers.
+# What does the paper claim, and what became of each claim when we ran it? Here every claim has a row.
+# {glue:text}`holds` hold, {glue:text}`holds-in-part` hold in part, {glue:text}`does-not-hold` do not hold.
+# Of {glue:text}`trained-too-briefly-to-say` more we cannot say, because our runs were trained too briefly, and
+# {glue:text}`not-tested` are not tested. A verdict is about what our runs show, not about the proof.
 #
-# The rules are the same for every claim. Scores that differ in nothing but the seed make one *point*,
-# their median. A claim says what points should be: **1** means at least 0.90, **0** means within 0.10 of it,
-# and **as predicted** means within 0.10 of the oracle ({doc}`06_numerical`). Only factors that pictures
-# keep have bars of their own: 0.80, as the paper says of MPI3D, and 0.75 where words are coarse. A claim
+# ## The rules
 #
-# - **holds** if every point is as it says,
-# - **holds in part** if the points are so on average, but not all of them,
-# - **does not hold** otherwise.
+# The rules, and the bar of every claim, stand in `book/claims.yml`. They were committed before the runs that they judge
+# ({glue:text}`rules`), and a computer applies them.
 #
-# All runs are at `laptop` scale. A verdict is about what these runs show, not about the proof. And a
-# median does not move for a single run that went astray; {doc}`06_numerical` shows the one that did.
+# - **Conditions first.** A claim is judged only by runs that meet its own conditions: its loss, its kind of world, the
+#   scale it asks for, and a training that went on until the loss was flat. Else it is *not tested* or *trained too
+#   briefly to say*. Flat means that the last tenth of a training took at most 2 % of the whole fall off the loss,
+#   or 0.01 nats.
+# - **Every point counts.** A point is one score of one run, or, where a claim is about a difference, the difference of two
+#   scores of the same world and seed. There are no medians.
+# - **Bars.** **1** means at least 0.90. **0** and **as predicted** mean within 0.10. Each other bar says why it is what it is.
+# - A claim **holds** if every point is as it says, and **holds in part** if the estimate is so, but not every point. Else it
+#   **does not hold**. The estimate is the mean over all points, of absolute values where the bar is a distance from 0.
+# - **Intervals** are of 95 %, by a bootstrap that draws worlds, and within each world training seeds.
 
-# %%
+# %% tags=["remove-cell"]
+import subprocess
 from collections import Counter
 
 from IPython.display import Markdown
 from matplotlib import pyplot as plt
 from myst_nb import glue
 
-from misalign.style import COLORS, use_style
+from misalign.paths import CLAIMS
 from misalign.provenance import code_hash
 from misalign.records import runs as recorded_runs
-from misalign.reporting.claims import assess, claims
+from misalign.reporting.claims import claims
+from misalign.reporting.verdicts import BRIEF, OPEN, VERDICTS, assess
+from misalign.style import COLORS, use_style
 
 use_style()
 
-# %% tags=["recorded"]
-listed = claims()
-tested = [claim for claim in listed if claim.tested]
-results = {claim.name: assess(claim) for claim in tested}
-assert all(results[one.name].verdict == one.verdict for one in tested)
-counts = Counter(claim.verdict for claim in listed)
-for verdict, count in counts.items():
-    glue(verdict.replace(" ", "-"), count, display=False)
-    print(f"{verdict}: {count}")
+# %% tags=["recorded", "remove-cell"]
+results = [assess(claim) for claim in claims()]
+judged = [found for found in results if len(found.points)]
+counts = Counter(found.verdict for found in results)
+for verdict in VERDICTS:
+    glue(verdict.replace(" ", "-"), counts[verdict], display=False)
+    print(f"{verdict}: {counts[verdict]}")
 
-# %% [markdown]
-# Were these runs recorded by the code at hand? If not, they still stand, and are to be redone.
-
-# %% tags=["recorded", "nbval-ignore-output"]
+# %% tags=["remove-cell", "nbval-ignore-output"]
+command = ["git", "log", "-1", "--format=commit %h of %cs", "--", CLAIMS.name]
+try:
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CLAIMS.parent)
+    rules = done.stdout.strip()
+except (OSError, subprocess.CalledProcessError):
+    rules = ""
+glue("rules", rules or "the project's history has the commit", display=False)
 table = recorded_runs()
 stale = table["code"] != table["experiment"].map(code_hash)
-print("runs recorded by other code:", int(stale.sum()))
+glue("stale", int(stale.sum()), display=False)
+glue("recorded", len(table), display=False)
 
 # %% [markdown]
-# Every claim has its runs. {glue:text}`holds` hold, {glue:text}`holds-in-part` hold in part and
-# {glue:text}`does-not-hold` do not.
-# {numref}`fig-scoreboard` shows how far the points of each claim are from its bar. Every claim has been
-# turned so that what it asks for is to the left of the bar.
+# ## At a glance
+#
+# {numref}`fig-scoreboard` shows how far each claim is from its bar. Every claim is turned so that what it asks for is to
+# the left. A tick is the estimate, the line through it the interval, and the dot the worst point.
 
-# %% mystnb={"figure": {"caption": "Every tested claim: how far its points are from what it says. Dots are the worst point, ticks the average. Left of the line is as claimed. 388 of 694 runs of sweeps assumptions, concepts_coverage, figure_03, figure_06, figure_08, figure_09, figure_14, table_04 and table_05.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot. Most rows have both left of the line; a few have the tick left and the dot right of it, and the last kind has both to the right."}} tags=["recorded", "hide-input"]
-figure, ax = plt.subplots(figsize=(7.4, 5.2), layout="constrained")
-palette = {
-    "holds": "unbiased",
-    "holds in part": "perturbed",
-    "does not hold": "omitted",
-}
-for row, found in enumerate(results.values()):
-    color = COLORS[palette[found.verdict]]
-    ax.plot(
-        [found.beyond(found.average), found.beyond(found.worst)],
-        [row, row],
-        color=color,
-        lw=1,
-    )
-    ax.plot(found.beyond(found.average), row, "|", ms=9, mew=2, color=color)
-    ax.plot(found.beyond(found.worst), row, "o", ms=5, color=color)
-for verdict, state in palette.items():
-    ax.plot([], [], "o", ms=5, color=COLORS[state], label=verdict)
+# %% mystnb={"figure": {"caption": "How far the points of every claim with runs are from its bar: ticks are estimates, with their intervals; dots are worst points. Left of the line is as claimed.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot, colored by verdict."}} tags=["recorded", "hide-input"]
+palette = dict(zip(VERDICTS, ("unbiased", "perturbed", "omitted", "specific"), strict=False))
+figure, ax = plt.subplots(figsize=(7.4, 1 + 0.2 * len(judged)), layout="constrained")
+for row, found in enumerate(judged):
+    beyond, color = found.claim.beyond, COLORS[palette[found.verdict]]
+    ax.plot([beyond(found.estimate), beyond(found.worst)], [row, row], color=color, lw=0.6, ls=":")
+    ax.plot([beyond(end) for end in found.interval], [row, row], color=color, lw=2)
+    ax.plot(beyond(found.estimate), row, "|", ms=9, mew=2, color=color)
+    ax.plot(beyond(found.worst), row, "o", ms=5, color=color)
+for verdict in dict.fromkeys(found.verdict for found in judged):
+    ax.plot([], [], "o", ms=5, color=COLORS[palette[verdict]], label=verdict)
 ax.axvline(0, color=COLORS["theory"], lw=0.8)
-ax.set_yticks(range(len(results)), results)
+ax.set_yticks(range(len(judged)), [found.claim.name for found in judged])
 ax.invert_yaxis()
 ax.set_xlabel("beyond the bar")
 ax.legend(loc="lower right")
 plt.show()
-print("claims drawn:", len(results))
 
 # %% [markdown]
 # ## Claim by claim
 #
-# The number is the worst point, and behind it the average. Names are those of {numref}`fig-scoreboard`.
+# Names are those of {numref}`fig-scoreboard`.
+
+# %% tags=["recorded", "remove-cell"]
+def plain(value):
+    return f"{round(value, 2) + 0.0:.2f}"  # adding 0.0 turns a rounded -0.0 into 0.0
+
+
+def measured(found):
+    """What was measured, in words."""
+    worlds, seeds = found.count("world"), found.count("seed")
+    low, high = map(plain, found.interval)
+    size = f"{found.runs} runs" + (f", {worlds} worlds" if worlds > 1 else ", one world")
+    size += f", {seeds} seeds" if seeds and worlds == 1 else ""
+    off = f"{len(found.off)} of {len(found.points):,} points off the bar"
+    if len(found.off) and worlds > 1:
+        off += f", in {found.count('world', found.off)} of {worlds} worlds"
+    numbers = f"Estimate {plain(found.estimate)} [{low}, {high}], worst {plain(found.worst)}."
+    return f"{numbers} {off[0].upper()}{off[1:]}. {size}."
+
+
+def row(found):
+    """One claim's row of the table."""
+    claim = found.claim
+    note = f" {claim.note[0].upper()}{claim.note[1:]}." if claim.note else ""
+    test = [f"{claim.criterion}: {claim.why}.", f"*Refuted by* {claim.refuted}."]
+    test += [f"*Paper:* {claim.paper}.", f"*Here:* {claim.ours}; {{doc}}`{claim.chapter}`."]
+    said = f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}*<br>Assumptions: {claim.assumptions}."
+    why = f" ({found.reason})" if found.reason else ""
+    result = f"**{found.verdict}**{why}.{note}"
+    return f"| {said} | {'<br>'.join(test)} | {result}<br>{measured(found)} |"
 
 # %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
-lines = [
-    "| Claim | Refuted by | Measured | Verdict |",
-    "| :-- | :-- | :-- | :-- |",
-]
-for claim in tested:
-    found = results[claim.name]
-    note = f": {claim.note}" if claim.note else ""
-    sweeps = ", ".join(f"`{name}`" for name in claim.sweeps)
-    cells = [
-        f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}*",
-        claim.refuted,
-        f"{found.summary}, {claim.criterion}; {found.runs} runs of {sweeps}, "
-        f"{{doc}}`{claim.chapter}`",
-        f"**{found.verdict}**{note}",
-    ]
-    lines.append(f"| {' | '.join(cells)} |")
+lines = ["| Claim | Test | Result |", "| :-- | :-- | :-- |", *map(row, judged)]
 Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## Not tested
+#
+# These claims have no verdict, for the reason given.
+
+# %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
+lines = ["| Claim | What is missing |", "| :-- | :-- |"]
+for found in results:
+    claim = found.claim
+    if found.verdict == OPEN:
+        said = f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}*<br>*Paper:* {claim.paper}."
+        lines.append(f"| {said} | {found.reason}<br>Assumptions: {claim.assumptions}. |")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## Late starters
+#
+# A training can sit on a plateau before it learns anything. These runs began late: their loss took more than a third of
+# the training to come down by a tenth of its fall, or never came down. Their points count above like all others.
+
+# %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
+late = sorted({run for found in judged for run in found.late})
+Markdown(", ".join(f"`{run}`" for run in late) or "None of the runs above.")
 
 # %% [markdown]
 # ## How to read a verdict
 #
-# A claim that does not hold need not be wrong where the paper makes it. Discrete factors and wide
-# representations are outside of the theorem's assumptions, and {doc}`05_assumptions` shows what happens
-# there. After a shift an encoder is where no training pair has ever been ({doc}`07_downstream`). And in
-# dependent worlds short trainings of small networks stay short of the theorem's optimum:
-# {doc}`06_numerical` looks into it, and leaves some of it unexplained.
+# A claim that does not hold need not be wrong where the paper makes it. *Outside* says what the theorem does not cover:
+# {doc}`05_assumptions` shows what happens with discrete factors and in wide representations, and {doc}`07_downstream`
+# what happens after a shift, where no training pair has ever been.
+#
+# Rates fall to 0 over each training. So a flat loss says that this training is over, not that a longer one would find
+# nothing more.
+#
+# {glue:text}`stale` of all {glue:text}`recorded` recorded runs were made by an earlier version of the code. `misalign sweep`
+# makes them anew.
 #
 # To add a claim, write it into `book/claims.yml`. `misalign.reporting.claims` says what the fields mean.

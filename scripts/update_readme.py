@@ -17,7 +17,8 @@ from misalign import records as results
 from misalign.paths import ROOT, SWEEPS
 from misalign.reporting import plots
 from misalign.reporting import summaries as summary
-from misalign.reporting.claims import assess, claims
+from misalign.reporting.claims import claims
+from misalign.reporting.verdicts import assess
 from misalign.style import use_style
 from misalign.sweeps.grid import Sweep
 
@@ -25,6 +26,7 @@ README = ROOT / "README.md"
 FIGURE = ROOT / "book" / "figures" / "measured_against_predicted.png"
 VERDICTS = ROOT / "book" / "verdicts.csv"
 RECORDS = ROOT / "book" / "records.csv"
+NUMBERS = ("worst", "estimate", "low", "high")
 MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)")
 
 
@@ -40,14 +42,15 @@ def numbers(scores: pd.DataFrame) -> dict[str, str]:
     ours = table[table["run"].isin(scores["run"])]
     stuck = summary.unconverged_runs(scores)
     worst = summary.worst_by_status(scores[~scores["run"].isin(stuck)])
-    miss = summary.oracle_error(scores).loc["dependent"]
+    miss = summary.oracle_error(scores, ["latents", "status"]).loc["dependent"]
     return {
         "stuck": str(len(stuck)),
         "runs": str(scores["run"].nunique()),
         "kept": f"{worst['unbiased']:.2f}",
         "lost": f"{worst.drop('unbiased').max():.3f}",
-        "miss": f"{miss['mean']:.3f}",
-        "largest": f"{miss['largest']:.2f}",
+        **{f"miss-{name}": f"{mean:.3f}" for name, mean in miss["mean"].items()},
+        "off": f"{100 * miss.loc['perturbed', 'off']:.0f}",
+        "largest": f"{miss['largest'].max():.2f}",
         "seconds": f"{pd.to_numeric(ours['seconds']).median():.0f}",
     }
 
@@ -64,15 +67,19 @@ def digest(scores: pd.DataFrame) -> str:
 
 
 def verdicts() -> pd.DataFrame:
-    """The numbers of every tested claim, to four decimals."""
-    found = [assess(claim) for claim in claims() if claim.tested]
-    rows = [
-        {"claim": one.claim.name, "criterion": one.claim.criterion, "runs": one.runs}
-        | {"points": len(one.points), "worst": f"{one.worst:.4f}", "average": f"{one.average:.4f}"}
-        | {"verdict": one.verdict}
-        for one in found
-    ]
-    return pd.DataFrame(rows).replace("-0.0000", "0.0000")
+    """Verdict and numbers of every claim, to four decimals; none where nothing is tested."""
+    rows = []
+    for claim in claims():
+        found = assess(claim)
+        row = {"claim": claim.name, "verdict": found.verdict, "reason": found.reason}
+        row["criterion"] = claim.criterion
+        if len(found.points):
+            numbers = (found.worst, found.estimate, *found.interval)
+            row |= {"runs": found.runs, "worlds": found.count("world")}
+            row |= {"points": len(found.points), "off": len(found.off), "late": len(found.late)}
+            row |= dict(zip(NUMBERS, (f"{one:.4f}" for one in numbers), strict=True))
+        rows.append({name: str(value) for name, value in row.items()})
+    return pd.DataFrame(rows).fillna("").replace("-0.0000", "0.0000")
 
 
 def fingerprint(scores: pd.DataFrame) -> str:

@@ -9,7 +9,8 @@ import pytest
 from misalign.audit.trend import Trend
 from misalign.coverage.taxonomy import Concept, Taxonomy
 from misalign.reporting import concept_tables as case_study
-from misalign.reporting.claims import Claim, assess
+from misalign.reporting.claims import claims
+from misalign.reporting.verdicts import assess
 from misalign.worlds.concepts import GROUPS
 
 LEVELS = (0.5, 0.05, 0.005)
@@ -94,26 +95,15 @@ def test_the_packaged_fit_is_that_of_the_records():
     assert (packaged.points, packaged.runs) == (now.points, now.runs)
 
 
-def test_a_claim_of_ranks_has_a_point_a_factor():
-    claim = Claim(
-        name="a",
-        claim="b",
-        source="c",
-        refuted="d",
-        chapter="11_openclip",
-        sweeps=["concepts_coverage"],
-        rows="variant == '' and metric in ('f1_corrected', 'coverage')",
-        value="rank",
-        criterion="at least 0.8",
-        verdict="holds",
-    )
-    result = assess(claim)
-    assert set(result.points.index) == set(GROUPS)
+def test_a_claim_of_ranks_has_a_point_a_factor_and_seed():
+    claim = next(one for one in claims() if one.name == "coverage")
+    points = assess(claim).points
+    assert set(points.index) == {(0, seed, group) for seed in range(3) for group in GROUPS}
     scores = fit_trend.scores()
-    one = scores[scores["factor"] == "count"]
-    medians = one.groupby(["setting", "metric"])["score"].median().unstack()
-    expected = medians["coverage"].corr(medians["f1_corrected"], method="spearman")
-    assert result.points["count"] == pytest.approx(expected)
+    one = scores[(scores["factor"] == "count") & (scores["seed"] == 1)]
+    wide = one.pivot(index="setting", columns="metric", values="score")
+    expected = wide["coverage"].corr(wide["f1_corrected"], method="spearman")
+    assert points[0, 1, "count"] == pytest.approx(expected)
 
 
 def test_inflation_weighs_words_by_their_use():

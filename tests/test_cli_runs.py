@@ -188,7 +188,7 @@ for words in ([], ["runs"], ["show"], ["sweep"]):
 assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 import misalign, misalign.style
 misalign.Run, misalign.World, misalign.execute, misalign.oracle
-import misalign.experiment, misalign.reporting.summaries, misalign.reporting.claims
+import misalign.experiment, misalign.reporting.summaries, misalign.reporting.verdicts
 import misalign.reporting.concept_tables, misalign.reporting.captions
 assert "torch" in sys.modules and "matplotlib" not in sys.modules
 """

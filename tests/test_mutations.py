@@ -88,7 +88,7 @@ MUTANTS = {
         "misalign/reporting/claims.py",
         "else abs(value) - ",
         "else abs(value) - 0.1 - ",
-        ["test_scoreboard.py::test_verdict_is_by_the_worst_point_then_by_the_average"],
+        ["test_scoreboard.py::test_verdict_is_by_the_worst_point_then_by_the_estimate"],
     ),
     "a stored score": (
         "results/numerical.csv",

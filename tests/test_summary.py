@@ -66,7 +66,10 @@ def test_miss_is_the_distance_from_the_oracle_where_there_is_one():
     table = latents(rows())
     table.loc[table["factor"] == "s1", "oracle"] = None
     found = oracle_error(table)
-    assert found.loc["independent"].tolist() == pytest.approx([(0.2 + 0.3 + 0.01) / 3, 0.3])
+    expected = [(0.2 + 0.3 + 0.01) / 3, 0.3, 2 / 3]
+    assert found.loc["independent"].tolist() == pytest.approx(expected)
+    by_status = oracle_error(table, ["latents", "status"]).loc["independent"]
+    assert sorted(by_status["mean"]) == pytest.approx([0.01, (0.2 + 0.3) / 2])
 
 
 @pytest.mark.parametrize(("source", "count"), [("Table 4", 8), ("Table 5", 6)])

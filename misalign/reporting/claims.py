@@ -1,9 +1,7 @@
-"""The scoreboard: what the paper claims, held against the records.
+"""The scoreboard's claims: what the paper says, and which runs and numbers are to judge it.
 
-`book/claims.yml` lists the claims. One that has been tested names the sweeps whose runs test it, a
-query that chooses among their scores, and what those should be: ``at least X``, or ``within X`` of
-0. Scores that differ in nothing but the seed make one point, their median. A claim holds if every
-point is as the claim says, and in part if the points are so on average.
+`book/claims.yml` lists them, and its head states the rules of a verdict in words;
+`misalign.reporting.verdicts` applies them.
 """
 
 from __future__ import annotations
@@ -13,19 +11,17 @@ from collections import Counter
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from misalign.errors import invalid
-from misalign.paths import CLAIMS, RESULTS
+from misalign.paths import CLAIMS
 from misalign.records import SCORES
-from misalign.reporting.summaries import choose, of_study
-from misalign.sweeps.grid import Sweep
 
-HOLDS, IN_PART, FAILS, OPEN = "holds", "holds in part", "does not hold", "not tested yet"
-VALUES = ("score", "miss", "rank")
+TABLES = ("Table 4", "Table 5")
+VALUES = ("score", "miss", "rank", "spread", *TABLES)
 CRITERION = re.compile(r"(at least|within) (\d+(?:\.\d+)?)")
-POINT = [name for name in SCORES if name not in ("run", "seed", "score", "oracle")]
+CELL = [name for name in SCORES if name not in ("run", "seed", "score", "oracle")]
+TEST = ("ours", "chapter", "sweeps", "rows", "criterion", "why", "scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,26 +34,39 @@ class Claim:
         Short name, unique.
     claim, source, refuted : str
         What the paper says, where, and what would speak against it.
+    assumptions : str
+        Whether the theorem covers it: ``inside``, or ``outside: `` and why.
+    paper : str
+        Loss, world and length of the paper's own runs.
+    ours : str, optional
+        The same of ours; empty for a claim that no run tests, and then so are the fields below.
     chapter : str, optional
-        The notebook that tells of the test; empty for a claim that nobody has tested yet, and then
-        so are the fields below.
+        The notebook that tells of the test.
     sweeps : list of str, optional
         Whose runs test it.
     rows : str, optional
         Query that chooses among their scores. Beside `misalign.records.SCORES` it may name
         `status`, what captions do to the factor.
-    value : {"score", "miss", "rank"}, optional
-        The score itself, how far it is above its oracle, or, one point a factor, the rank
-        correlation over settings (Spearman's rho) of its score with its coverage, a metric beside
-        the score's own.
+    value : {"score", "miss", "rank", "spread", "Table 4", "Table 5"}, optional
+        The score itself; how far it is above its oracle, or above what that table of the paper
+        prints; one point a factor, the rank correlation over settings (Spearman's rho) of its score
+        with its coverage, a metric beside the score's own; one point a cell, the standard deviation
+        over seeds.
     contrast : dict of str to list, optional
-        A column and two of its values: points are then differences, the first less the second.
+        A column and two of its values: points are then differences, the first less the second. Two
+        columns: differences of two differences.
     criterion : str, optional
         ``at least X``, or ``within X``: at most X in absolute value.
+    why : str, optional
+        The reason for this bar.
+    scale : str, optional
+        The scale whose runs meet the claim's own conditions.
+    control : str, optional
+        The positive control without which a score near 0 says nothing.
+    control_sweep, control_rows : str, optional
+        The runs that are this control, and a query that chooses among their scores.
     note : str, optional
         What a reader of the verdict has to know.
-    verdict : str, optional
-        What became of it; a test compares this with what follows from the records.
 
     Raises
     ------
@@ -69,79 +78,50 @@ class Claim:
     claim: str
     source: str
     refuted: str
+    assumptions: str
+    paper: str
+    ours: str = ""
     chapter: str = ""
     sweeps: tuple[str, ...] = ()
     rows: str = ""
     value: str = "score"
     contrast: dict[str, list] | None = None
     criterion: str = ""
+    why: str = ""
+    scale: str = ""
+    control: str = ""
+    control_sweep: str = ""
+    control_rows: str = ""
     note: str = ""
-    verdict: str = OPEN
 
     def __post_init__(self) -> None:
         if not isinstance(self.sweeps, list | tuple):
             raise invalid(f"{self.name}: sweeps", "a list of names", repr(self.sweeps))
         object.__setattr__(self, "sweeps", tuple(self.sweeps))
-        given = [bool(part) for part in (self.chapter, self.sweeps, self.rows, self.criterion)]
-        if len(set(given)) != 1:
-            whole = "chapter, sweeps, rows and criterion, or none of them"
-            raise invalid(self.name, whole, f"{sum(given)} of 4")
-        verdicts = (HOLDS, IN_PART, FAILS) if self.tested else (OPEN,)
-        for field, known in (("verdict", verdicts), ("value", VALUES)):
-            if getattr(self, field) not in known:
-                raise invalid(f"{self.name}: {field}", " or ".join(known), getattr(self, field))
-        if self.tested and not CRITERION.fullmatch(str(self.criterion)):
+        given = [name for name in TEST if getattr(self, name)]
+        if len(given) not in (0, len(TEST)):
+            raise invalid(self.name, f"{', '.join(TEST)}, or none of them", ", ".join(given))
+        if not re.fullmatch("inside|outside: .+", str(self.assumptions)):
+            form = "'inside', or 'outside: ' and why"
+            raise invalid(f"{self.name}: assumptions", form, repr(self.assumptions))
+        if self.value not in VALUES:
+            raise invalid(f"{self.name}: value", " or ".join(VALUES), self.value)
+        if bool(self.control_sweep) != bool(self.control_rows):
+            raise invalid(self.name, "control_sweep and control_rows, or neither", "one of them")
+        if given and not CRITERION.fullmatch(str(self.criterion)):
             form = "'at least X' or 'within X'"
             raise invalid(f"{self.name}: criterion", form, repr(self.criterion))
-        contrast = [*self.contrast.items()] if isinstance(self.contrast, dict) else []
-        right = len(contrast) == 1 and contrast[0][0] in POINT and isinstance(contrast[0][1], list)
-        if self.contrast is not None and not (right and len(contrast[0][1]) == 2):
-            form = f"one of {', '.join(POINT)}, with two values"
+        columns = self.contrast if isinstance(self.contrast, dict) else {}
+        pairs = all(isinstance(two, list) and len(two) == 2 for two in columns.values())
+        right = len(columns) in (1, 2) and set(columns) <= set(CELL) and pairs
+        if self.contrast is not None and not right:
+            form = f"one or two of {', '.join(CELL)}, each with two values"
             raise invalid(f"{self.name}: contrast", form, self.contrast)
-
-    @property
-    def tested(self) -> bool:
-        """Whether there are runs that test it."""
-        return bool(self.sweeps)
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What so many runs say of a claim: one value a point, by what makes it one."""
-
-    claim: Claim
-    points: pd.Series
-    runs: int
 
     def beyond(self, value: float) -> float:
         """How far a value is from being as claimed; at most 0 if it is."""
-        kind, bar = CRITERION.fullmatch(self.claim.criterion).groups()
+        kind, bar = CRITERION.fullmatch(self.criterion).groups()
         return float(bar) - value if kind == "at least" else abs(value) - float(bar)
-
-    @property
-    def worst(self) -> float:
-        """The point that speaks most against the claim, as a number with its sign."""
-        return float(self.points.iloc[self.points.map(self.beyond).argmax()])
-
-    @property
-    def average(self) -> float:
-        """Mean over points, of absolute values where the claim is ``within``."""
-        within = self.claim.criterion.startswith("within")
-        return float((self.points.abs() if within else self.points).mean())
-
-    @property
-    def summary(self) -> str:
-        """The worst point and the average, in words."""
-        # adding 0.0 turns a rounded -0.0 into 0.0
-        worst, average = (round(value, 2) + 0.0 for value in (self.worst, self.average))
-        return f"{worst:.2f} (average {average:.2f})"
-
-    @property
-    def verdict(self) -> str:
-        """What follows from the numbers."""
-        if self.beyond(self.worst) <= 0:
-            return HOLDS
-        return IN_PART if self.beyond(self.average) <= 0 else FAILS
 
 
 def claims(path: Path = CLAIMS) -> list[Claim]:
@@ -172,59 +152,3 @@ def claims(path: Path = CLAIMS) -> list[Claim]:
     if twice := [name for name, count in names.items() if count > 1]:
         raise invalid(path.name, "every name once", ", ".join(twice))
     return [Claim(**entry) for entry in content]
-
-
-def assess(claim: Claim, folder: Path = RESULTS) -> Result:
-    """Hold a claim against the records.
-
-    Parameters
-    ----------
-    claim : Claim
-        One that has been tested.
-    folder : Path, optional
-        Results folder.
-
-    Raises
-    ------
-    ValueError
-        If a run is not recorded, or the query is none or chooses nothing.
-    """
-    if not claim.tested:
-        raise invalid(claim.name, "a claim with sweeps that test it", OPEN)
-    chosen = []
-    for sweep in map(Sweep.named, claim.sweeps):
-        (experiment,) = {run.experiment for run in sweep.runs}
-        scores = of_study(experiment, sweep.scores(folder))
-        chosen.append(choose(f"{claim.name}: rows", scores, claim.rows))
-    table = pd.concat(chosen)
-    if claim.value == "miss":
-        table = table.assign(score=table["score"] - table["oracle"]).dropna(subset="score")
-    if table.empty:
-        raise invalid(f"{claim.name}: rows", "a query that chooses scores", claim.rows)
-    points = table.groupby(POINT)["score"].median()
-    if claim.value == "rank":
-        points = _ranks(claim, table)
-    elif claim.contrast:
-        points = _differences(claim, points)
-    return Result(claim, points, table["run"].nunique())
-
-
-def _differences(claim: Claim, points: pd.Series) -> pd.Series:
-    """Differences of points that agree in all but a claim's contrast, the first less the second."""
-    ((column, (first, second)),) = claim.contrast.items()
-    # a representation's width follows from the setting, so it is no difference of its own
-    points = points.droplevel("encoding_size").unstack(column)
-    if lacking := [value for value in (first, second) if value not in points]:
-        raise invalid(f"{claim.name}: contrast", f"values of {column} that rows has", lacking)
-    return (points[first] - points[second]).dropna()
-
-
-def _ranks(claim: Claim, table: pd.DataFrame) -> pd.Series:
-    """Rank correlation of each factor's score with its coverage over settings."""
-    metrics = sorted(set(table["metric"]))
-    if len(metrics) != 2 or "coverage" not in metrics:
-        expected = "the metric coverage and one other"
-        raise invalid(f"{claim.name}: rows", expected, ", ".join(metrics))
-    keys = ["factor", "setting"]
-    wide = table.pivot_table(index=keys, columns="metric", values="score", aggfunc="median")
-    return wide.groupby("factor")[list(wide)].apply(lambda one: one.corr("spearman").iloc[0, 1])

@@ -142,22 +142,27 @@ def worst_by_status(rows: pd.DataFrame) -> pd.Series:
     return worst
 
 
-def oracle_error(rows: pd.DataFrame) -> pd.DataFrame:
+def oracle_error(rows: pd.DataFrame, by: Sequence[str] = ("latents",)) -> pd.DataFrame:
     """How far scores are from their oracles, by kind of semantics.
 
     Parameters
     ----------
     rows : DataFrame
         Rows of the records; those without an oracle do not count.
+    by : sequence of str, optional
+        Columns whose values are told apart.
 
     Returns
     -------
     DataFrame
-        Columns `mean` and `largest` of the absolute difference, one row a kind of latents.
+        Columns `mean` and `largest` of the absolute difference, and `off`, the share of scores that
+        it takes more than 0.10 away; one row a kind.
     """
     known = rows.dropna(subset=["oracle"])
-    distance = (known["score"] - known["oracle"]).abs()
-    return distance.groupby(known["latents"]).agg(mean="mean", largest="max")
+    known = known.assign(miss=(known["score"] - known["oracle"]).abs())
+    known["off"] = known["miss"] > 0.1
+    parts = {"mean": ("miss", "mean"), "largest": ("miss", "max"), "off": ("off", "mean")}
+    return known.groupby(list(by) if len(by) > 1 else by[0]).agg(**parts)
 
 
 def read_paper_table(source: str) -> pd.DataFrame:
