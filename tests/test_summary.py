@@ -91,8 +91,8 @@ def test_ours_stands_beside_the_paper_row_by_row(monkeypatch):
     assert list(found.columns) == list(LATENTS)
     assert found.index.nlevels == 4
     cell = found.xs(("independent", "linear", "z_x"))["s1"]
-    assert cell.index.tolist() == ["ours", "spread", "paper"]
-    assert cell.tolist() == pytest.approx([0.9, 0.0, 0.98])
+    assert cell.index.tolist() == ["ours", "spread", "paper", "difference"]
+    assert cell.tolist() == pytest.approx([0.9, 0.0, 0.98, -0.08])
     assert found["s10"].xs("ours", level=3).isna().all()
 
 

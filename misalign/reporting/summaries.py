@@ -184,8 +184,8 @@ def compare_with_paper(scores: pd.DataFrame, source: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a kind of latents, probe, modality and source (ours, spread over seeds, paper), one
-        column a factor.
+        One row a kind of latents, probe, modality and source (ours, spread over seeds, paper, and
+        the difference, ours less the paper's), one column a factor.
     """
     keys = ["latents", "probe", "modality"]
     ours = pd.concat([latents(scores, probe) for probe in ("linear", "nonlinear")])
@@ -195,6 +195,7 @@ def compare_with_paper(scores: pd.DataFrame, source: str) -> pd.DataFrame:
         "spread": grouped.std().unstack(),
         "paper": read_paper_table(source).set_index([*keys, "factor"])["score"].unstack(),
     }
+    parts["difference"] = parts["ours"] - parts["paper"]
     table = pd.concat(parts, names=["R2"]).reset_index().replace({"image": "z_x", "text": "z_t"})
     # in the paper's order, not the alphabet's
     orders = {"R2": parts, "latents": KINDS, "modality": ("z_x", "z_t")}
