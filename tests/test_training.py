@@ -176,6 +176,7 @@ def test_without_a_rate_for_muon_adam_trains_everything():
         ("steps", 1.5, "a whole number of at least 0"),
         ("batch_size", 1, "a whole number of at least 2"),
         ("learning_rate", 0.0, "a number above 0"),
+        ("muon_rate", -0.1, "a number above 0"),
         ("max_grad_norm", -1.0, "a number above 0"),
         ("tau", 0.0, "a number above 0"),
         ("warmup", 1.0, "a share of at least 0 and below 1"),

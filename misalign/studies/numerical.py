@@ -123,6 +123,7 @@ class Numerical:
     # of the recipe, of the scale, of the world; and what encoders are taught before training
     options: ClassVar = {
         **{"tau": None, "first_tau": None, "floor": None, "standardize": None},
+        **{"batch_size": None, "learning_rate": None, "muon_rate": None},
         **{"noise": 1.0, "degrees": 0, "start": ""},
     }
 

@@ -83,7 +83,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, least in (("steps", 0), ("batch_size", 2), ("prefetch_steps", 1)):
             object.__setattr__(self, name, check_int(name, getattr(self, name), least))
-        for name in ("learning_rate", "max_grad_norm", "tau", "first_tau"):
+        for name in ("learning_rate", "muon_rate", "max_grad_norm", "tau", "first_tau"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise invalid(name, "a number above 0", value)
