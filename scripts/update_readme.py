@@ -89,13 +89,17 @@ def fingerprint(scores: pd.DataFrame) -> str:
 
 
 def records() -> pd.DataFrame:
-    """Numbers of runs and scores of every sweep, and the scores' fingerprint."""
-    sweeps = {path.stem: Sweep.read(path).scores() for path in sorted(SWEEPS.glob("*.yml"))}
-    rows = [
-        {"sweep": name, "runs": table["run"].nunique(), "scores": len(table)}
-        | {"fingerprint": fingerprint(table)}
-        for name, table in sweeps.items()
-    ]
+    """Numbers of runs and scores of every sweep, as far as recorded, and the scores' fingerprint."""
+    rows = []
+    for path in sorted(SWEEPS.glob("*.yml")):
+        sweep = Sweep.read(path)
+        missing = {run.id for run in sweep.missing(results.RESULTS)}
+        done = {run.id for run in sweep.runs} - missing
+        tables = [results.read(name) for name in {run.experiment for run in sweep.runs}]
+        table = pd.concat(tables).query("run in @done")
+        runs = f"{len(done)} of {len(sweep.runs)}" if missing else len(done)
+        row = {"sweep": path.stem, "runs": runs, "scores": len(table)}
+        rows.append(row | {"fingerprint": fingerprint(table)})
     return pd.DataFrame(rows)
 
 

@@ -65,7 +65,8 @@ def test_a_score_that_moves_a_little_moves_the_fingerprint():
 
 def test_every_record_is_of_a_sweep_and_so_is_pinned():
     sweeps = [scoreboard.Sweep.read(path) for path in SWEEPS.glob("*.yml")]
-    assert set(recorded_runs()["run"]) == {run.id for sweep in sweeps for run in sweep.runs}
+    known = {run.id for sweep in sweeps for run in sweep.runs}
+    assert set(recorded_runs()["run"]) <= known
 
 
 def test_bars_are_the_two_of_the_file_s_head_or_say_why():
