@@ -1,0 +1,105 @@
+"""Published counts: how often four pretraining sets show a concept, name it, and do both.
+
+From the artefacts of Udandarao et al. 2024, `book/reference/concept_frequency` with its data card,
+beside the zero-shot accuracy of CLIP models that others trained on these sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from misalign.errors import invalid
+from misalign.paths import REFERENCE
+
+FOLDER = REFERENCE / "concept_frequency"
+# image-text pairs, in millions, as the sets are named
+SIZES = {"cc3m": 3, "cc12m": 12, "yfcc15m": 15, "laion400m": 400}
+THRESHOLDS = (50, 60, 70)
+SHARES = ("images", "naming", "precision")
+
+
+def counts() -> pd.DataFrame:
+    """Numbers of pairs: one row a (dataset, concept, pretraining set), see the data card."""
+    return pd.read_parquet(FOLDER / "counts.parquet")
+
+
+def accuracies() -> pd.DataFrame:
+    """Zero-shot accuracy in percent: one row a (dataset, concept, pretraining, backbone)."""
+    return pd.read_parquet(FOLDER / "accuracy.parquet")
+
+
+def decompose(
+    table: pd.DataFrame, threshold: int = 70, caption: str = "caption_lemmatized"
+) -> pd.DataFrame:
+    """Part how often a concept is shown from how often captions name it when it is.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the columns of `counts`.
+    threshold : {70, 60, 50}, optional
+        Confidence of the tags, in percent.
+    caption : str, optional
+        Which count of captions.
+
+    Returns
+    -------
+    DataFrame
+        The rows of which all three counts are known and above 0, with logarithms to the base 10:
+        `images`, pairs whose picture has the concept; `naming`, the share of them whose caption
+        names it, 1 - omission; and `precision`, the share of naming captions whose picture has it,
+        1 - distortion. `images + naming` is the number of pairs that have both.
+    """
+    if threshold not in THRESHOLDS:
+        raise invalid("threshold", f"one of {', '.join(map(str, THRESHOLDS))}", threshold)
+    columns = [f"image_{threshold}", f"both_{threshold}", caption]
+    if caption not in table:
+        raise invalid("caption", "a column of counts", repr(caption))
+    known = table[(table[columns].fillna(0) > 0).all(axis=1)]
+    image, both, named = (np.log10(known[column].astype(float)) for column in columns)
+    return known.assign(images=image, naming=both - image, precision=both - named)
+
+
+def repeated(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of (dataset, concept) pairs that more than one pretraining set has."""
+    times = table.groupby(["dataset", "concept"], observed=True)["pretraining"].transform("nunique")
+    return table[times > 1]
+
+
+def effects(
+    table: pd.DataFrame,
+    of: Sequence[str] = SHARES,
+    on: str = "accuracy",
+    absorb: Sequence[Sequence[str]] = (("dataset", "concept"), ("dataset", "pretraining")),
+) -> pd.DataFrame:
+    """Linear effects at equal fixed effects, with errors clustered by concept.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row an observation; columns `concept`, those of `of`, `on` and `absorb`.
+    of, on : sequence of str, str, optional
+        Regressors and response.
+    absorb : sequence of sequence of str, optional
+        Columns whose combinations have an effect each, such as a concept's own difficulty.
+
+    Returns
+    -------
+    DataFrame
+        By regressor: `effect`, and `low` and `high`, its 95 % interval.
+    """
+    from linearmodels.iv import AbsorbingLS
+
+    keys = {
+        "-".join(key): table.groupby(list(key), observed=True).ngroup().astype("category")
+        for key in absorb
+    }
+    clusters = table["concept"].astype("category").cat.codes
+    model = AbsorbingLS(table[on].astype(float), table[list(of)], absorb=pd.DataFrame(keys))
+    found = model.fit(cov_type="clustered", clusters=clusters.to_frame())
+    ends = found.conf_int()
+    parts = {"effect": found.params, "low": ends["lower"], "high": ends["upper"]}
+    return pd.DataFrame(parts).loc[list(of)]
