@@ -21,7 +21,9 @@ TABLES = ("Table 4", "Table 5")
 VALUES = ("score", "miss", "rank", "spread", *TABLES)
 CRITERION = re.compile(r"(at least|within) (\d+(?:\.\d+)?)")
 CELL = [name for name in SCORES if name not in ("run", "seed", "score", "oracle")]
-TEST = ("ours", "chapter", "sweeps", "rows", "criterion", "why", "scale")
+PUBLISHED = ("coverage", "naming", "precision")
+TEST = ("ours", "chapter", "criterion", "why")
+RUNS = ("sweeps", "rows", "scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,9 @@ class Claim:
         The positive control without which a score near 0 says nothing.
     control_sweep, control_rows : str, optional
         The runs that are this control, and a query that chooses among their scores.
+    published : {"coverage", "naming", "precision"}, optional
+        An estimate from published tables, in the place of sweeps, rows and scale, see
+        `misalign.reporting.web.published`.
     note : str, optional
         What a reader of the verdict has to know.
 
@@ -92,15 +97,19 @@ class Claim:
     control: str = ""
     control_sweep: str = ""
     control_rows: str = ""
+    published: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.sweeps, list | tuple):
             raise invalid(f"{self.name}: sweeps", "a list of names", repr(self.sweeps))
         object.__setattr__(self, "sweeps", tuple(self.sweeps))
-        given = [name for name in TEST if getattr(self, name)]
-        if len(given) not in (0, len(TEST)):
-            raise invalid(self.name, f"{', '.join(TEST)}, or none of them", ", ".join(given))
+        needed = TEST if self.published else (*TEST, *RUNS)
+        given = [name for name in (*TEST, *RUNS) if getattr(self, name)]
+        if given != [name for name in (*TEST, *RUNS) if name in needed] and (given or self.published):
+            raise invalid(self.name, f"{', '.join(needed)}, or none of them", ", ".join(given))
+        if self.published not in ("", *PUBLISHED):
+            raise invalid(f"{self.name}: published", " or ".join(PUBLISHED), self.published)
         if not re.fullmatch("inside|outside: .+", str(self.assumptions)):
             form = "'inside', or 'outside: ' and why"
             raise invalid(f"{self.name}: assumptions", form, repr(self.assumptions))

@@ -17,6 +17,7 @@ from misalign.records import loss_curve
 from misalign.records import runs as read_runs
 from misalign.reporting.claims import CELL, TABLES, Claim
 from misalign.reporting.summaries import choose, of_study, read_paper_table
+from misalign.reporting.web import published
 from misalign.sweeps.grid import Sweep
 
 HOLDS, IN_PART, FAILS = "holds", "holds in part", "does not hold"
@@ -96,6 +97,8 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Verdict:
     ValueError
         If the query is none or chooses nothing, or a contrast has rows without a partner.
     """
+    if claim.published:
+        return _published(claim)
     sweeps = [Sweep.named(name) for name in claim.sweeps]
     if reason := _untested(claim, sweeps, folder):
         return Verdict(claim, OPEN, reason)
@@ -118,6 +121,14 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Verdict:
     late = tuple(run for run, curve in curves.items() if len(curve) and late_starter(curve))
     interval = _interval(claim, table, points)
     return Verdict(claim, found.verdict, reason, points, interval, len(ran), late)
+
+
+def _published(claim: Claim) -> Verdict:
+    """A verdict by an estimate from published tables."""
+    effect, *interval = published(claim.published)[["effect", "low", "high"]]
+    whole = all(claim.beyond(end) <= 0 for end in interval)
+    verdict = HOLDS if whole else IN_PART if claim.beyond(effect) <= 0 else FAILS
+    return Verdict(claim, verdict, "", pd.Series([effect]), (interval[0], interval[1]))
 
 
 def is_flat(curve: np.ndarray) -> bool:

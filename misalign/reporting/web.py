@@ -103,3 +103,42 @@ def effects(
     ends = found.conf_int()
     parts = {"effect": found.params, "low": ends["lower"], "high": ends["upper"]}
     return pd.DataFrame(parts).loc[list(of)]
+
+
+def observations(backbone: str = "ViT-B-16") -> pd.DataFrame:
+    """Counts beside the accuracies of one backbone, all pretraining sets that have it."""
+    table = accuracies()
+    if backbone not in set(table["backbone"]):
+        raise invalid("backbone", f"one of {', '.join(sorted(set(table['backbone'])))}", backbone)
+    keys = ["dataset", "concept", "pretraining"]
+    return counts().merge(table[table["backbone"] == backbone], on=keys)
+
+
+def rank_correlation(table: pd.DataFrame, one: str, other: str, within: Sequence[str]) -> pd.Series:
+    """Spearman's correlation within groups, pooled, with its 95 % interval clustered by concept."""
+    grouped = table.groupby(list(within), observed=True)
+    ranks = pd.DataFrame({name: grouped[name].rank() for name in (one, other)})
+    groups = ranks.groupby([table[name] for name in within], observed=True)
+    ranks = ((ranks - groups.transform("mean")) / groups.transform("std")).dropna()
+    joined = table[["concept", *within]].join(ranks, how="inner")
+    return effects(joined, [one], other, [within]).loc[one]
+
+
+def published(name: str) -> pd.Series:
+    """`effect`, `low` and `high` of what a claim on models of the web is tested by.
+
+    Parameters
+    ----------
+    name : {"coverage", "naming", "precision"}
+        Spearman's correlation of captions that name a concept with its accuracy, within evaluation
+        and pretraining sets; or the points of accuracy that a tenfold naming rate, or precision,
+        adds at equal numbers of pictures.
+    """
+    table = observations()
+    if name == "coverage":
+        known = table.dropna(subset=["caption_lemmatized"])
+        within = ["dataset", "pretraining"]
+        return rank_correlation(known, "caption_lemmatized", "accuracy", within)
+    if name not in SHARES:
+        raise invalid("name", "coverage, naming or precision", repr(name))
+    return effects(repeated(decompose(table))).loc[name]
