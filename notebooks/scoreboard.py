@@ -48,7 +48,7 @@ from misalign.paths import CLAIMS
 from misalign.provenance import code_hash
 from misalign.records import runs as recorded_runs
 from misalign.reporting.claims import claims
-from misalign.reporting.verdicts import BRIEF, OPEN, VERDICTS, assess
+from misalign.reporting.verdicts import OPEN, VERDICTS, assess
 from misalign.style import COLORS, use_style
 
 use_style()
@@ -115,8 +115,10 @@ def sentence(text):
 
 def measured(found):
     """What was measured, in words."""
-    worlds, seeds = found.count("world"), found.count("seed")
     low, high = map(plain, found.interval)
+    if found.claim.published:
+        return f"{plain(found.estimate)} [{low}, {high}], claimed {found.claim.criterion}."
+    worlds, seeds = found.count("world"), found.count("seed")
     worst = f"worst {plain(found.worst)}, claimed {found.claim.criterion}."
     many = f"{worlds} worlds" if worlds > 1 else f"one world, {seeds or 3} seeds"
     off = f"{len(found.off)} of {len(found.points):,} points off the bar"
@@ -150,7 +152,7 @@ for found in results:
     claim = found.claim
     if found.verdict == OPEN:
         said = f"**{claim.name}**<br>{claim.claim}<br>*{claim.source}*"
-        said += "" if claim.sweeps else f"<br>*Paper:* {claim.paper}."
+        said += "" if claim.ours else f"<br>*Paper:* {claim.paper}."
         lines.append(f"| {said} | {sentence(found.reason)} |")
 Markdown("\n".join(lines))
 
@@ -174,13 +176,14 @@ Markdown(", ".join(f"`{run}`" for run in late) or "None of the runs above.")
 # %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
 lines = ["| Claim | Test |", "| :-- | :-- |"]
 for claim in claims():
-    if claim.sweeps:
+    if claim.ours:
+        scale = f", scale `{claim.scale}`" if claim.scale else ""
         told = [
             f"{sentence(claim.criterion)} Why: {claim.why}.",
             f"*Refuted by* {claim.refuted}.",
             f"*Theorem:* {claim.assumptions}.",
             f"*Paper:* {claim.paper}.",
-            f"*Here:* {claim.ours}; scale `{claim.scale}`, {{doc}}`{claim.chapter}`.",
+            f"*Here:* {claim.ours}{scale}; {{doc}}`{claim.chapter}`.",
         ]
         lines.append(f"| **{claim.name}** | {'<br>'.join(told)} |")
 Markdown("\n".join(lines))

@@ -75,8 +75,10 @@ def verdicts() -> pd.DataFrame:
         row["criterion"] = claim.criterion
         if len(found.points):
             numbers = (found.worst, found.estimate, *found.interval)
-            row |= {"runs": found.runs, "worlds": found.count("world")}
-            row |= {"points": len(found.points), "off": len(found.off), "late": len(found.late)}
+            if not claim.published:
+                row |= {"runs": found.runs, "worlds": found.count("world")}
+                row |= {"points": len(found.points), "off": len(found.off)}
+                row["late"] = len(found.late)
             row |= dict(zip(NUMBERS, (f"{one:.4f}" for one in numbers), strict=True))
         rows.append({name: str(value) for name, value in row.items()})
     return pd.DataFrame(rows).fillna("").replace("-0.0000", "0.0000")
@@ -89,7 +91,7 @@ def fingerprint(scores: pd.DataFrame) -> str:
 
 
 def records() -> pd.DataFrame:
-    """Numbers of runs and scores of every sweep, as far as recorded, and the scores' fingerprint."""
+    """Runs and scores of every sweep, as far as recorded, and the scores' fingerprint."""
     rows = []
     for path in sorted(SWEEPS.glob("*.yml")):
         sweep = Sweep.read(path)

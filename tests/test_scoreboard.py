@@ -19,14 +19,13 @@ from misalign.reporting.verdicts import (
     HOLDS,
     IN_PART,
     OPEN,
-    Verdict,
     assess,
     is_flat,
     late_starter,
 )
 
 LISTED = claims()
-TESTED = [claim for claim in LISTED if claim.sweeps]
+TESTED = [claim for claim in LISTED if claim.ours]
 PLAIN = {
     **{"name": "x", "claim": "It is so.", "source": "Section 1", "refuted": "it is not"},
     **{"assumptions": "inside", "paper": "long"},
@@ -80,6 +79,7 @@ def test_bars_are_the_two_of_the_file_s_head_or_say_why():
         "coverage": "at least 0.80",
     }
     usual = {"at least 0.90", "within 0.10"}
+    others |= {f"web-{name}": "at least 0.00" for name in ("coverage", "naming", "precision")}
     assert {one.name: one.criterion for one in TESTED if one.criterion not in usual} == others
     assert {one.name for one in TESTED if one.why != "the default"} == set(others)
 
@@ -317,6 +317,22 @@ def test_a_run_that_begins_late_or_never_is_a_late_starter(recorded, curve, late
     assert assess(claim()).late == (("run2",) if late else ())
 
 
+@pytest.mark.parametrize(
+    ("numbers", "verdict"),
+    [((0.5, 0.1, 0.9), HOLDS), ((0.5, -0.1, 1.1), IN_PART), ((-0.5, -1.1, 0.1), FAILS)],
+)
+def test_an_estimate_from_published_tables_holds_if_its_whole_interval_does(
+    monkeypatch, numbers, verdict
+):
+    found = pd.Series(numbers, index=["effect", "low", "high"])
+    monkeypatch.setattr(scoreboard, "published", lambda name: found)
+    fields = {name: TESTS[name] for name in ("ours", "chapter", "why")}
+    one = Claim(**PLAIN, **fields, published="naming", criterion="at least 0.00")
+    result = assess(one)
+    assert (result.verdict, result.estimate) == (verdict, numbers[0])
+    assert result.interval == numbers[1:]
+
+
 def test_a_query_that_chooses_nothing_is_an_error(recorded):
     with pytest.raises(ValueError, match="x: rows: expected a query that chooses scores"):
         assess(claim(rows="setting == 7"))
@@ -330,6 +346,8 @@ def test_a_query_that_chooses_nothing_is_an_error(recorded):
         ({**TESTS, "criterion": 3}, "criterion: expected 'at least X'"),
         ({**TESTS, "value": "r2"}, "value: expected score"),
         ({**TESTS, "sweeps": "table_05"}, "sweeps: expected a list of names"),
+        ({**TESTS, "published": "naming"}, "ours, chapter, criterion, why, or none of them"),
+        ({"ours": "a", "chapter": "b", "criterion": "within 1", "why": "c"}, "or none of them"),
         ({**TESTS, "assumptions": "outside"}, "assumptions: expected 'inside', or"),
         ({**TESTS, "control_rows": "seed == 0"}, "control_sweep and control_rows, or neither"),
         ({**TESTS, "contrast": {"zzz": [1, 2]}}, "contrast: expected one or two of"),

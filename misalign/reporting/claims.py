@@ -104,9 +104,9 @@ class Claim:
         if not isinstance(self.sweeps, list | tuple):
             raise invalid(f"{self.name}: sweeps", "a list of names", repr(self.sweeps))
         object.__setattr__(self, "sweeps", tuple(self.sweeps))
-        needed = TEST if self.published else (*TEST, *RUNS)
+        needed = [*TEST] if self.published else [*TEST, *RUNS]
         given = [name for name in (*TEST, *RUNS) if getattr(self, name)]
-        if given != [name for name in (*TEST, *RUNS) if name in needed] and (given or self.published):
+        if given != needed and (given or self.published):
             raise invalid(self.name, f"{', '.join(needed)}, or none of them", ", ".join(given))
         if self.published not in ("", *PUBLISHED):
             raise invalid(f"{self.name}: published", " or ".join(PUBLISHED), self.published)
