@@ -223,6 +223,8 @@ glue("silent-chance", f"{chance:.1f}", display=False)
 glue("silent-rows", len(often), display=False)
 alike = parted[~parted["concept"].str.contains(" ") & (parted["image_70"] >= 1_000)]
 glue("heard", f"{alike['accuracy'].mean():.0f}", display=False)
+
+# %%
 middle = parted[["images", "naming"]].mean()
 crossed = parted.assign(
     interaction=(parted["images"] - middle["images"]) * (parted["naming"] - middle["naming"]),
@@ -282,12 +284,15 @@ def spread(name, parts):
         check(f"{name}, {word} ({key})", parts[key])
 
 
+# %% tags=["hide-input"]
 check("as above", parted)
 for threshold in (60, 50):
     at = web.repeated(web.decompose(table, threshold))
     check(f"tags at 0.{threshold // 10}, without LAION-400M", at)
-check("tags at 0.7, without LAION-400M", web.repeated(parted[parted["pretraining"] != "laion400m"]))
-check("captions counted lower-cased", web.repeated(web.decompose(table, caption="caption_lowercased")))
+small = web.repeated(parted[parted["pretraining"] != "laion400m"])
+check("tags at 0.7, without LAION-400M", small)
+lowercased = web.decompose(table, caption="caption_lowercased")
+check("captions counted lower-cased", web.repeated(lowercased))
 check("backbone RN50, three sets", web.repeated(web.decompose(web.observations("RN50"))))
 for backbone in ("ViT-B-32", "ViT-L-14", "RN101"):
     one = web.decompose(web.observations(backbone))
@@ -303,15 +308,20 @@ for one in ("imagenet", "imagenet-sketch"):
 check("concepts of one word", parted[~parted["concept"].str.contains(" ")])
 
 # %% tags=["hide-input"]
-shown = table[(table["image_70"] > 0) & table["both_70"].notna() & (table["caption_lemmatized"] > 0)]
+counted = table["both_70"].notna() & (table["caption_lemmatized"] > 0)
+shown = table[counted & (table["image_70"] > 0)]
 both = shown["both_70"].astype(float)
+least = np.log10(both.clip(lower=1))
+images = np.log10(shown["image_70"].astype(float))
+captions = np.log10(shown["caption_lemmatized"].astype(float))
 hurdle = shown.assign(
-    images=np.log10(shown["image_70"].astype(float)),
-    naming=np.log10(both.clip(lower=1)) - np.log10(shown["image_70"].astype(float)),
-    precision=np.log10(both.clip(lower=1)) - np.log10(shown["caption_lemmatized"].astype(float)),
+    images=images,
+    naming=least - images,
+    precision=least - captions,
     never=(both == 0).astype(float),
 )
-check("never named counted in, with an effect of their own", web.repeated(hurdle), (*web.SHARES, "never"))
+title = "never named counted in, with an effect of their own"
+check(title, web.repeated(hurdle), (*web.SHARES, "never"))
 text = parted[parted["caption_lowercased"] > 0]
 text = text.assign(text=np.log10(text["caption_lowercased"].astype(float)))
 check("at equal lower-cased captions", web.repeated(text), (*web.SHARES, "text"))
@@ -320,22 +330,27 @@ doubt = doubt.assign(doubt=np.log10((doubt["image_50"] / doubt["image_70"]).asty
 check("at equal doubt of the tags", web.repeated(doubt), (*web.SHARES, "doubt"))
 odds = logit(parted["accuracy"].clip(1, 99) / 100)
 check("accuracy as log-odds (not points)", parted.assign(odds=odds), on="odds")
+
+# %% tags=["hide-input"]
 bins = parted.groupby(["dataset", "pretraining"], observed=True)["images"].rank(pct=True) * 5 // 1
 mixed = parted.groupby([*cell, bins], observed=True)["naming"].transform(
     lambda one: rng.permutation(one.to_numpy())
 )
 check("placebo: naming rates permuted among concepts shown as often", parted.assign(naming=mixed))
-others = parted.pivot_table(index=["dataset", "concept"], columns="pretraining", values="naming", observed=True)
-mean_of_others = (others.sum(axis=1).to_numpy()[:, None] - others.fillna(0)).div(
-    others.notna().sum(axis=1) - 1, axis=0
-).stack().rename("elsewhere")
-keyed = parted.join(mean_of_others, on=["dataset", "concept", "pretraining"])
+unit = parted.groupby(["dataset", "concept"], observed=True)["naming"]
+elsewhere = (unit.transform("sum") - parted["naming"]) / (unit.transform("size") - 1)
+keyed = parted.assign(elsewhere=elsewhere)
 own = web.effects(keyed, [*web.SHARES, "elsewhere"], **within)
-check("own and other sets' naming rates at once, no fixed effects of concepts", keyed, (*web.SHARES, "elsewhere"), **within)
-check("placebo: the other sets' naming rates in place of the own", keyed.assign(naming=keyed["elsewhere"]), **within)
+title = "own and other sets' naming rates at once, no fixed effects of concepts"
+check(title, keyed, (*web.SHARES, "elsewhere"), **within)
+title = "placebo: the other sets' naming rates in place of the own"
+check(title, keyed.assign(naming=keyed["elsewhere"]), **within)
 for name in ("naming", "elsewhere"):
     told = own.loc[name]
-    glue(f"placebo-{name}", f"{told['effect']:.1f} [{told['low']:.1f}, {told['high']:.1f}]", display=False)
+    text = f"{told['effect']:.1f} [{told['low']:.1f}, {told['high']:.1f}]"
+    glue(f"placebo-{name}", text, display=False)
+
+# %% tags=["hide-input"]
 real = pd.DataFrame({name: one for name, one in estimates.items() if "placebo" not in name}).T
 points = real.drop("accuracy as log-odds (not points)")
 glue("lowest", f"{points['effect'].min():.1f}", display=False)

@@ -80,7 +80,7 @@ glue("recorded", len(table), display=False)
 # {numref}`fig-scoreboard` shows how far each claim is from its bar. Every claim is turned so that what it asks for is to
 # the left. A tick is the estimate, the line through it the interval, and the dot the worst point.
 
-# %% mystnb={"figure": {"caption": "How far the points of every claim with runs are from its bar: ticks are estimates, with their intervals; dots are worst points. Left of the line is as claimed.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot, colored by verdict."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "How far the points of every claim with runs are from its bar: ticks are estimates, with their intervals; dots are worst points. Left of the line is as claimed. Drawn from book/verdicts.csv.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot, colored by verdict."}} tags=["recorded", "hide-input"]
 palette = dict(zip(VERDICTS, ("unbiased", "perturbed", "omitted", "specific"), strict=False))
 figure, ax = plt.subplots(figsize=(7.4, 1 + 0.2 * len(judged)), layout="constrained")
 for row, found in enumerate(judged):

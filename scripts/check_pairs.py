@@ -21,7 +21,8 @@ LONGEST_CELL = 25
 LONGEST_LINE = 100
 # "100 runs of sweep figure_03." or, of several and in part, "15 of 140 runs of sweeps a, b and c."
 RUNS = re.compile(r"(?:(\d+) of )?\b(\d+) runs of (sweeps?) (\w+(?:, \w+)*(?: and \w+)?)\.$")
-TABLE = re.compile(r"Drawn from results/(\w+\.csv)\.$")  # what no sweep recorded
+# what no sweep recorded, and verdicts, which are of many
+TABLE = re.compile(r"Drawn from ((?:results|book)/\w+\.csv)\.$")
 REFERENCE = re.compile(r"\{(?:numref|ref)\}`([^`]*)`")
 
 
@@ -108,9 +109,9 @@ def source(caption: str) -> Iterator[str]:
 
     table = TABLE.search(caption)
     if table:
-        path = ROOT / "results" / table[1]
+        path = ROOT / table[1]
         if not path.exists() or path.read_text(encoding="utf-8").startswith("run,"):
-            yield f"its caption ends with {table[1]}, which is no table without runs in results/"
+            yield f"its caption ends with {table[1]}, which is no table without runs"
         return
     found = RUNS.search(caption)
     if not found:
