@@ -61,7 +61,7 @@ experiment = "concepts"
 scale = "live"  # or smoke, laptop
 variant = ""  # or untrained
 latents = "independent"
-bias = "coverage"  # or breadth, omission: see 12_practice
+bias = "coverage"  # or breadth, omission: see 13_practice
 setting = 7  # which group gets which coverage; a list runs several
 seed = 0  # decides split, encoders, batches and probes; a list runs several
 encoding_size = 32  # width of the representations
@@ -404,7 +404,7 @@ print("well within an hour:", 400e6 / rate < 3600)
 #
 # It writes macro-F1, chance and the score of this page for every group, with tables of confusion, and
 # names pictures that it cannot read. Groups of people's traits are refused unless they are asked for;
-# {doc}`12_practice` says why they should not be.
+# {doc}`13_practice` says why they should not be.
 #
 # **And your own captions.** `misalign audit captions.csv --html report.html` counts them, and predicts by
 # the line of {numref}`fig-openclip-trend` what a model trained on them will not know.
@@ -456,4 +456,4 @@ print("well within an hour:", 400e6 / rate < 3600)
 # here.
 # ```
 #
-# Next, {doc}`12_practice` turns this round: if captions decide what is learned, decide what they say.
+# Next, {doc}`12_web` asks the same of models of the web, by published counts.

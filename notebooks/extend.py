@@ -250,4 +250,4 @@ for glare in (0.3, 3.0):
 # ## Where to go next
 #
 # {doc}`../book/api` has every part's page. {doc}`05_assumptions` shows what becomes of the
-# theorem where a world breaks its assumptions, and {doc}`12_practice` what it means for captions of your own.
+# theorem where a world breaks its assumptions, and {doc}`13_practice` what it means for captions of your own.

@@ -71,7 +71,7 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     chosen = {key: place for key, place in found.items() if not wanted or key in wanted}
     harmful = ", ".join(chosen[key][1] for key in chosen if key in SENSITIVE)
     if harmful and not sensitive:
-        why = "scoring people's pictures on such labels does harm; see the book's 12_practice"
+        why = "scoring people's pictures on such labels does harm; see the book's 13_practice"
         expected = f"only groups that are not sensitive, or --sensitive ({why})"
         raise invalid("FOLDER", expected, harmful)
     notes: list[str] = []
