@@ -23,7 +23,7 @@
 # ## The rules
 #
 # The rules, and the bar of every claim, stand in `book/claims.yml`. They were committed before the runs that they judge
-# ({glue:text}`rules`), and a computer applies them.
+# (commit {glue:text}`rules`; claims were last added in {glue:text}`changed`), and a computer applies them.
 #
 # - **Conditions first.** A claim is judged only by runs that meet its own conditions: its loss, its kind of world, the
 #   scale it asks for, and a training that went on until the loss was flat. Else it is *not tested* or *trained too
@@ -62,13 +62,18 @@ for verdict in VERDICTS:
     print(f"{verdict}: {counts[verdict]}")
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-command = ["git", "log", "-1", "--format=commit %h of %cs", "--", CLAIMS.name]
-try:
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CLAIMS.parent)
-    rules = done.stdout.strip()
-except (OSError, subprocess.CalledProcessError):
-    rules = ""
-glue("rules", rules or "the project's history has the commit", display=False)
+def commits(*options):
+    """Commits of the file of claims, newest first; none where there is no history."""
+    command = ["git", "log", "--format=%h of %cs", *options, "--", CLAIMS.name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=CLAIMS.parent)
+    except OSError:  # no git
+        return ["not known here"]
+    return done.stdout.splitlines() or ["not known here"]
+
+
+glue("rules", commits("-Strained too briefly to say")[-1], display=False)
+glue("changed", commits()[0], display=False)
 table = recorded_runs()
 stale = table["code"] != table["experiment"].map(code_hash)
 glue("stale", int(stale.sum()), display=False)
@@ -80,19 +85,20 @@ glue("recorded", len(table), display=False)
 # {numref}`fig-scoreboard` shows how far each claim is from its bar. Every claim is turned so that what it asks for is to
 # the left. A tick is the estimate, the line through it the interval, and the dot the worst point.
 
-# %% mystnb={"figure": {"caption": "How far the points of every claim with runs are from its bar: ticks are estimates, with their intervals; dots are worst points. Left of the line is as claimed. Drawn from book/verdicts.csv.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot, colored by verdict."}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "How far the points of every claim on our own runs are from its bar: ticks are estimates, with their intervals; dots are worst points. Left of the line is as claimed. Drawn from book/verdicts.csv.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, each with a tick and a dot, colored by verdict."}} tags=["recorded", "hide-input"]
+drawn = [found for found in judged if not found.claim.published]
 palette = dict(zip(VERDICTS, ("unbiased", "perturbed", "omitted", "specific"), strict=False))
-figure, ax = plt.subplots(figsize=(7.4, 1 + 0.2 * len(judged)), layout="constrained")
-for row, found in enumerate(judged):
+figure, ax = plt.subplots(figsize=(7.4, 1 + 0.2 * len(drawn)), layout="constrained")
+for row, found in enumerate(drawn):
     beyond, color = found.claim.beyond, COLORS[palette[found.verdict]]
     ax.plot([beyond(found.estimate), beyond(found.worst)], [row, row], color=color, lw=0.6, ls=":")
     ax.plot([beyond(end) for end in found.interval], [row, row], color=color, lw=2)
     ax.plot(beyond(found.estimate), row, "|", ms=9, mew=2, color=color)
     ax.plot(beyond(found.worst), row, "o", ms=5, color=color)
-for verdict in dict.fromkeys(found.verdict for found in judged):
+for verdict in dict.fromkeys(found.verdict for found in drawn):
     ax.plot([], [], "o", ms=5, color=COLORS[palette[verdict]], label=verdict)
 ax.axvline(0, color=COLORS["theory"], lw=0.8)
-ax.set_yticks(range(len(judged)), [found.claim.name for found in judged])
+ax.set_yticks(range(len(drawn)), [found.claim.name for found in drawn])
 ax.invert_yaxis()
 ax.set_xlabel("beyond the bar")
 ax.legend(loc="lower right")
