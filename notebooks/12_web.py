@@ -118,8 +118,10 @@ print(shares.round(4).to_string())
 # is rare in the world. Selection bias, what the theorem speaks of, is the second thing alone. The counts part them:
 #
 # $$
-# \underbrace{\text{both}}_{\text{shown and named}} = \text{images} \times \underbrace{\frac{\text{both}}{\text{images}}}_{\text{naming rate}},
-# \qquad \text{precision} = \frac{\text{both}}{\text{captions}} .
+# \begin{aligned}
+# \underbrace{\text{both}}_{\text{shown and named}} &= \text{images} \times \underbrace{\frac{\text{both}}{\text{images}}}_{\text{naming rate}} \\
+# \text{precision} &= \frac{\text{both}}{\text{captions}}
+# \end{aligned}
 # $$
 #
 # The naming rate is 1 less the share that captions omit. The precision is 1 less the share of captions that name what is not in the picture. {numref}`fig-web-square`

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from misalign.audit.trend import Trend
+from misalign.audit.trend import Fit
 from misalign.coverage.counts import Counts
 from misalign.coverage.taxonomy import Concept, Taxonomy
 
@@ -21,8 +21,16 @@ ROWS = (  # category, group, concept, captions
     ("mine", "Part", "nut", 40_000),
 )
 GROUPS = {"Animal": 22_000, "Texture": 105, "Filter": 5_001, "Trait": 1, "Part": 40_002}
-# a line that reaches 0.5 at one caption in a thousand
-TREND = Trend(1.1, 0.2, 0.05, (1e-4, 0.0, 1e-4), points=12, runs=4, least=1e-4, most=0.25)
+# a plane that reaches 0.5 at 100 of the 100,000 captions
+SIZES = {"one": 1e4, "two": 1e6}
+TREND = Fit(
+    (0.5 - 0.2 * np.log10(101) - 5 * 0.01, 0.2, 0.01),
+    spread=0.05,
+    between=0.02,
+    points=12,
+    sizes=SIZES,
+    left_out=dict.fromkeys(SIZES, 0.95),
+)
 
 
 def make_counts(rows=ROWS, groups=GROUPS, *, together=(), labelled=(), exclusive=(), **values):

@@ -56,7 +56,7 @@ def test_prints_the_summary_and_short_tables(files):
     assert "Of 4 concepts" in first and "6 captions, 1 of them without text" in first
     assert "less than 60 %" in first
     assert "glossy and matte in 1 caption" in todo
-    assert fit == "No predicted blind spots: the book's fit is not part of this installation."
+    assert fit == "No predicted blind spots: the published fit is not part of this installation."
     for title in ("Coverage by group", "The 4 concepts that", "Contradictions"):
         assert title in outcome.output
     assert "nan" not in outcome.output.lower()

@@ -1,8 +1,10 @@
 """What an audit finds in counts whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from audited import CAPTIONS, FULL, ROWS, TREND, make_counts
+from audited import CAPTIONS, FULL, TREND, make_counts
 
 from misalign.audit.advice import ACTIONS, action
 from misalign.audit.findings import BLIND, RARE, find
@@ -63,22 +65,30 @@ def test_groups_count_captions_once_and_concepts_by_status():
 def test_scores_follow_the_fit_and_groups_are_means():
     findings = find(make_counts(), TREND)
     scores = findings.concepts.set_index("concept")
-    assert scores.loc["dog", "score"] == pytest.approx(1.1 + 0.2 * np.log10(0.2))
-    assert scores.loc["glossy", "score"] == 0
+    line = 0.5 + 0.2 * np.log10(np.array([20_001, 1]) / 101)
+    assert scores.loc[["dog", "glossy"], "score"].tolist() == pytest.approx(line)
     assert scores.loc["dog", "score_low"] < scores.loc["dog", "score"]
-    assert scores["extrapolated"].to_dict() == {row[2]: False for row in ROWS} | {
-        name: True for name in ("glossy", "matte", "hdr", "bolt", "nut")
-    }
+    assert not scores["extrapolated"].any()
     groups = findings.groups.set_index("group")
     animals = scores.loc[["dog", "cat"], "score"].mean()
     assert groups.loc["Animal", "score"] == pytest.approx(animals)
-    assert groups["extrapolated"].to_dict() == {
-        "Animal": False,
-        "Texture": True,
-        "Filter": True,
-        "Trait": False,
-        "Part": True,
-    }
+    assert not groups["extrapolated"].any()
+
+
+def test_a_file_of_another_size_than_was_fitted_is_extrapolated_and_the_summary_says_so():
+    few = make_counts([("common", "A", "a", 9)], {"A": 9}, captions=1_000)
+    findings = find(few, TREND)
+    assert findings.concepts["extrapolated"].all() and findings.groups["extrapolated"].all()
+    missed = summary(findings)[1]
+    assert "A 0.28 (" in missed
+    assert missed.endswith("No model of the fit saw as few captions: read the intervals.")
+
+
+def test_omitted_is_at_most_one_caption_in_a_thousand_and_less_where_fewer_will_do():
+    assert find(make_counts(), TREND).threshold == pytest.approx(RARE)
+    eager = replace(TREND, coefficients=(0.3, 0.2, 0.01))
+    assert find(make_counts(), eager).threshold == pytest.approx((10**0.75 - 1) / CAPTIONS)
+    assert find(make_counts(), replace(TREND, coefficients=(-9.0, 0.2, 0.01))).threshold == RARE
 
 
 def test_sensitive_concepts_are_counted_and_nothing_else():
@@ -165,8 +175,8 @@ def test_summary_says_the_three_things_a_reader_needs():
     assert "Of 7 concepts that a model may need, 3 are effectively omitted" in omitted
     assert "100,000 captions, 500 of them without text (surely named by less than 0.1 %" in omitted
     assert "for 1 more these captions are too few to tell" in omitted
-    assert f"1 blind spot among 3 groups (scores below {BLIND}" in missed
-    assert missed.endswith("Texture (0.26).")
+    assert f"1 blind spot among 3 groups (zero-shot accuracy below {BLIND}" in missed
+    assert missed.endswith("Texture 0.30 (0.19 to 0.41).")
     for said in (
         "add 2 concepts to the captions",
         "decide whether to add 1 concept",

@@ -136,7 +136,7 @@ def test_csv_says_what_the_table_says(full, tmp_path):
         ("Coverage", "coverage"),
         ("Omission", "omission"),
         ("Perturbation", "perturbation"),
-        ("Predicted score", "score"),
+        ("Predicted accuracy", "score"),
     ):
         shown = [float(key) if key else float("nan") for key, _ in cells[head]]
         assert shown == pytest.approx(written[column].tolist(), nan_ok=True, rel=1e-12)
@@ -146,9 +146,9 @@ def test_csv_says_what_the_table_says(full, tmp_path):
 def test_without_fit_or_labels_the_page_says_so():
     report = soup(page(find(make_counts())))
     text = report.get_text(" ", strip=True)
-    assert "No predicted blind spots: the book's fit is not part" in text
+    assert "No predicted blind spots: the published fit is not part" in text
     assert "none were given" in text and "The limit is a convention" in text
-    assert "Predicted score" not in report.find(id="concepts").get_text()
+    assert "Predicted accuracy" not in report.find(id="concepts").get_text()
     assert "exclude each other, so there was nothing to look for" in text
 
 
@@ -210,7 +210,7 @@ const click = (column) => {
 };
 const heads = [...document.querySelectorAll("#concepts thead th")].map((one) => one.textContent);
 click(0); click(heads.indexOf("Coverage")); click(heads.indexOf("Coverage"));
-click(heads.indexOf("Predicted score"));
+click(heads.indexOf("Predicted accuracy"));
 const search = document.querySelector(".filter input");
 search.value = "texture";
 search.dispatchEvent(new Event("input"));

@@ -1,90 +1,95 @@
-"""The book's fit of scores to coverage: its closed form, its cut-offs, its file."""
+"""The published fit of accuracy to captions: its numbers, its intervals, its file."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from audited import TREND
 
-from misalign.audit.trend import Trend
+from misalign.audit.trend import Fit
 
-COVERAGE = np.array([0.001, 0.003, 0.01, 0.03, 0.1, 0.2])
-NOISE = np.array([0.02, -0.01, -0.03, 0.03, 0.0, -0.02])
-SCORE = 0.9 + 0.25 * np.log10(COVERAGE) + NOISE
-
-
-@pytest.fixture
-def trend():
-    return Trend.fit(COVERAGE, SCORE)
-
-
-def test_is_least_squares_where_nothing_is_cut_off(trend):
-    (slope, intercept), covariance = np.polyfit(np.log10(COVERAGE), SCORE, 1, cov=True)
-    assert [trend.intercept, trend.slope] == pytest.approx([intercept, slope])
-    known = [covariance[1, 1], covariance[0, 1], covariance[0, 0]]
-    assert trend.covariance == pytest.approx(known)
-    residual = SCORE - np.polyval([slope, intercept], np.log10(COVERAGE))
-    assert trend.spread == pytest.approx(np.sqrt((residual**2).sum() / 4))
-    assert (trend.points, trend.runs, trend.least, trend.most) == (6, 6, 0.001, 0.2)
+RNG = np.random.default_rng(0)
+SETS = {"a": 1e6, "b": 1e7, "c": 1e8}
+OF = [(name, size) for name, size in SETS.items() for _ in range(2_000)]
+NAMED = np.floor(10 ** RNG.uniform(0, 5, len(OF)))
+SIZE = np.array([size for _, size in OF])
+TRUE = 0.05 + 0.05 * np.log10(NAMED + 1) + 0.03 * np.log10(SIZE)
+ACCURACY = TRUE + RNG.normal(0, 0.05, len(OF))
 
 
-def test_points_beyond_the_cut_offs_do_not_bend_the_line():
-    coverage = np.geomspace(1e-6, 1, 25)
-    line = 1.4 + 0.4 * np.log10(coverage)
-    fit = Trend.fit(coverage, line.clip(0, 1), runs=5)
-    assert [fit.intercept, fit.slope] == pytest.approx([1.4, 0.4], abs=1e-5)
-    assert fit.runs == 5
+@pytest.fixture(scope="module")
+def fit():
+    return Fit.fit(NAMED, OF, ACCURACY)
 
 
-def test_band_is_the_prediction_interval_of_a_new_point(trend):
-    x, n = np.log10(COVERAGE), len(COVERAGE)
-    score, low, high = trend.predict(COVERAGE)
-    leverage = 1 / n + (x - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()
-    half = 2.7764451 * trend.spread * np.sqrt(1 + leverage)  # t of 4 degrees of freedom
-    assert high - score == pytest.approx(half)
-    assert score - low == pytest.approx(half)
+def test_is_least_squares_in_two_logarithms(fit):
+    x = np.stack([np.ones(len(OF)), np.log10(NAMED + 1), np.log10(SIZE)], 1)
+    line = np.linalg.solve(x.T @ x, x.T @ ACCURACY)
+    assert fit.coefficients == pytest.approx(line, abs=1e-9)
+    spread = np.sqrt(np.square(ACCURACY - x @ line).sum() / (len(OF) - 3))
+    assert fit.spread == pytest.approx(spread)
+    assert (fit.points, fit.sizes) == (len(OF), SETS)
 
 
-def test_scores_stay_between_guessing_and_perfect(trend):
-    score, low, high = replace(trend, intercept=0.99).predict([0, 1e-9, 1])
-    assert score.tolist() == [0, 0, 0.99] and low[0] == high[0] == 0
-    assert high[2] == 1 and 0 < low[2] < 0.99
+def test_intervals_hold_95_percent_of_a_set_that_was_left_out(fit):
+    assert set(fit.left_out) == set(SETS)
+    assert all(0.93 < share < 0.97 for share in fit.left_out.values())
+    away = {name: [0.9 if of == name else 0.1 for of, _ in OF] for name in SETS}
+    strange = Fit.fit(NAMED, OF, ACCURACY + np.array(away["b"]))
+    assert strange.left_out["b"] < 0.1  # a set that the others do not tell of
+    assert strange.between > 0.3 > 0.05 > fit.between
 
 
-def test_crossing_is_where_the_score_is_reached(trend):
-    assert trend.predict(trend.crossing(0.5))[0] == pytest.approx(0.5)
+def test_a_small_file_is_told_with_an_interval_as_wide_as_it_is():
+    packaged = Fit.read()
+    accuracy, low, high = packaged.predict(np.array([0, 10]), 10_000)
+    assert (low == 0).all() and (high - accuracy > 0.2).all()
+    assert packaged.extrapolates(10_000) and not packaged.extrapolates(2e7)
 
 
-def test_says_where_it_extrapolates(trend):
-    assert trend.extrapolates([0, 0.0009, 0.001, 0.2, 0.21]).tolist() == [1, 1, 0, 0, 1]
+def test_packaged_fit_was_checked_on_every_set_it_leaves_out():
+    left_out = Fit.read().left_out
+    assert set(left_out) == {"cc3m", "cc12m", "yfcc15m", "laion400m"}
+    assert min(left_out.values()) > 0.9 and np.mean([*left_out.values()]) > 0.93
 
 
-def test_is_read_as_it_was_written(trend, tmp_path):
-    trend.write(tmp_path / "trend.json")
-    assert Trend.read(tmp_path / "trend.json") == trend
+def test_predictions_stay_between_nothing_and_all(fit):
+    for values in fit.predict(np.array([0, 1e300]), 1e9):
+        assert ((0 <= values) & (values <= 1)).all()
+
+
+def test_crossing_is_where_the_accuracy_is_reached(fit):
+    few = fit.crossing(0.4, 1e7)
+    assert fit.predict(few, 1e7)[0] == pytest.approx(0.4)
+
+
+def test_is_read_as_it_was_written(fit, tmp_path):
+    fit.write(tmp_path / "trend.json")
+    assert Fit.read(tmp_path / "trend.json") == fit
     assert [path.name for path in tmp_path.iterdir()] == ["trend.json"]
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"slope": -1.0},
-        {"slope": "steep"},
-        {"slope": None},
+        {"coefficients": [0.1, -1.0, 0.1]},
+        {"coefficients": [0.1, 1.0]},
+        {"coefficients": "steep"},
         {"spread": float("nan")},
-        {"points": 2},
-        {"least": 0.5},
-        {"covariance": [1, 2]},
-        {"covariance": 3},
-        {"covariance": [1, 2, "x"]},
+        {"between": None},
+        {"coefficients": 3},
+        {"coefficients": [0.1, 0.2, "x"]},
+        {"sizes": 3},
+        {"left_out": {"one": 0.9}},
+        {"left_out": 3},
         {"extra": 1},
         [],
         "{",
     ],
 )
-def test_another_file_is_refused_in_one_line(trend, tmp_path, changed):
+def test_another_file_is_refused_in_one_line(tmp_path, changed):
     path = tmp_path / "trend.json"
-    trend.write(path)
+    TREND.write(path)
     good = json.loads(path.read_text())
     path.write_text(
         changed
@@ -92,28 +97,10 @@ def test_another_file_is_refused_in_one_line(trend, tmp_path, changed):
         else json.dumps(good | changed if isinstance(changed, dict) else changed)
     )
     with pytest.raises(ValueError) as caught:
-        Trend.read(path)
+        Fit.read(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
 def test_a_missing_file_is_said(tmp_path, complains):
-    with complains(str(tmp_path / "no.json"), "the book's fit", "no file"):
-        Trend.read(tmp_path / "no.json")
-
-
-@pytest.mark.parametrize(
-    ("coverage", "score", "name"),
-    [
-        ([0.1, 0.2], [0.1, 0.2], "coverage"),
-        ([0.1, 0.2, 0], [0.1, 0.2, 0.3], "coverage"),
-        ([0.1, 0.2, 1.5], [0.1, 0.2, 0.3], "coverage"),
-        ([0.1, 0.2, 0.3], [0.1, 0.2], "score"),
-        ([0.1, 0.2, 0.3], [0.1, 0.2, np.nan], "score"),
-        ([0.1, 0.1, 0.1], [0.1, 0.2, 0.3], "coverage"),
-        ([0.1, 0.2, 0.3], [0, 0, 0], "coverage"),
-        ([0.1, 0.2, 0.3], [0.9, 0.5, 0.1], "slope"),
-    ],
-)
-def test_points_that_have_no_line_are_refused(coverage, score, name, complains):
-    with complains(name, "", ""):
-        Trend.fit(coverage, score)
+    with complains(str(tmp_path / "no.json"), "the published fit", "no file"):
+        Fit.read(tmp_path / "no.json")

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from misalign.audit.trend import Trend
+from misalign.audit.trend import Fit
 from misalign.coverage.taxonomy import Concept, Taxonomy
 from misalign.reporting import concept_tables as case_study
 from misalign.reporting.claims import claims
 from misalign.reporting.verdicts import assess
+from misalign.sweeps.grid import Sweep
 from misalign.worlds.concepts import GROUPS
 
 LEVELS = (0.5, 0.05, 0.005)
@@ -81,25 +82,24 @@ def test_ranks_follow_the_order_and_not_the_size():
 
 def test_the_better_line_explains_more():
     table = means(lambda place, level: 0.75 + 0.2 * np.log10(level) - 0.05)
-    trend = case_study.trend_of(table, 6)
-    assert trend.slope == pytest.approx(0.2) and trend.runs == 6
+    trend = case_study.trend_of(table)
+    assert trend.slope == pytest.approx(0.2)
     found = case_study.fits(table, trend)
     assert found["log"] == pytest.approx(1) and found["linear"] < 0.95
 
 
-def test_the_packaged_fit_is_that_of_the_records():
-    packaged, now = Trend.read(), fit_trend.fitted()
-    for name in ("intercept", "slope", "spread", "least", "most"):
+def test_the_packaged_fit_is_that_of_the_published_tables():
+    packaged, now = Fit.read(), fit_trend.fitted()
+    for name in ("coefficients", "spread", "between", "sizes", "left_out"):
         assert getattr(packaged, name) == pytest.approx(getattr(now, name), rel=1e-4), name
-    assert packaged.covariance == pytest.approx(now.covariance, rel=1e-4)
-    assert (packaged.points, packaged.runs) == (now.points, now.runs)
+    assert packaged.points == now.points
 
 
 def test_a_claim_of_ranks_has_a_point_a_factor_and_seed():
     claim = next(one for one in claims() if one.name == "coverage")
     points = assess(claim).points
     assert set(points.index) == {(0, seed, group) for seed in range(3) for group in GROUPS}
-    scores = fit_trend.scores()
+    scores = Sweep.named("concepts_coverage").scores().query("variant == ''")
     one = scores[(scores["factor"] == "count") & (scores["seed"] == 1)]
     wide = one.pivot(index="setting", columns="metric", values="score")
     expected = wide["coverage"].corr(wide["f1_corrected"], method="spearman")

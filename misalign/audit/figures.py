@@ -9,7 +9,7 @@ import pandas as pd
 
 from misalign.audit import canvas
 from misalign.audit.findings import BLIND, Findings
-from misalign.audit.words import counted, percent
+from misalign.audit.words import SCORE, counted, percent, predicted
 from misalign.style import COLORS, SERIES
 
 MOST = 25  # rows of a figure that still read well
@@ -100,16 +100,17 @@ def _blind(findings: Findings) -> Drawing:
     beyond = shown["extrapolated"].to_numpy()
     with canvas.canvas(shown["group"]) as axes:
         colors = np.where(shown["score"] < BLIND, COLORS["omitted"], COLORS["unbiased"])
-        canvas.bars(axes, shown, ("score", "score_low", "score_high"), colors, hollow=beyond)
+        canvas.bars(axes, shown, SCORE, colors, hollow=beyond)
         axes.axvline(BLIND, color=canvas.INK, ls="--", lw=0.8)
-        axes.set(xlim=(-0.03, 1.03), xlabel="predicted zero-shot F1, corrected for chance")
+        axes.set(xlim=(-0.03, 1.03), xlabel="predicted zero-shot accuracy")
         svg = canvas.svg(axes)
-    hollow = " Hollow: extrapolated, coverage is outside the range of the fit." * bool(beyond.any())
-    said = [f"{row.group} ({row.score:.2f})" for row in shown.itertuples()]
+    hollow = " Hollow: extrapolated, no model saw so few or so many." * bool(beyond.any())
+    rows = shown[["group", *SCORE]].itertuples(index=False)
+    said = [f"{row.group} {predicted(*row[1:])}" for row in rows]
     return Drawing(
         "Predicted blind spots",
-        "Score that the book's fit predicts for a model trained on these captions: 0 is guessing,"
-        f" 1 is perfect, less than {BLIND} (dashes) a blind spot. Lines are 95 % bands of the fit."
+        "Zero-shot accuracy that published models lead one to expect of a model trained on these"
+        f" captions; less than {BLIND} (dashes) is a blind spot. Lines hold 95 % of concepts."
         f"{hollow}{_left_out(groups, 'group')}",
         f"Predicted scores of {counted(len(shown), 'group')}, from {said[0]} to {said[-1]}.",
         svg,

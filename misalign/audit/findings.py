@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from misalign.audit.advice import ROLES, action
-from misalign.audit.trend import Trend
+from misalign.audit.trend import Fit
 from misalign.coverage.counts import Counts, shares
 from misalign.errors import invalid
 
-BLIND = 0.5  # a predicted score below it counts as a blind spot: half way from guessing to perfect
-RARE = 0.001  # the limit without a fit: a convention, one caption in a thousand
+BLIND = 0.5  # a predicted accuracy below it counts as a blind spot
+RARE = 0.001  # the highest limit: a convention, one caption in a thousand
 PERTURBED = 0.05  # a larger share of wrong among naming captions counts as perturbed: a convention
 
 
@@ -25,8 +25,8 @@ class Findings:
     ----------
     counts : Counts
         What was counted.
-    trend : Trend or None
-        The book's fit, if there is one.
+    trend : Fit or None
+        The published fit, if there is one.
     threshold : float
         The share of captions under which a concept counts as effectively omitted.
     chosen : bool
@@ -49,7 +49,7 @@ class Findings:
     """
 
     counts: Counts
-    trend: Trend | None
+    trend: Fit | None
     threshold: float
     chosen: bool
     concepts: pd.DataFrame
@@ -71,19 +71,19 @@ class Findings:
         return rows.sort_values(order, kind="stable")
 
 
-def find(counts: Counts, trend: Trend | None = None, threshold: float | None = None) -> Findings:
+def find(counts: Counts, trend: Fit | None = None, threshold: float | None = None) -> Findings:
     """Judge counts, as `Findings`.
 
     Parameters
     ----------
     counts : Counts
         Of at least one caption.
-    trend : Trend, optional
-        The book's fit; without it no scores are predicted.
+    trend : Fit, optional
+        The published fit; without it no accuracies are predicted.
     threshold : float, optional
         The share of captions, between 0 and 1, under which a concept counts as effectively
-        omitted. By default the coverage at which the fit predicts the score `BLIND`, or `RARE`
-        without a fit.
+        omitted. By default `RARE`, or less where the fit predicts an accuracy of `BLIND` from
+        fewer captions.
 
     Raises
     ------
@@ -94,7 +94,10 @@ def find(counts: Counts, trend: Trend | None = None, threshold: float | None = N
         raise invalid("captions", "at least one", "none")
     chosen = threshold is not None
     if threshold is None:
-        threshold = min(trend.crossing(BLIND), 1.0) if trend else RARE
+        threshold = RARE
+        if trend:
+            few = trend.crossing(BLIND, counts.captions) / counts.captions
+            threshold = float(np.clip(few, 1 / counts.captions, RARE))
     if not 0 < threshold <= 1:
         raise invalid("threshold", "a share above 0 and at most 1", threshold)
     concepts = counts.by_concept()
@@ -105,7 +108,7 @@ def find(counts: Counts, trend: Trend | None = None, threshold: float | None = N
     if counts.labelled.any():
         _add_rates(concepts, np.where(sensitive, 0, counts.labelled.T))
     if trend:
-        _add_scores(concepts, trend, sensitive)
+        _add_scores(concepts, trend, counts.captions, sensitive)
     perturbed = concepts.get("perturbation_low", pd.Series(np.nan, concepts.index)) > PERTURBED
     columns = (concepts["category"], concepts["status"], perturbed, concepts["captions"])
     concepts["action"] = [action(*row) for row in zip(*columns, strict=True)]
@@ -122,12 +125,12 @@ def _add_rates(table: pd.DataFrame, labelled: np.ndarray) -> None:
         table[name], table[f"{name}_low"], table[f"{name}_high"] = shares(*pair)
 
 
-def _add_scores(table: pd.DataFrame, trend: Trend, sensitive: np.ndarray) -> None:
-    """Add predicted scores, but not to sensitive concepts."""
+def _add_scores(table: pd.DataFrame, trend: Fit, captions: int, sensitive: np.ndarray) -> None:
+    """Add predicted accuracies, but not to sensitive concepts."""
     names = ("score", "score_low", "score_high")
-    for name, values in zip(names, trend.predict(table["coverage"]), strict=True):
+    for name, values in zip(names, trend.predict(table["captions"], captions), strict=True):
         table[name] = np.where(sensitive, np.nan, values)
-    table["extrapolated"] = trend.extrapolates(table["coverage"]) & ~sensitive
+    table["extrapolated"] = trend.extrapolates(captions) & ~sensitive
 
 
 def _groups(counts: Counts, concepts: pd.DataFrame) -> pd.DataFrame:

@@ -1,157 +1,124 @@
-"""The book's fit: the score that a model reaches on a concept, from how many captions name it."""
+"""The published fit: a concept's zero-shot accuracy, from how many captions of how many name it."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from misalign.errors import check_int, invalid
+from misalign.errors import invalid
 from misalign.paths import DATA_FILES, replacing
 
-TREND = DATA_FILES / "trend.json"  # written by a script from the records
+TREND = DATA_FILES / "trend.json"  # written by a script from published tables
 CONFIDENCE = 0.95
-LEAST = 1e-12  # a coverage that no data set can have: stands for 0, which has no logarithm
 
 
 @dataclass(frozen=True)
-class Trend:
-    """A straight line in the logarithm of coverage, cut off at 0 and 1.
+class Fit:
+    """A plane in two logarithms, cut off at 0 and 1.
 
-    A concept named by a share c of captions gets score = clip(intercept + slope * log10(c), 0, 1).
-    The score is zero-shot F1 corrected for chance: 0 is guessing, 1 is perfect. The macro-F1 of a
-    group is the mean over its concepts, so a point of the fit may also be a group: its score at the
-    mean coverage of its concepts.
+    A concept that n of N captions name has accuracy = a + b log10(n + 1) + c log10(N).
 
     Parameters
     ----------
-    intercept, slope : float
-        Score of a concept that every caption names, and what a tenfold coverage adds.
-    spread : float
-        Standard deviation of the residuals.
-    covariance : tuple of float
-        Variance of the intercept, covariance with the slope, variance of the slope.
-    points, runs : int
-        How many scores were fitted, and of how many runs.
-    least, most : float
-        The range of coverage that was fitted, as shares.
+    coefficients : sequence of float
+        a, b and c.
+    spread, between : float
+        Standard deviations of the residuals, and of their mean in a pretraining set that was left
+        out of the fit.
+    points : int
+        How many accuracies were fitted.
+    sizes : mapping of str to float
+        Captions of each pretraining set.
+    left_out : mapping of str to float
+        Share of a set's accuracies within the 95 % interval of a fit without this set, before
+        `between` makes it wider.
 
     Raises
     ------
     ValueError
-        For numbers that no fit has, such as a slope that is not positive.
+        For numbers that no fit has, such as an accuracy that falls with captions.
     """
 
-    intercept: float
-    slope: float
+    coefficients: tuple[float, ...]
     spread: float
-    covariance: tuple[float, float, float]
+    between: float
     points: int
-    runs: int
-    least: float
-    most: float
+    sizes: dict[str, float]
+    left_out: dict[str, float]
 
     def __post_init__(self) -> None:
-        for name in ("intercept", "slope", "spread", "least", "most"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(value):
-                raise invalid(name, "a finite number", repr(value))
-        if self.slope <= 0:
-            raise invalid("slope", "scores that grow with coverage", f"{self.slope:g}")
-        if self.spread < 0:
-            raise invalid("spread", "at least 0", f"{self.spread:g}")
-        check_int("points", self.points, 3)
-        check_int("runs", self.runs, 1)
-        if not 0 < self.least < self.most <= 1:
-            raise invalid("least", "a range within 0 to 1", f"{self.least:g} to {self.most:g}")
-        if len(self.covariance) != 3 or not np.isfinite(self.covariance).all():
-            raise invalid("covariance", "three finite numbers", self.covariance)
+        shapes = {"coefficients": (3,), "spread": (), "between": ()}
+        for name, shape in shapes.items():
+            value = np.asarray(getattr(self, name))
+            if value.dtype.kind not in "fi" or value.shape != shape or not np.isfinite(value).all():
+                raise invalid(name, f"finite numbers, shape {shape}", repr(getattr(self, name)))
+        if self.coefficients[1] <= 0:
+            raise invalid("coefficients", "accuracy that grows with captions", self.coefficients)
+        if not (isinstance(self.sizes, dict) and self.sizes.keys() == dict(self.left_out).keys()):
+            raise invalid("left_out", "a share for each of sizes", self.left_out)
 
     @classmethod
-    def fit(cls, coverage: ArrayLike, score: ArrayLike, runs: int | None = None) -> Trend:
-        """Fit the line by least squares.
-
-        Without scores beyond the cut-offs this is ordinary least squares. Scores that have reached
-        0 or 1 say no more than that the line is beyond.
+    def fit(cls, named: ArrayLike, of: ArrayLike, accuracy: ArrayLike) -> Fit:
+        """Fit by least squares, and by each pretraining set left out once.
 
         Parameters
         ----------
-        coverage, score : array_like
-            Share of captions that name the concept, above 0 and at most 1, and chance-corrected F1,
-            both of shape (n,).
-        runs : int, optional
-            How many runs they are of; by default n.
-
-        Raises
-        ------
-        ValueError
-            For less than three points, fewer than two coverages between the cut-offs, or values
-            out of range.
+        named : array_like
+            Captions that name the concept, shape (n,).
+        of : array_like
+            Name and number of captions of the pretraining set, shape (n, 2).
+        accuracy : array_like
+            Zero-shot accuracy, from 0 to 1, shape (n,).
         """
-        coverage, score = np.asarray(coverage, float), np.asarray(score, float)
-        if coverage.ndim != 1 or coverage.shape != score.shape:
-            raise invalid("score", f"one for each of {coverage.shape} coverages", score.shape)
-        if len(coverage) < 3:
-            raise invalid("coverage", "at least 3 points", len(coverage))
-        for wrong in coverage[~((coverage > 0) & (coverage <= 1))]:
-            raise invalid("coverage", "shares above 0 and at most 1", wrong)
-        if not np.isfinite(score).all():
-            raise invalid("score", "finite numbers", "others")
-        x = np.log10(coverage)
-        line = _line(x, score)
-        values = line[0] + line[1] * x
-        on_line = (values > 0) & (values < 1)
-        if len(set(x[on_line])) < 2:
-            expected = "at least two values with scores between 0 and 1"
-            raise invalid("coverage", expected, len(set(x[on_line])))
-        residual = score - values.clip(0, 1)
-        variance = residual @ residual / (len(x) - 2)
-        design = np.vander(x[on_line], 2, increasing=True)
-        ((a, b), (_, c)) = variance * np.linalg.inv(design.T @ design)
-        return cls(
-            intercept=float(line[0]),
-            slope=float(line[1]),
-            spread=float(np.sqrt(variance)),
-            covariance=(float(a), float(b), float(c)),
-            points=len(x),
-            runs=len(x) if runs is None else check_int("runs", runs, 1),
-            least=float(coverage.min()),
-            most=float(coverage.max()),
-        )
+        table = np.asarray(of, object)
+        y, size = np.asarray(accuracy, float), table[:, 1].astype(float)
+        x = _design(named, size)
+        sizes = dict(sorted(zip(table[:, 0], size.tolist(), strict=True)))
+        parts = {name: table[:, 0] == name for name in sizes}
+        fits = {name: _least_squares(x[~part], y[~part]) for name, part in parts.items()}
+        away = {name: y[parts[name]] - x[parts[name]] @ fits[name][0] for name in sizes}
+        between = float(np.sqrt(np.mean([one.mean() ** 2 for one in away.values()])))
+        line, spread = _least_squares(x, y)
+        rest = {"spread": spread, "between": between, "points": len(y), "sizes": sizes}
+        left_out = {}
+        for name, part in parts.items():
+            alone = {"spread": fits[name][1], "between": 0.0, "left_out": sizes}
+            held = cls(fits[name][0], **rest | alone)
+            _, low, high = held.predict(np.asarray(named)[part], size[part])
+            left_out[name] = float(np.mean((low <= y[part]) & (y[part] <= high)).round(4))
+        return cls(line, **rest, left_out=left_out)
 
-    def predict(self, coverage: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Predict scores of coverages, which are shares of captions, from 0 to 1.
+    def predict(
+        self, named: ArrayLike, size: ArrayLike
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Predict accuracy from the captions that name a concept and the captions of the data set.
 
         Returns
         -------
-        score, low, high : ndarray
-            In the shape of `coverage`, from 0 to 1. Between the last two 95 % of new points lie,
-            as far as residuals are normal and the line is right.
+        accuracy, low, high : ndarray
+            In the shape of `named`, from 0 to 1. Between the last two 95 % of new concepts lie.
         """
-        from scipy.stats import t
+        from scipy.stats import norm
 
-        x = np.log10(np.maximum(np.asarray(coverage, float), LEAST))
-        line = self.intercept + self.slope * x
-        a, b, c = self.covariance
-        variance = self.spread**2 + a + 2 * b * x + c * x**2
-        width = t.ppf((1 + CONFIDENCE) / 2, self.points - 2) * np.sqrt(variance)
-        score, low, high = (np.clip(value, 0, 1) for value in (line, line - width, line + width))
-        return score, low, high
+        x = _design(named, size)
+        line = x @ np.array(self.coefficients)
+        # the line's own error is nothing beside these, at so many points
+        width = norm.ppf((1 + CONFIDENCE) / 2) * np.hypot(self.spread, self.between)
+        accuracy, low, high = (one.clip(0, 1) for one in (line, line - width, line + width))
+        return accuracy, low, high
 
-    def crossing(self, score: float) -> float:
-        """Coverage at which the line reaches a score between 0 and 1; above 1 if none does."""
-        if not 0 < score < 1:
-            raise invalid("score", "between 0 and 1", score)
-        return float(10 ** ((score - self.intercept) / self.slope))
+    def crossing(self, accuracy: float, size: float) -> float:
+        """Captions of so many that have to name a concept for an accuracy to be predicted."""
+        a, b, c = self.coefficients
+        return float(10 ** min((accuracy - a - c * np.log10(size)) / b, 300) - 1)
 
-    def extrapolates(self, coverage: ArrayLike) -> np.ndarray:
-        """Whether shares of captions are outside the range that was fitted."""
-        coverage = np.asarray(coverage, float)
-        return (coverage < self.least) | (coverage > self.most)
+    def extrapolates(self, size: float) -> bool:
+        """Whether a data set is smaller or larger than all that were fitted."""
+        return not min(self.sizes.values()) <= size <= max(self.sizes.values())
 
     def write(self, path: Path) -> None:
         """Write the fit as JSON, whole or not at all."""
@@ -159,36 +126,28 @@ class Trend:
             partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
-    def read(cls, path: Path = TREND) -> Trend:
+    def read(cls, path: Path = TREND) -> Fit:
         """Read a fit that `write` has written, by default the packaged one."""
         if not path.is_file():
-            raise invalid(str(path), "the book's fit", "no file")
+            raise invalid(str(path), "the published fit", "no file")
         try:
             values = json.loads(path.read_text())
             known = {field.name for field in fields(cls)}
             got = sorted(set(values) ^ known) if isinstance(values, dict) else type(values).__name__
             if got:
                 raise ValueError(f"expected a fit with {', '.join(sorted(known))}, got {got}")
-            return cls(**values | {"covariance": tuple(values["covariance"])})
+            return cls(**values | {"coefficients": tuple(values["coefficients"])})
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: {error}") from None
 
 
-def _line(x: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Intercept and slope of the line that, cut off at 0 and 1, has the least squares."""
-    from scipy.optimize import least_squares
+def _design(named: ArrayLike, size: ArrayLike) -> np.ndarray:
+    named, size = np.broadcast_arrays(np.asarray(named, float), np.asarray(size, float))
+    return np.stack([np.ones(named.shape), np.log10(named + 1), np.log10(size)], -1)
 
-    def residual(line: np.ndarray) -> np.ndarray:
-        return (line[0] + line[1] * x).clip(0, 1) - score
 
-    # where the line is cut off it has no gradient: also start from the points between the cut-offs
-    between = (score > 0.02) & (score < 0.98)
-    fits = []
-    for rows in (np.full(len(x), True), between):
-        if len(set(x[rows])) > 1:
-            design = np.vander(x[rows], 2, increasing=True)
-            start = np.linalg.lstsq(design, score[rows], rcond=None)[0]
-            fits.append(least_squares(residual, start))
-    if not fits:
-        raise invalid("coverage", "at least two values", "one")
-    return min(fits, key=lambda fit: fit.cost).x
+def _least_squares(x: np.ndarray, y: np.ndarray) -> tuple[tuple[float, ...], float]:
+    """Coefficients, and the residuals' standard deviation."""
+    line = np.linalg.lstsq(x, y, rcond=None)[0]
+    variance = np.square(y - x @ line).sum() / (len(y) - x.shape[1])
+    return tuple(line.tolist()), float(variance**0.5)

@@ -8,6 +8,8 @@ import numpy as np
 
 from misalign.audit.findings import BLIND, Findings
 
+SCORE = ("score", "score_low", "score_high")
+
 
 def percent(share: float, digits: int = 2) -> str:
     """Write a share in per cent with so many digits: ``0.0041 %``; empty for not a number."""
@@ -20,6 +22,11 @@ def percent(share: float, digits: int = 2) -> str:
 def between(low: float, high: float) -> str:
     """Write an interval of shares in per cent: ``0.0041 to 0.0067 %``; empty for none."""
     return "" if np.isnan(low) else f"{percent(low, 3).removesuffix(' %')} to {percent(high, 3)}"
+
+
+def predicted(score: float, low: float, high: float) -> str:
+    """Write a predicted accuracy with its interval: ``0.31 (0.00 to 0.85)``; empty for none."""
+    return "" if np.isnan(score) else f"{score:.2f} ({low:.2f} to {high:.2f})"
 
 
 def tied(text: str) -> str:
@@ -65,13 +72,18 @@ def _missed(findings: Findings) -> str:
         said = [f"{row.group} ({percent(row.coverage)})" for row in groups[:3].itertuples()]
         return f"The groups that captions name least are {listed(said)}."
     blind = groups[groups["score"] < BLIND]
+    size, beyond = findings.counts.captions, ""
+    if findings.trend.extrapolates(size):
+        many = "few" if size < 1e7 else "many"
+        beyond = f" No model of the fit saw as {many} captions: read the intervals."
     if blind.empty:
-        return f"The book's fit predicts no blind spot: every group's score is at least {BLIND}."
-    said = [f"{row.group} ({row.score:.2f})" for row in blind.itertuples()]
+        return f"Published models predict no blind spot: no accuracy is below {BLIND}.{beyond}"
+    rows = blind[["group", *SCORE]].itertuples(index=False)
+    said = [f"{row.group} {predicted(*row[1:])}" for row in rows]
     return (
-        f"For a model trained on them the book's fit predicts"
-        f" {counted(len(blind), 'blind spot')} among {counted(len(groups), 'group')} (scores below"
-        f" {BLIND}, where 0 is guessing and 1 is perfect): {listed(said)}."
+        f"Published models predict {counted(len(blind), 'blind spot')} among"
+        f" {counted(len(groups), 'group')} (zero-shot accuracy below {BLIND}, with the interval of"
+        f" 95 % of concepts): {listed(said)}.{beyond}"
     )
 
 

@@ -26,8 +26,8 @@ PAIRS = 5
     "--threshold",
     type=click.FloatRange(0, 100, min_open=True),
     metavar="PERCENT",
-    help="Call a concept omitted that fewer captions name [default: where the book's fit predicts"
-    " a blind spot].",
+    help="Call a concept omitted that fewer captions name [default: 0.1, or less where"
+    " published models know a concept from fewer].",
 )
 @click.pass_context
 def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> None:
@@ -43,7 +43,7 @@ def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> 
     try:
         plan = planned(captions, options, html=html, csv=csv)
         page.expect_places(html, csv)
-        fit = trend.Trend.read(trend.TREND) if trend.TREND.is_file() else None
+        fit = trend.Fit.read(trend.TREND) if trend.TREND.is_file() else None
         counts = followed(plan, options)
         found = findings.find(counts, fit, None if percent is None else percent / 100)
         page.write(found, html, csv, captions)
@@ -62,7 +62,7 @@ def _say(findings: Findings, short: bool) -> None:
     for sentence in summary(findings):
         click.echo(sentence)
     if not findings.trend:
-        click.echo("No predicted blind spots: the book's fit is not part of this installation.")
+        click.echo("No predicted blind spots: the published fit is not part of this installation.")
     if short:
         return
     _table("Coverage by group, of all captions:", findings.groups)
@@ -74,7 +74,7 @@ def _say(findings: Findings, short: bool) -> None:
 
 def _table(title: str, rows: pd.DataFrame) -> None:
     """Print a table, numbers as a reader expects them."""
-    from misalign.audit.words import between, percent
+    from misalign.audit.words import SCORE, between, percent, predicted
 
     if rows.empty:
         return
@@ -84,6 +84,7 @@ def _table(title: str, rows: pd.DataFrame) -> None:
     shown["low"] = [between(*ends) for ends in zip(rows["low"], rows["high"], strict=True)]
     shown = shown.rename(columns={"coverage": "share", "low": "95 % interval"})
     if "score" in shown:
-        shown["score"] = shown["score"].map("{:.2f}".format).replace("nan", "")
+        shown["score"] = [predicted(*row) for row in rows[list(SCORE)].itertuples(index=False)]
+        shown = shown.rename(columns={"score": "predicted accuracy"})
     click.echo(f"\n{title}")
     click.echo(shown.to_string(index=False))

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from misalign.audit.trend import Trend
 from misalign.errors import invalid
 from misalign.reporting import plots
 from misalign.reporting.concept_tables import SCORE as CORRECTED
+from misalign.reporting.trend import Trend
 from misalign.style import COLORS, SERIES
 
 

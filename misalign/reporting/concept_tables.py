@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from misalign.audit.trend import Trend
 from misalign.errors import invalid
+from misalign.reporting.trend import Trend
 from misalign.worlds.concepts import WORDS
 
 SCORE = "f1_corrected"
@@ -91,9 +91,9 @@ def explained(cells: pd.DataFrame) -> pd.Series:
     return pd.Series(shares | {"rest": 1 - sum(shares.values())})
 
 
-def trend_of(table: pd.DataFrame, runs: int) -> Trend:
+def trend_of(table: pd.DataFrame) -> Trend:
     """Fit the corrected score of `over_seeds` to the logarithm of a concept's coverage."""
-    return Trend.fit(table["concept_coverage"], table[SCORE], runs)
+    return Trend.fit(table["concept_coverage"], table[SCORE])
 
 
 def fits(table: pd.DataFrame, trend: Trend) -> pd.Series:

@@ -59,7 +59,7 @@ def decompose(
     if caption not in table:
         raise invalid("caption", "a column of counts", repr(caption))
     known = table[(table[columns].fillna(0) > 0).all(axis=1)]
-    image, both, named = (np.log10(known[column].astype(float)) for column in columns)
+    image, both, named = np.log10(known[columns].astype(float)).to_numpy().T
     return known.assign(images=image, naming=both - image, precision=both - named)
 
 
