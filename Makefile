@@ -67,7 +67,7 @@ readme: venv  ## fill README, figure and pinned numbers from results/
 	python scripts/update_readme.py
 
 .PHONY: trend
-trend: venv  ## fit what `misalign audit` predicts by from results/
+trend: venv  ## fit what `misalign audit` predicts by to published tables
 	python scripts/fit_trend.py
 
 .PHONY: bench

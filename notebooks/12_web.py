@@ -36,6 +36,7 @@ from matplotlib import pyplot as plt
 from myst_nb import glue
 from scipy.special import logit
 
+from misalign.audit.trend import Fit
 from misalign.reporting import concept_tables, web
 from misalign.style import use_style
 from misalign.sweeps.grid import Sweep
@@ -410,6 +411,29 @@ print(small.round(1).to_string())
 # There a tenfold naming rate adds {glue:text}`mini` points, against {glue:text}`naming` on the web. The sizes do not compare: a group of the miniature has a handful of words, all its pictures, and no synonyms. The
 # sign does, and so does the reason to believe it. The miniature is an experiment: coverage was dealt out by us, so nothing else can have made the difference. The web is an observation: fixed effects compare
 # a concept with itself, but nobody dealt its captions out. Each can show what the other cannot.
+#
+# ## What it says of your captions
+#
+# Somebody who has only captions does not know what pictures show. What the tables say to them is a fit of accuracy to the logarithms of two numbers: captions that name the concept, and captions in
+# all. `misalign audit` predicts by it.
+
+# %%
+fit = Fit.read()
+constant, by_named, by_size = fit.coefficients
+print(f"accuracy = {constant:.2f} + {by_named:.3f} log10(named) + {by_size:.3f} log10(all)")
+print("left out, held by a 95 % interval:", fit.left_out)
+
+# %% tags=["remove-cell"]
+glue("audit-named", f"{100 * by_named:.0f}", display=False)
+glue("audit-size", f"{100 * by_size:.0f}", display=False)
+half = fit.predict(1_000, 1e7)
+glue("audit-half", f"{100 * (half[2] - half[0]):.0f}", display=False)
+glue("audit-least", f"{100 * min(fit.left_out.values()):.0f}", display=False)
+glue("audit-most", f"{100 * max(fit.left_out.values()):.0f}", display=False)
+
+# %% [markdown]
+# Ten times the captions of a concept go with {glue:text}`audit-named` points more, ten times the whole set with {glue:text}`audit-size`: a large set teaches classes that it hardly names. One class differs so much from the next that a prediction has an
+# interval of {glue:text}`audit-half` points to either side. It is honest: for each set that the fit had not seen, the interval held {glue:text}`audit-least` to {glue:text}`audit-most` % of its classes.
 #
 # ## What a sceptic would say
 #
