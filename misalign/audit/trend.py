@@ -100,15 +100,17 @@ class Fit:
         Returns
         -------
         accuracy, low, high : ndarray
-            In the shape of `named`, from 0 to 1. Between the last two 95 % of new concepts lie.
+            In the shape of `named`, from 0 to 1; 95 % of new concepts lie between the last two. For
+            a size that was not fitted the interval reaches to that of the nearest that was.
         """
         from scipy.stats import norm
 
-        x = _design(named, size)
-        line = x @ np.array(self.coefficients)
+        near = np.clip(size, min(self.sizes.values()), max(self.sizes.values()))
+        line, other = (_design(named, one) @ np.array(self.coefficients) for one in (size, near))
         # the line's own error is nothing beside these, at so many points
         width = norm.ppf((1 + CONFIDENCE) / 2) * np.hypot(self.spread, self.between)
-        accuracy, low, high = (one.clip(0, 1) for one in (line, line - width, line + width))
+        ends = np.minimum(line, other) - width, np.maximum(line, other) + width
+        accuracy, low, high = (one.clip(0, 1) for one in (line, *ends))
         return accuracy, low, high
 
     def crossing(self, accuracy: float, size: float) -> float:

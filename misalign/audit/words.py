@@ -72,18 +72,17 @@ def _missed(findings: Findings) -> str:
         said = [f"{row.group} ({percent(row.coverage)})" for row in groups[:3].itertuples()]
         return f"The groups that captions name least are {listed(said)}."
     blind = groups[groups["score"] < BLIND]
-    size, beyond = findings.counts.captions, ""
-    if findings.trend.extrapolates(size):
-        many = "few" if size < 1e7 else "many"
-        beyond = f" No model of the fit saw as {many} captions: read the intervals."
+    if findings.trend.extrapolates(size := findings.counts.captions):
+        many = f"{'few' if size < 1e7 else 'many'} captions as {size:,}"
+        return f"No blind spots are predicted: no published model of the fit saw as {many}."
     if blind.empty:
-        return f"Published models predict no blind spot: no accuracy is below {BLIND}.{beyond}"
+        return f"Published models predict no blind spot: no accuracy is below {BLIND}."
     rows = blind[["group", *SCORE]].itertuples(index=False)
     said = [f"{row.group} {predicted(*row[1:])}" for row in rows]
     return (
         f"Published models predict {counted(len(blind), 'blind spot')} among"
         f" {counted(len(groups), 'group')} (zero-shot accuracy below {BLIND}, with the interval of"
-        f" 95 % of concepts): {listed(said)}.{beyond}"
+        f" 95 % of concepts): {listed(said)}."
     )
 
 

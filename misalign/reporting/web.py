@@ -108,8 +108,8 @@ def effects(
 def observations(backbone: str = "ViT-B-16") -> pd.DataFrame:
     """Counts beside the accuracies of one backbone, all pretraining sets that have it."""
     table = accuracies()
-    if backbone not in set(table["backbone"]):
-        raise invalid("backbone", f"one of {', '.join(sorted(set(table['backbone'])))}", backbone)
+    if backbone not in (known := sorted(set(table["backbone"]))):
+        raise invalid("backbone", f"one of {', '.join(known)}", backbone)
     keys = ["dataset", "concept", "pretraining"]
     return counts().merge(table[table["backbone"] == backbone], on=keys)
 
@@ -130,9 +130,8 @@ def published(name: str) -> pd.Series:
     Parameters
     ----------
     name : {"coverage", "naming", "precision"}
-        Spearman's correlation of captions that name a concept with its accuracy, within evaluation
-        and pretraining sets; or the points of accuracy that a tenfold naming rate, or precision,
-        adds at equal numbers of pictures.
+        Spearman's correlation of naming captions with accuracy, within evaluation and pretraining
+        sets; or the points of accuracy that a tenfold naming rate, or precision, adds.
     """
     table = observations()
     if name == "coverage":
