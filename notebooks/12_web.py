@@ -319,7 +319,9 @@ spread(
 )
 for one in ("imagenet", "imagenet-sketch"):
     check(f"{one} alone", parted[parted["dataset"] == one])
-check("concepts of one word", parted[~parted["concept"].str.contains(" ")])
+several = parted["concept"].str.contains(" ")
+check("concepts of one word", parted[~several])
+check("concepts of several words", parted[several])
 
 # %% tags=["hide-input"]
 counted = table["both_70"].notna() & (table["caption_lemmatized"] > 0)
@@ -388,8 +390,9 @@ glue("checks", pd.DataFrame(checks, columns=titles).set_index(titles[0]), displa
 # ```
 #
 # **What the checks say of naming.** The estimate is between {glue:text}`lowest` and {glue:text}`highest` points, and the interval lies above 0 in {glue:text}`above` of {glue:text}`of-checks` rows. The exception is the row at equal
-# lower-cased captions. There little is left to compare: at equal pictures and equal captions, a naming rate can only differ with the precision, or with the way of counting. The highest is that of concepts of one word, whose names are counted best. Naming
-# rates permuted among concepts that are shown as often keep {glue:text}`permuted` points, because "as often" is a fifth of all concepts. Precision has no sign that lasts. Without fixed
+# lower-cased captions. There little is left to compare: at equal pictures and equal captions, a naming rate can only differ with the precision, or with the way of counting. The highest is that of concepts of one word, whose names are counted best; names of several words are counted by how an evaluation set spells them. Naming
+# rates permuted among concepts that are shown as often keep {glue:text}`permuted` points, because "as often" is a fifth of all concepts. Precision has no sign that lasts: it is negative for
+# names of one word and positive for the others. Without fixed
 # effects of concepts, as in the last rows, it goes with accuracy, too; but there nothing takes out how hard a concept is, and hard ones are tagged badly.
 #
 # The strongest check is a placebo. If well-named concepts were merely easy ones, the naming rate in *any* set would predict a model's accuracy. Put in place of a model's own, that of the other sets does
@@ -422,7 +425,7 @@ print(small.round(1).to_string())
 # ## What it says of your captions
 #
 # Somebody who has only captions does not know what pictures show. What the tables say to them is a fit of accuracy to the logarithms of two numbers: captions that name the concept, and captions in
-# all. `misalign audit` predicts by it.
+# all. `misalign audit` predicts by it. It takes names of one word, which are counted best, and the larger of the two counts of captions.
 
 # %%
 fit = Fit.read()
