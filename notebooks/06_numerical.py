@@ -262,7 +262,7 @@ assert set(stuck) <= set(alike["run"]) and len(stuck) <= 1
 # %% [markdown]
 # It is {glue:text}`stuck` run, and its loss says why: it had not begun to fall when
 # training ended. With nine of ten factors spoilt, the one that image and caption share is hard to
-# find; {ref}`an exercise <numerical-stuck>` gives the run more time. It stays in all figures. The next
+# find; {ref}`question-late` gives its world other first weights. It stays in all figures. The next
 # line leaves it out. The paper says $R^2 \approx 1$ and $R^2 \approx 0$; here are the worst means
 # over both kinds of bias, all settings and both modalities.
 
@@ -337,7 +337,8 @@ for name, part in (("traded", lowest[traded]), ("others", lowest[~traded])):
 # too well. The worst unbiased factor of such a run scores {glue:text}`lowest-traded` on average,
 # that of the other runs {glue:text}`lowest-others`, so little was given up for it. Perhaps the bends
 # of an encoder have room for a bit of one more variable, if that one has a large variance and
-# little noise. The theorem's optimum has no such room; a short training does not reach it.
+# little noise. The theorem's optimum has no such room; a short training does not reach it
+# ({ref}`question-substitution`).
 #
 # Under selection bias all large misses lie below, and mostly in wide representations.
 # The scores that fall short are those of kept factors first, and with them what the kept factors
@@ -413,7 +414,7 @@ print(told[["ours", "paper"]].round(2))
 # :name: tab-wide
 #
 # Three factors in captions, encodings of size 5 (the paper's Table 4): mean $R^2$ over our seeds,
-# its spread, and what the paper prints. Dependent worlds are random draws, ours others than the
+# its spread, what the paper prints, and how far ours is above it. Dependent worlds are random draws, ours others than the
 # paper's, so there only the pattern can agree.
 # ```
 #
@@ -445,8 +446,8 @@ print("mean miss of the oracle, dependent:", off.round(3))
 # ```{glue:figure} tab-joint-values
 # :name: tab-joint
 #
-# Both biases at once (the paper's Table 5): mean $R^2$ over our seeds, its spread, and what the paper
-# prints. The paper's nonlinear rows for independent semantics are left out: as printed they give
+# Both biases at once (the paper's Table 5): mean $R^2$ over our seeds, its spread, what the paper
+# prints, and how far ours is above it. The paper's nonlinear rows for independent semantics are left out: as printed they give
 # the omitted $s_9$ a score of 0.98, and look shifted by one.
 # ```
 #
@@ -578,22 +579,6 @@ print(table.mean().round(2).add(0.0).to_string())
 # a factor is hard to read, the encoder rather bends an easy one into its place, until some places of
 # the factors' space lie so close to others that no probe tells them apart.
 # ````
-#
-# ```{exercise} A late starter
-# :label: numerical-stuck
-#
-# Give the run that learned next to nothing, `Run(bias="perturbation", setting=10)`, twice as many
-# steps. Does it get there?
-# ```
-#
-# ```{solution} numerical-stuck
-# :class: dropdown
-#
-# Double `steps` of the laptop recipe in `misalign/studies/numerical.py` and call `execute` on the run.
-# Its loss stays near 0 for a long time and then falls, and $s_{10}$ is found like in the other seeds. A
-# contrastive loss is flat where image and caption tell nothing of each other, so that a hard pairing
-# may start late.
-# ```
 #
 # ```{exercise} Too wide
 # :label: numerical-width
