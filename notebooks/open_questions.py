@@ -102,7 +102,7 @@ losses = records.runs().set_index("run")["losses"]
 #
 # We turn the noise down to a hundredth and up to sixteen times, in two settings of either world ({numref}`fig-noise`).
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 noisy = read("noise")
 narrow = noisy["tau"] == 0.1  # a narrow kernel throughout, at the noise of the paper
 volume = noisy[~narrow & (noisy["modality"] == "image")]
@@ -120,7 +120,8 @@ table = pd.DataFrame(
 )
 for kind in ("independent", "dependent"):
     for level, row in table.loc[kind].iterrows():
-        told = f"{row['excess, mean']:.2f}, at most {row['excess, largest']:.2f}"
+        mean, most = row[["excess, mean", "excess, largest"]].round(2) + 0.0
+        told = f"{mean:.2f}, at most {most:.2f}"
         glue(f"noise-{kind}-{level:g}", told, display=False)
 print(table.round(3).to_string())
 
@@ -136,7 +137,7 @@ for ax, (kind, part) in zip(axes, lost.groupby("latents", sort=False), strict=Tr
 axes[0].set_ylabel("$R^2$ above the oracle")
 plt.show()
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 side = noisy[(noisy["latents"] == "dependent") & (noisy["noise"] == 1)]
 side = side[(side["modality"] == "image") & (side["status"] == "perturbed")]
 kernel = side["tau"].eq(0.1).map({True: "0.1 throughout", False: "from 0.1 to 1"})
@@ -165,7 +166,7 @@ print(by_kernel.round(3).to_string())
 # how much of the block a linear probe misses, and compute what each factor's score would be if the representation knew the block with just that much noise
 # on it.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 sweep = Sweep.named("conditioning")
 whole = read("conditioning")
 short = whole[whole["modality"] == "image"]
@@ -209,7 +210,7 @@ print(means.join(lows["miss"].rename("worst miss")).round(3).to_string())
 # With nine of ten factors perturbed, one run of the first edition had not begun to learn when its training ended. Was its world
 # hard, or were its first weights unlucky? A run's seed used to decide both. Here are five worlds by five draws of weights (and batches).
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 late = read("initialisations")
 one = late[(late["modality"] == "image") & (late["status"] == "unbiased")]
 curves = losses[one["run"]].map(records.loss_curve)
@@ -247,7 +248,7 @@ plt.show()
 # proof (Darmois' construction), and at random, and train each by three recipes: today's, today's with a wide kernel throughout,
 # and the first edition's, with smaller rates, half the pairs and a wide kernel. The last once more with a narrow kernel first.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 starts = read("starts")
 old = starts["batch_size"] == 512
 wide = starts["first_tau"] == 1
