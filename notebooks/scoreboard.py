@@ -124,16 +124,17 @@ def measured(found):
     low, high = map(plain, found.interval)
     if found.claim.published:
         return f"{plain(found.estimate)} [{low}, {high}], claimed {found.claim.criterion}."
-    worlds, seeds = found.count("world"), found.count("seed")
+    worlds = found.worlds()
     worst = f"worst {plain(found.worst)}, claimed {found.claim.criterion}."
-    many = f"{worlds} worlds" if worlds > 1 else f"one world, {seeds or 3} seeds"
+    many = f"{worlds} worlds" if worlds > 1 else f"one world, {found.seeds} seeds"
     off = f"{len(found.off)} of {len(found.points):,} points off the bar"
     if len(found.off) and worlds > 1:
-        off += f", in {found.count('world', found.off)} worlds"
+        off += f", in {found.worlds(found.off)} worlds"
     numbers = f"{plain(found.estimate)} [{low}, {high}], {worst}"
     return f"{numbers} {off}; {found.runs} runs, {many}."
 
 
+# %% tags=["recorded", "remove-cell"]
 def row(found):
     """One claim's row of the table."""
     claim = found.claim

@@ -76,7 +76,7 @@ def verdicts() -> pd.DataFrame:
         if len(found.points):
             numbers = (found.worst, found.estimate, *found.interval)
             if not claim.published:
-                row |= {"runs": found.runs, "worlds": found.count("world")}
+                row |= {"runs": found.runs, "worlds": found.worlds()}
                 row |= {"points": len(found.points), "off": len(found.off)}
                 row["late"] = len(found.late)
             row |= dict(zip(NUMBERS, (f"{one:.4f}" for one in numbers), strict=True))

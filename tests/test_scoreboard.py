@@ -172,8 +172,8 @@ def test_verdict_is_by_the_worst_point_then_by_the_estimate(
 def test_a_point_is_one_run_s_and_no_median_hides_a_world(recorded):
     result = assess(claim())
     assert sorted(result.points) == [0.1, 0.1, 0.2, 0.3, 0.8, 0.9]
-    assert (result.runs, result.count("world"), result.count("seed")) == (3, 3, 3)
-    assert (len(result.off), result.count("world", result.off)) == (4, 2)
+    assert (result.runs, result.worlds(), result.seeds) == (3, 3, 3)
+    assert (len(result.off), result.worlds(result.off)) == (4, 2)
 
 
 def test_status_can_be_asked_for_and_misses_are_from_the_oracle(recorded):
@@ -231,6 +231,7 @@ def test_spread_is_over_seeds_and_its_interval_over_their_draws(recorded):
     recorded.world_seeds = [0, 0, 0]
     result = assess(claim(value="spread", criterion="at least 0.00"))
     assert sorted(result.points) == pytest.approx([0.1, np.std([0.9, 0.1, 0.8], ddof=1)])
+    assert (result.worlds(), result.seeds) == (1, 3)
     low, high = result.interval
     assert low < result.estimate < high
 
@@ -245,7 +246,7 @@ def test_interval_is_wide_where_worlds_differ_and_none_where_they_do_not(recorde
 def test_seeds_of_one_world_do_not_count_as_worlds(recorded):
     recorded.world_seeds = [0, 0, 1]
     result = assess(claim())
-    assert (result.count("world"), result.count("seed")) == (2, 3)
+    assert (result.worlds(), result.seeds) == (2, 3)
     # with one world, seeds alone are drawn: 0.6 of seed 0 is as likely to come up thrice as 0.1
     recorded.world_seeds = [0, 0, 0]
     assert assess(claim(criterion="at least 0.90")).interval == pytest.approx((0.1, 0.6))

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from misalign.audit import canvas
-from misalign.audit.findings import BLIND, Findings
-from misalign.audit.words import SCORE, counted, percent, predicted
+from misalign.audit.findings import BLIND, SCORE, Findings
+from misalign.audit.words import counted, percent, predicted
 from misalign.style import COLORS, SERIES
 
 MOST = 25  # rows of a figure that still read well

@@ -14,6 +14,7 @@ from misalign.errors import invalid
 
 BLIND = 0.5  # a predicted accuracy below it counts as a blind spot
 RARE = 0.001  # the highest limit: a convention, one caption in a thousand
+SCORE = ("score", "score_low", "score_high")  # a predicted accuracy with its interval
 PERTURBED = 0.05  # a larger share of wrong among naming captions counts as perturbed: a convention
 
 
@@ -127,8 +128,7 @@ def _add_rates(table: pd.DataFrame, labelled: np.ndarray) -> None:
 
 def _add_scores(table: pd.DataFrame, trend: Fit, captions: int, sensitive: np.ndarray) -> None:
     """Add predicted accuracies, but not to sensitive concepts."""
-    names = ("score", "score_low", "score_high")
-    for name, values in zip(names, trend.predict(table["captions"], captions), strict=True):
+    for name, values in zip(SCORE, trend.predict(table["captions"], captions), strict=True):
         table[name] = np.where(sensitive, np.nan, values)
     table["extrapolated"] = trend.extrapolates(captions) & ~sensitive
 
@@ -140,7 +140,7 @@ def _groups(counts: Counts, concepts: pd.DataFrame) -> pd.DataFrame:
         here = (concepts["status"] == status).groupby(concepts["group"], sort=False)
         table[status] = here.sum().to_numpy()
     if "score" in concepts:
-        means = parts[["score", "score_low", "score_high"]].mean().reset_index(drop=True)
+        means = parts[[*SCORE]].mean().reset_index(drop=True)
         table[means.columns] = means
         table["extrapolated"] = parts["extrapolated"].any().to_numpy()
     return table

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from misalign.audit.findings import BLIND, Findings
-
-SCORE = ("score", "score_low", "score_high")
+from misalign.audit.findings import BLIND, SCORE, Findings
 
 
 def percent(share: float, digits: int = 2) -> str:

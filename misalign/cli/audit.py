@@ -74,7 +74,8 @@ def _say(findings: Findings, short: bool) -> None:
 
 def _table(title: str, rows: pd.DataFrame) -> None:
     """Print a table, numbers as a reader expects them."""
-    from misalign.audit.words import SCORE, between, percent, predicted
+    from misalign.audit.findings import SCORE
+    from misalign.audit.words import between, percent, predicted
 
     if rows.empty:
         return

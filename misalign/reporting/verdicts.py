@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from zlib import crc32
@@ -47,8 +47,8 @@ class Verdict:
         One value a point, by world, seed and cell; empty where nothing is tested.
     interval : tuple of float
         Of the estimate, 95 %.
-    runs : int
-        How many runs the points are from.
+    runs, seeds : int
+        How many runs the points are from, and how many training seeds.
     late : list of str
         Runs that began to learn late, or never.
     """
@@ -59,6 +59,7 @@ class Verdict:
     points: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     interval: tuple[float, float] = (math.nan, math.nan)
     runs: int = 0
+    seeds: int = 0
     late: tuple[str, ...] = ()
 
     @property
@@ -76,10 +77,9 @@ class Verdict:
         """The points that are not as claimed."""
         return self.points[self.points.map(self.claim.beyond) > 0]
 
-    def count(self, level: str, of: pd.Series | None = None) -> int:
-        """Number of worlds or seeds among all points, or among some of them."""
-        index = (self.points if of is None else of).index
-        return index.get_level_values(level).nunique() if level in index.names else 0
+    def worlds(self, of: pd.Series | None = None) -> int:
+        """Number of worlds among all points, or among some of them."""
+        return (self.points if of is None else of).index.get_level_values("world").nunique()
 
 
 def assess(claim: Claim, folder: Path = RESULTS) -> Verdict:
@@ -113,14 +113,13 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Verdict:
     ran = read_runs(folder).set_index("run").loc[table["run"].unique()]
     curves = {run: loss_curve(text) for run, text in ran["losses"].items() if ran["steps"][run]}
     reason = _brief(claim, sweeps, curves)
-    found = Verdict(claim, BRIEF, reason, points)
-    if not reason:
-        passed = claim.beyond(found.estimate) <= 0
-        verdict = HOLDS if found.off.empty else IN_PART if passed else FAILS
-        found = Verdict(claim, verdict, "", points)
     late = tuple(run for run, curve in curves.items() if len(curve) and late_starter(curve))
-    interval = _interval(claim, table, points)
-    return Verdict(claim, found.verdict, reason, points, interval, len(ran), late)
+    size = {"runs": len(ran), "seeds": table["seed"].nunique(), "late": late}
+    found = Verdict(claim, BRIEF, reason, points, _interval(claim, table, points), **size)
+    if reason:
+        return found
+    passed = claim.beyond(found.estimate) <= 0
+    return replace(found, verdict=HOLDS if found.off.empty else IN_PART if passed else FAILS)
 
 
 def _published(claim: Claim) -> Verdict:
