@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,14 +21,7 @@ from misalign.zeroshot.models import Model
 from misalign.zeroshot.result import CONCEPTS, GROUPS, UNREADABLE, Zeroshot
 
 Failure = tuple[Path, str]
-
-
-class _Batch(NamedTuple):
-    """Pictures that could be read, (B, 3, H, W), their labels, and those that could not."""
-
-    pictures: Tensor | None
-    labels: list[int]
-    failed: list[Failure]
+Item = tuple[Tensor, int] | Failure
 
 
 def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int = 0) -> Zeroshot:
@@ -55,9 +47,8 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
         For a model whose vectors are not finite.
     """
     options = {"batch_size": check_int("batch", batch, 1)}
-    options["num_workers"] = check_int("workers", workers, 0)
-    concepts, groups, confusions, failures = [], [], {}, []
-    notes = list(labelled.notes)
+    options |= {"num_workers": check_int("workers", workers, 0), "collate_fn": _collate}
+    concepts, groups, confusions, failures, notes = [], [], {}, [], list(labelled.notes)
     with tqdm(total=len(labelled), desc="pictures", unit="picture", disable=None) as bar:
         for group in labelled.groups:
             counts, failed = _count(group, model, bar, options)
@@ -83,8 +74,7 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
 def read_picture(path: Path) -> Image.Image:
     """Read a picture as RGB; one that is damaged or would fill the memory is a ValueError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
             with Image.open(path) as picture:
                 return picture.convert("RGB")
     except Exception as error:  # a damaged file can make Pillow's decoders raise nearly anything
@@ -102,7 +92,7 @@ class _Pictures(Dataset):
     def __len__(self) -> int:
         return len(self.group.pictures)
 
-    def __getitem__(self, i: int) -> tuple[Tensor, int] | Failure:
+    def __getitem__(self, i: int) -> Item:
         path, label = self.group.pictures[i]
         try:
             picture = read_picture(path)
@@ -111,29 +101,27 @@ class _Pictures(Dataset):
         return self.preprocess(picture), label
 
 
-def _collate(items: list[tuple[Tensor, int] | Failure]) -> _Batch:
+def _collate(items: list[Item]) -> tuple[Tensor | None, list[int], list[Failure]]:
+    """Pictures that could be read, (B, 3, H, W), their labels, and those that could not."""
     failed = [item for item in items if isinstance(item[0], Path)]
     read = [item for item in items if isinstance(item[0], Tensor)]
     pictures = torch.stack([picture for picture, _ in read]) if read else None
-    return _Batch(pictures, [label for _, label in read], failed)
+    return pictures, [label for _, label in read], failed
 
 
-def _count(
-    group: Group, model: Model, bar: tqdm, options: dict[str, int]
-) -> tuple[np.ndarray, list[Failure]]:
+def _count(group: Group, model: Model, bar: tqdm, how: dict) -> tuple[np.ndarray, list[Failure]]:
     """Confusion matrix of a group, and its pictures that cannot be read."""
     texts = _finite(model.concepts(group.concepts), group)
-    pictures = _Pictures(group, model.preprocess)
     # a loader draws seeds for its processes even if nothing is shuffled; not from torch's own
-    loader = DataLoader(pictures, generator=torch.Generator(), collate_fn=_collate, **options)
+    loader = DataLoader(_Pictures(group, model.preprocess), generator=torch.Generator(), **how)
     truth, prediction, failed = [], [], []
-    for part in loader:
-        failed += part.failed
-        if part.pictures is not None:
-            near = _finite(model.pictures(part.pictures), group) @ texts.T
-            truth += part.labels
+    for pictures, labels, unreadable in loader:
+        failed += unreadable
+        if pictures is not None:
+            near = _finite(model.pictures(pictures), group) @ texts.T
+            truth += labels
             prediction += near.argmax(1).tolist()
-        bar.update(len(part.labels) + len(part.failed))
+        bar.update(len(labels) + len(unreadable))
     return confusion(truth, prediction, len(group.concepts)), failed
 
 

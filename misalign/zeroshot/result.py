@@ -57,9 +57,8 @@ class Zeroshot:
             If it cannot be written to, or has files.
         """
         expect_new(folder)
-        tables = {"concepts": self.concepts, "groups": self.groups, "unreadable": self.unreadable}
-        for name, table in tables.items():
-            _write_csv(table, folder / f"{name}.csv", index=False)
+        for name in ("concepts", "groups", "unreadable"):
+            _write_csv(getattr(self, name), folder / f"{name}.csv", index=False)
         for name, counts in self.confusions.items():
             _write_csv(counts, folder / "confusion" / f"{name}.csv", index_label="truth")
             if draw:
@@ -73,14 +72,12 @@ class Zeroshot:
 
 def expect_new(folder: Path) -> None:
     """Refuse a folder that has files, whose scores would mix with others, or cannot be written."""
-    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if there:
+    if there := sorted(path.name for path in folder.glob("*")):
         got = f"{folder} with {', '.join(there[:3])}"
         raise invalid("out", "a new or an empty folder", got, FileExistsError)
     expect_writable("out", folder)
 
 
 def _write_csv(table: pd.DataFrame, path: Path, **options: object) -> None:
-    options |= {"float_format": "%.6f", "lineterminator": "\n"}
     with replacing(path) as partial:
-        table.to_csv(partial, **options)
+        table.to_csv(partial, float_format="%.6f", lineterminator="\n", **options)
