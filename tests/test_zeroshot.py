@@ -73,9 +73,21 @@ def test_hidden_files_and_other_suffixes_are_passed_over(folder):
     before = read_folder(folder)
     (color(folder) / "red" / "notes.txt").write_text("")
     (color(folder) / "red" / "._0.png").write_text("")
-    paint(folder / ".trash" / "Color" / "red" / "0.png", "red")
     paint(color(folder) / "0.png", "red")
     assert read_folder(folder) == before
+
+
+def test_hidden_folders_are_left_out_with_a_note_each(folder):
+    before = read_folder(folder)
+    for path in (".trash/Color/red", "common/.old/red", "common/Color/..name"):
+        paint(folder / path / "0.png", "red")
+    found = read_folder(folder)
+    assert found.groups == before.groups
+    assert found.notes == (
+        ".trash: begins with a dot, left out",
+        "common/.old: begins with a dot, left out",
+        "common/Color/..name: begins with a dot, left out",
+    )
 
 
 def test_underscores_are_spaces(folder):

@@ -41,7 +41,8 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
 
     A folder's name is the concept, underscores read as spaces, so ``police_officer`` and
     ``police officer`` are one. A concept without pictures is left out with a note, and so is a
-    group of fewer than two concepts. Hidden files and those of other suffixes are passed over.
+    group of fewer than two concepts. Hidden files and those of other suffixes are passed over;
+    folders whose names begin with a dot, too, with a note.
 
     Parameters
     ----------
@@ -55,9 +56,9 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     """
     if not folder.is_dir():
         raise invalid("FOLDER", f"a folder of {LAYOUT}", folder, FileNotFoundError)
-    found = {}
-    for category in _subfolders(folder):
-        for group in _subfolders(category):
+    found, notes = {}, []
+    for category in _subfolders(folder, folder, notes):
+        for group in _subfolders(category, folder, notes):
             name = _spaced(group.name)
             if other := found.get(name.casefold()):
                 twice = f"{other[1]} in {other[0]}, too"
@@ -74,8 +75,7 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
         why = "scoring people's pictures on such labels does harm; see the book's 13_practice"
         expected = f"only groups that are not sensitive, or --sensitive ({why})"
         raise invalid("FOLDER", expected, harmful)
-    notes: list[str] = []
-    read = [_group(category, name, path, notes) for category, name, path in chosen.values()]
+    read = [_group(*place, folder, notes) for place in chosen.values()]
     groups = tuple(group for group in read if len(group.concepts) > 1)
     if not groups:
         left = f"none in {folder}" + (f" ({'; '.join(notes)})" if notes else "")
@@ -83,28 +83,29 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     return Labelled(folder, groups, tuple(notes))
 
 
-def _group(category: str, name: str, path: Path, notes: list[str]) -> Group:
+def _group(category: str, name: str, path: Path, root: Path, notes: list[str]) -> Group:
     """Read a group's folder, and note what is left out of it."""
     pictures: dict[str, list[Path]] = {}
-    for concept in _subfolders(path):
+    for concept in _subfolders(path, root, notes):
         pictures.setdefault(_spaced(concept.name), []).extend(_pictures(concept))
     concepts = tuple(sorted(concept for concept, paths in pictures.items() if paths))
-    empty = ", ".join(sorted(set(pictures) - set(concepts)))
-    if empty:
+    if empty := ", ".join(sorted(set(pictures) - set(concepts))):
         notes.append(f"{name}: no pictures of {empty}, left out")
     if len(concepts) < 2:
         there = f"{concepts[0]} only" if concepts else "no concept"
         notes.append(f"{name}: nothing to tell apart ({there}), left out")
-    labelled = tuple(
-        (file, place)
-        for place, concept in enumerate(concepts)
-        for file in sorted(pictures[concept])
-    )
-    return Group(category, name, concepts, labelled)
+    places = enumerate(concepts)
+    labelled = ((file, i) for i, concept in places for file in sorted(pictures[concept]))
+    return Group(category, name, concepts, tuple(labelled))
 
 
-def _subfolders(folder: Path) -> Iterator[Path]:
-    yield from sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+def _subfolders(folder: Path, root: Path, notes: list[str]) -> Iterator[Path]:
+    """Folders in order; of a hidden one there is only a note, with its path below the root."""
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if path.name.startswith("."):
+            notes.append(f"{as_text(path.relative_to(root))}: begins with a dot, left out")
+        else:
+            yield path
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
