@@ -158,6 +158,18 @@ def test_nothing_is_unpickled(open_clip, tmp_path, complains):
             tiny(str(tmp_path / name))
 
 
+def test_a_refused_file_is_named_without_torch_s_advice_to_unpickle_it(open_clip, folder, tmp_path):
+    torch.save({"state_dict": Harm()}, tmp_path / "harm.pt")
+    (tmp_path / "text.pt").write_text("no weights")
+    expected = "a safetensors file or a state dict of tensors alone"
+    for path in sorted(tmp_path.iterdir()):
+        outcome = invoke(folder, tmp_path / "out", "--pretrained", path)
+        (line,) = outcome.output.strip().splitlines()
+        assert outcome.exit_code == 1
+        assert line.startswith(f"Error: model: expected {NAME} with weights {path} ({expected}), ")
+        assert line.endswith("got other contents")
+
+
 def test_damaged_and_foreign_weights_are_one_line(open_clip, tmp_path, complains):
     (tmp_path / "empty.pt").write_bytes(b"")
     (tmp_path / "noise.safetensors").write_bytes(bytes(range(200)))
@@ -202,17 +214,54 @@ def test_a_prompt_without_one_place_for_the_concept_is_one_line(prompt, complain
         load(NAME, generator=generator_for(0, "weights"), prompts=[prompt])
 
 
-@pytest.mark.parametrize("error", [ImportError, RuntimeError])
-def test_without_open_clip_one_line_says_what_to_install(monkeypatch, complains, error):
-    class Missing:
-        def find_spec(self, name, *_):
-            if name == "open_clip":
-                raise error("operator torchvision::nms does not exist\nmore")
+@pytest.fixture
+def fails(monkeypatch):
+    """Make the import of open_clip raise an error."""
 
-    monkeypatch.delitem(sys.modules, "open_clip", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
-    with complains("open_clip", "pip install 'misalign[clip]'", "torchvision::nms", ImportError):
+    def fail(error):
+        class Missing:
+            def find_spec(self, name, *_):
+                if name == "open_clip":
+                    raise error
+
+        monkeypatch.delitem(sys.modules, "open_clip", raising=False)
+        monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [ImportError, RuntimeError])
+def test_without_open_clip_one_line_says_what_to_install(fails, complains, error):
+    fails(error("No module named 'open_clip'\nmore"))
+    with complains("open_clip", "pip install 'misalign[clip]'", "No module named", ImportError):
         tiny()
+
+
+NMS = RuntimeError("operator torchvision::nms does not exist\nmore")
+HALF = AttributeError("partially initialized module 'torchvision' has no attribute 'extension'")
+
+
+@pytest.mark.parametrize("error", [NMS, HALF])
+@pytest.mark.parametrize(
+    ("torch_s", "source"),
+    [
+        ("2.13.0+cpu", " --index-url https://download.pytorch.org/whl/cpu"),
+        ("2.13.0+cu130", " --index-url https://download.pytorch.org/whl/cu130"),
+        ("2.13.0", ""),
+    ],
+)
+def test_a_torchvision_for_another_torch_is_named_with_what_installs_one_that_fits(
+    fails, folder, tmp_path, monkeypatch, error, torch_s, source
+):
+    fails(error)
+    monkeypatch.setattr(torch, "__version__", torch_s)
+    monkeypatch.setattr("misalign.zeroshot.models.version", {"torchvision": "0.27.1"}.get)
+    outcome = invoke(folder, tmp_path / "out")
+    (line,) = outcome.output.strip().splitlines()
+    assert outcome.exit_code == 1 and not (tmp_path / "out").exists()
+    assert f"torchvision: expected one that fits torch {torch_s} (" in line
+    assert f" && pip install torch==2.13.0 torchvision{source}), got torchvision 0.27.1" in line
+    assert str(error).partition("\n")[0] in line
 
 
 def invoke(folder, out, *args):
@@ -234,6 +283,9 @@ def test_the_command_prints_groups_and_writes_tables(open_clip, trained, folder,
     assert "60 pictures scored, 0 unreadable" in outcome.stdout
     assert (tmp_path / "out" / "confusion" / "Color.png").exists()
     run = json.loads((tmp_path / "out" / "run.json").read_text())
+    averaging = "a concept is the mean of its texts' unit vectors, scaled to length 1"
+    assert f"prompts: a photo of a {{}}.; {{}} ({averaging})" in outcome.stdout
+    assert run["averaging"] == averaging
     assert run["prompts"] == ["a photo of a {}.", "{}"] and "open_clip_torch" in run["versions"]
 
 
@@ -274,6 +326,35 @@ def test_the_command_refuses_in_one_line_and_writes_nothing(open_clip, folder, t
     assert invoke(folder, out, "--device", "nowhere").exit_code == 2
     outcome = invoke(folder, folder)
     assert outcome.exit_code == 1 and "out: expected a new or an empty folder" in outcome.output
+
+
+def test_the_command_names_hidden_folders_on_stderr(open_clip, folder, tmp_path):
+    pictures = tmp_path / "pictures" / "common"
+    pictures.mkdir(parents=True)
+    (pictures / "Color").symlink_to(folder / "common" / "Color")
+    (pictures / "..name").mkdir()
+    outcome = invoke(tmp_path / "pictures", tmp_path / "out")
+    assert outcome.exit_code == 0
+    assert "common/..name: begins with a dot, left out" in outcome.stderr.splitlines()
+
+
+def test_help_says_how_prompts_are_averaged_and_that_published_numbers_use_several():
+    text = " ".join(CliRunner().invoke(main, ["zeroshot", "--help"]).output.split())
+    assert "the mean of its texts' unit vectors, scaled to length 1" in text
+    assert '"a photo of a {}." alone; published numbers use ensembles of prompts' in text
+
+
+def test_a_place_below_a_file_is_one_line(open_clip, folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    below = tmp_path / "file" / "below"
+    for pictures, out, words in (
+        (folder, below, "out: expected a folder to write to, got"),
+        (below, tmp_path / "out", "FOLDER: expected a folder of"),
+    ):
+        outcome = invoke(pictures, out)
+        (line,) = outcome.output.strip().splitlines()
+        assert outcome.exit_code == 1
+        assert line.startswith(f"Error: {words}") and str(below) in line
 
 
 def test_sensitive_groups_are_refused_unless_asked_for(open_clip, folder, tmp_path):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from misalign.zeroshot.result import Zeroshot
 
 
-@click.command()
+@click.command(context_settings={"show_default": True})
 @click.argument("folder", type=FOLDER)
 @click.option("--model", required=True, help="Of open_clip, such as ViT-B-32 or hf-hub:ORG/REPO.")
 @click.option("--pretrained", help="Its weights, a tag or a file [default: random ones].")
@@ -21,18 +21,17 @@ if TYPE_CHECKING:
     "--prompt",
     "prompts",
     multiple=True,
-    help='What a concept is put into, such as "a drawing of a {}."; of several, the texts\' '
-    'directions are averaged [default: "a photo of a {}."].',
+    help='What a concept is put into, such as "a drawing of a {}."; repeatable: a concept is then '
+    'the mean of its texts\' unit vectors, scaled to length 1 [default: "a photo of a {}." alone; '
+    "published numbers use ensembles of prompts].",
 )
 @click.option("--group", "groups", multiple=True, help="Score this group only; repeatable.")
 @click.option("--out", type=FOLDER, required=True, help="New or empty folder for the tables.")
-@click.option("--batch", type=COUNT, default=64, show_default=True, help="Pictures at a time.")
-@click.option(
-    "--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that read."
-)
-@click.option("--device", default="cpu", show_default=True, help="Where to compute.")
+@click.option("--batch", type=COUNT, default=64, help="Pictures at a time.")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Processes that read.")
+@click.option("--device", default="cpu", help="Where to compute.")
 @click.option("--amp", is_flag=True, help="Compute in bfloat16 where that is fit.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random weights.")
+@click.option("--seed", type=int, default=0, help="Of random weights.")
 @click.option(
     "--sensitive",
     is_flag=True,
@@ -77,7 +76,7 @@ def _say(result: Zeroshot, out: Path) -> None:
 
     settings, groups = result.settings, result.groups
     click.echo(f"{settings['model']}, weights {settings['weights']}")
-    click.echo(f"prompts: {'; '.join(settings['prompts'])}")
+    click.echo(f"prompts: {'; '.join(settings['prompts'])} ({settings['averaging']})")
     click.echo(groups.to_string(index=False, float_format="{:.3f}".format, na_rep="-"))
     if settings["weights"] == RANDOM:
         click.echo("RANDOM WEIGHTS: these scores say nothing (see --pretrained)", err=True)

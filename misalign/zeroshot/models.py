@@ -6,11 +6,11 @@ import contextlib
 import difflib
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from string import Formatter
 from types import ModuleType
 from typing import Protocol
 
@@ -21,7 +21,10 @@ from torch import Tensor, nn
 from misalign.errors import invalid
 
 PROMPTS = ("a photo of a {}.",)
+PROMPT = re.compile(r"([^{}]|{{|}})*{}([^{}]|{{|}})*")  # other braces are doubled
+AVERAGING = "a concept is the mean of its texts' unit vectors, scaled to length 1"
 RANDOM = "none: randomly initialised"
+CONTENTS = "a safetensors file or a state dict of tensors alone"
 
 
 class Model(Protocol):
@@ -62,11 +65,10 @@ class OpenClip:
             return self.model.encode_image(batch.to(self.device), normalize=True).float().cpu()
 
     def concepts(self, names: Sequence[str]) -> Tensor:
-        """Unit vectors of C concepts, each the normalised mean over prompts: (C, d), on the CPU."""
-        open_clip = _open_clip()
+        """Unit vectors of C concepts, see `AVERAGING`: shape (C, d), on the CPU."""
         args = self.model, self.tokenizer, list(names), list(self.prompts)
         with torch.inference_mode(), self._autocast():
-            columns = open_clip.build_zero_shot_classifier(*args, device=self.device)
+            columns = _open_clip().build_zero_shot_classifier(*args, device=self.device)
         return columns.float().T.cpu()
 
     def describe(self) -> dict[str, object]:
@@ -74,11 +76,10 @@ class OpenClip:
         fields = {name: getattr(self, name) for name in ("weights", "prompts", "device", "amp")}
         packages = ("open_clip_torch", "torchvision", "timm")
         versions = {"torch": torch.__version__} | {name: version(name) for name in packages}
-        return {"model": self.name, **fields, "versions": versions}
+        return {"model": self.name, **fields, "averaging": AVERAGING, "versions": versions}
 
     def _autocast(self) -> torch.autocast:
-        kind = torch.device(self.device).type
-        return torch.autocast(kind, torch.bfloat16, enabled=self.amp)
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.amp)
 
 
 def expect_prompts(prompts: Sequence[str]) -> None:
@@ -86,12 +87,8 @@ def expect_prompts(prompts: Sequence[str]) -> None:
     if not prompts:
         raise invalid("prompt", 'at least one, such as "a photo of a {}."', "none")
     for prompt in prompts:
-        try:
-            fields = [parts[1:] for parts in Formatter().parse(prompt) if parts[1] is not None]
-        except ValueError:
-            fields = []
         # a format or an attribute would change the name, or read more than it
-        if fields != [("", "", None)]:
+        if not PROMPT.fullmatch(prompt):
             raise invalid("prompt", "one {} for the concept", repr(prompt))
 
 
@@ -159,8 +156,10 @@ def load(
     # a download and a damaged file may raise nearly anything, in many lines
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        what = f"{name} with weights {weights or 'of its own'}" if loads else name
-        raise ValueError(f"model: expected {what}, got {reason}") from None
+        if "weights_only" in str(error):  # torch suggests to unpickle the file
+            reason = "other contents"
+        what = f"{name} with weights {weights or 'of its own'} ({CONTENTS})" if loads else name
+        raise invalid("model", what, reason) from None
     where = _source(weights) if weights else name if whole else RANDOM
     model.eval().requires_grad_(False)
     return OpenClip(model, preprocess, tokenizer, name, where, tuple(prompts), device, amp)
@@ -169,11 +168,24 @@ def load(
 def _open_clip() -> ModuleType:
     try:
         import open_clip
-    except (ImportError, RuntimeError) as error:  # torchvision for another torch: the latter
+    # a torchvision for another torch raises one of the latter two
+    except (ImportError, RuntimeError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
+        if "torchvision" in reason and not isinstance(error, ImportError):
+            got = f"torchvision {version('torchvision')}, which does not ({reason})"
+            raise invalid("torchvision", _fitting(), got, ImportError) from None
         expected = "the extra clip (pip install 'misalign[clip]')"
-        raise ImportError(f"open_clip: expected {expected}, got {reason}") from None
+        raise invalid("open_clip", expected, reason, ImportError) from None
     return open_clip
+
+
+def _fitting() -> str:
+    """The torchvision that fits the torch at hand, and what installs it from where that is from."""
+    number, _, build = torch.__version__.partition("+")
+    command = f"pip uninstall -y torchvision && pip install torch=={number} torchvision"
+    if build.startswith(("cpu", "cu", "rocm")):  # else it is from PyPI
+        command += f" --index-url https://download.pytorch.org/whl/{build}"
+    return f"one that fits torch {torch.__version__} ({command})"
 
 
 def _expect_known(open_clip: ModuleType, name: str, weights: str | None) -> dict[str, bool]:
@@ -193,8 +205,7 @@ def _expect_known(open_clip: ModuleType, name: str, weights: str | None) -> dict
 
 def _source(weights: str) -> str:
     """A tag, or a file with its checksum."""
-    path = Path(weights)
-    if not path.is_file():
+    if not (path := Path(weights)).is_file():
         return weights
     with path.open("rb") as file:
         return f"{path.name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
