@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ def invoke(folder, *words):
 
 def contents(folder):
     files = (file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder): file.read_bytes() for file in files}
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_a_killed_run_is_completed_without_redoing_pictures(whole, tmp_path, pai
             export(folder, N, size=4, batch=5)
     (folder / "images").mkdir(exist_ok=True)
     (folder / "images" / ".07.4711.png").write_bytes(b"half a picture")
-    before = {path: file for path, file in contents(folder).items() if path.name[0] != "."}
+    before = {path: file for path, file in contents(folder).items() if "/." not in path}
     times = {path: (folder / path).stat().st_mtime_ns for path in before}
     painted.clear()
     assert invoke(folder).exit_code == 0
@@ -179,7 +180,80 @@ def test_seeds_differ_in_factors_and_captions(whole, tmp_path):
         assert (other / name).read_bytes() != (whole / name).read_bytes()
 
 
-@pytest.mark.parametrize(("option", "value"), [("n", 13), ("seed", 1), ("size", 8)])
+def test_a_folder_of_fewer_pictures_keeps_them_and_gets_the_rest(whole, painted):
+    before, texts = contents(whole), [captions_paths(*which)[0] for which in SETTINGS]
+    images = pd.read_csv(whole / "latents_image.csv")
+    painted.clear()
+    outcome = invoke(whole, "--n", 105)
+    assert outcome.exit_code == 0, outcome.output
+    assert sum(painted) == 105 - N
+    for i in range(N):
+        assert (whole / "images" / f"{i:03d}.png").read_bytes() == before[f"images/{i:02d}.png"]
+    for name in texts:
+        lines = (whole / name).read_text().split("\n")
+        assert len(lines) == 105 and lines[:N] == before[name].decode().split("\n")
+    for name in (path for path in before if path.endswith(".csv")):
+        assert (whole / name).read_bytes().startswith(before[name])
+        assert len(pd.read_csv(whole / name)) == 105
+    pictures = causal3dident.folder(whole)
+    assert len(pictures) == len(list((whole / "images").iterdir())) == 105
+    hues = {name: pictures.factors[name] for name in HUES}
+    assert torch.equal(pictures.images(torch.arange(105)), paint(hues, size=4))
+    added = pd.read_csv(whole / "latents_image.csv")[N:]
+    assert not added["object_alpharot"].isin(images["object_alpharot"]).any()
+    causal3dident.world(pictures, causal3dident.written(whole, "perturbation", 3))
+
+
+def test_a_folder_can_be_raised_twice_and_its_note_repeats_it(whole, tmp_path):
+    for n in (15, 20):
+        assert invoke(whole, "--n", n).exit_code == 0
+    note = json.loads((whole / "render.json").read_text())
+    assert note["n"] == 20 and note["parts"] == [N, 3, 5]
+    again = tmp_path / "again"
+    for n in (N, 15, 20, 20):
+        assert invoke(again, "--n", n).exit_code == 0
+    assert contents(again) == contents(whole)
+    refused(invoke(whole, "--n", 15), "n 15", "n 20")
+
+
+@pytest.mark.parametrize("kept", [0, 4, 20, 21, 25])
+def test_a_raise_that_was_killed_is_completed(finished, tmp_path, kept):
+    one, other = (shutil.copytree(finished, tmp_path / name) for name in ("one", "other"))
+    assert invoke(one, "--n", 101).exit_code == 0
+
+    class Killed(BaseException):
+        pass
+
+    def replace(path, target):
+        replaced.append(1)
+        if len(replaced) > kept:
+            raise Killed
+        return original(path, target)
+
+    replaced, original = [], Path.replace
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(Killed):
+            export(other, 101, size=4, batch=5)
+    assert invoke(other, "--n", 101).exit_code == 0
+    assert contents(other) == contents(one)
+
+
+@pytest.mark.parametrize("below", ["file/x", "file/x/y"])
+def test_a_place_below_a_file_is_one_line(tmp_path, below):
+    (tmp_path / "file").write_text("")
+    outcome = invoke(tmp_path / below)
+    refused(outcome, "out: expected a folder to write to, got", f"{below}/images", "Not a dir")
+
+
+@pytest.mark.parametrize("part", ["images", "text"])
+def test_a_file_in_place_of_a_folder_within_is_one_line(whole, part):
+    shutil.rmtree(whole / part)
+    (whole / part).write_text("")
+    refused(invoke(whole), "out: expected a folder to write to, got", f"whole/{part} ")
+
+
+@pytest.mark.parametrize(("option", "value"), [("n", 11), ("seed", 1), ("size", 8)])
 def test_a_folder_of_something_else_is_refused(whole, option, value):
     before = contents(whole)
     there = json.loads((whole / "render.json").read_text())

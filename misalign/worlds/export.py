@@ -15,31 +15,19 @@ from torch import Tensor
 from tqdm import tqdm
 
 from misalign.errors import check_int, invalid
-from misalign.images.layout import (
-    COLUMNS,
-    HUES,
-    IMAGES,
-    LATENTS,
-    PHRASE,
-    captions_paths,
-    picture_name,
-)
+from misalign.images import layout
 from misalign.images.rendered import Render
 from misalign.paths import replacing
 from misalign.rng import generator_for
 from misalign.worlds.captions import TemplateCaptions, is_hue
-from misalign.worlds.causal3dident import SEMANTIC, composed, latents, setting
+from misalign.worlds.causal3dident import SEMANTIC, composed, draw, setting
 from misalign.worlds.images import BIASES
 
 SETTINGS = [(bias, number) for bias in BIASES for number in range(1, len(SEMANTIC) + 1)]
 RENDERERS = ("torch", "blender")
+Values = dict[str, Tensor]  # of factors, each of shape (n,)
 MADE_OF = "render.json"  # what the folder's files were made of
 PARTIAL = re.compile(r"\..+\.\d+\.(png|csv|txt|json)")  # what a killed `replacing` leaves behind
-# of the published table, in its order; the depth is constant
-TABLE = (
-    *("shape", "x_pos", "y_pos", "z_pos", "alpha", "beta", "gamma"),
-    *("color", "s_pos", "s_color", "b_color"),
-)
 
 
 def export(
@@ -56,6 +44,9 @@ def export(
 
     A folder that an earlier call left unfinished is completed: what is there stays, and the end is
     the same byte for byte, given the same kind of device. Bars show progress on a terminal.
+
+    One of fewer pictures gets the rest as a part with streams of its own, since a draw does not
+    begin with a smaller one's; ``render.json`` has the sizes of parts, which decide what is drawn.
 
     Parameters
     ----------
@@ -87,13 +78,17 @@ def export(
     made_of = {"world": "causal3dident", "n": n, "seed": seed, "size": size}
     made_of["device"] = torch.device(device).type
     # the default goes without saying, so that folders begun before there was a choice go on
-    _claim(folder, made_of if renderer == "torch" else made_of | {"renderer": renderer})
-    factors = latents(n, seed)
-    _write_table(folder / LATENTS, _latents_table(factors))
+    sizes = _claim(folder, made_of if renderer == "torch" else made_of | {"renderer": renderer})
+    parts = [draw(m, generator=_stream(seed, part, "latents")) for part, m in enumerate(sizes)]
+    factors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    known = {"z_pos": 0.0} | {name: values.numpy() for name, values in factors.items()}
+    columns = layout.COLUMNS.items()  # in the order of the published table
+    table = pd.DataFrame({column: known[name] for name, column in columns if name in known})
+    _write_table(folder / layout.LATENTS, table)
     moved = {name: values.to(device) for name, values in factors.items()}
-    _write_pictures(folder / IMAGES, moved, lambda part: render(part, size=size), batch)
+    _write_pictures(folder / layout.IMAGES, moved, lambda part: render(part, size=size), batch)
     for bias, number in tqdm(SETTINGS, "captions", unit="setting", disable=None):
-        _write_captions(folder, factors, bias, number, seed)
+        _write_captions(folder, parts, bias, number, seed)
 
 
 def _renderer(name: str) -> Callable[..., Tensor]:
@@ -109,40 +104,46 @@ def _renderer(name: str) -> Callable[..., Tensor]:
     return render
 
 
-def _claim(folder: Path, made_of: dict[str, object]) -> None:
-    """Take an empty folder, or one whose files are made of the same; clear away partial files."""
-    note = folder / MADE_OF
+def _stream(seed: int, part: int, purpose: str, *which: object) -> torch.Generator:
+    """Stream of a part, counted from 0; the first has the seed's own."""
+    return generator_for(seed, f"causal3dident {purpose}", *which, *([part] if part else []))
+
+
+def _claim(folder: Path, made_of: dict[str, object]) -> list[int]:
+    """Take an empty folder, or one of no more pictures made of the same: sizes of its parts.
+
+    Partial files are cleared away, and so are tables that are to get more rows.
+    """
+    note, n, sizes = folder / MADE_OF, made_of["n"], []
     if note.exists():
         try:
-            there = json.loads(note.read_text(encoding="utf-8"))
-        except ValueError:
-            there = "something unreadable"
-        if there != made_of:
+            there = dict(json.loads(note.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            there = {"something": "unreadable"}
+        sizes = there.pop("parts", [there.get("n")])
+        if there | {"n": n} != made_of or there["n"] not in range(1, n + 1):
             expected = f"an empty folder or one made of {_said(made_of)}"
             raise invalid(str(folder), expected, f"one made of {_said(there)}")
     else:
-        files = folder.iterdir() if folder.is_dir() else ()
-        there = sorted(file.name for file in files if not PARTIAL.fullmatch(file.name))
-        if there:
+        files = (file.name for file in folder.glob("*"))
+        if there := sorted(name for name in files if not PARTIAL.fullmatch(name)):
             got = f"one with {', '.join(there[:3])}{', ...' if len(there) > 3 else ''}"
             raise invalid(str(folder), f"an empty folder, or one with {MADE_OF}", got)
-        with replacing(note) as partial:
-            partial.write_text(json.dumps(made_of, indent=2) + "\n", encoding="utf-8")
     for file in folder.rglob(".*"):
         if PARTIAL.fullmatch(file.name):
             file.unlink()
+    if sum(sizes) < n:
+        for table in folder.glob("*.csv"):
+            table.unlink()
+        sizes.append(n - sum(sizes))
+        told = made_of | ({"parts": sizes} if len(sizes) > 1 else {})
+        with replacing(note) as partial:
+            partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    return sizes
 
 
-def _said(made_of: object) -> str:
-    if not isinstance(made_of, dict):
-        return str(made_of)
+def _said(made_of: dict[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in made_of.items())
-
-
-def _latents_table(factors: dict[str, Tensor]) -> pd.DataFrame:
-    table = {name: values.numpy() for name, values in factors.items()}
-    table["z_pos"] = np.zeros(len(table["shape"]))
-    return pd.DataFrame({COLUMNS[name]: table[name] for name in TABLE})
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
@@ -151,46 +152,47 @@ def _write_table(path: Path, table: pd.DataFrame) -> None:
             table.to_csv(partial, index=False, lineterminator="\n")
 
 
-def _write_pictures(folder: Path, factors: dict[str, Tensor], render: Render, batch: int) -> None:
+def _write_pictures(folder: Path, factors: Values, render: Render, batch: int) -> None:
     """Render what is missing; each file is written whole or not at all."""
     n = len(factors["shape"])
-    names = [picture_name(i, n) for i in range(n)]
-    there = {file.name for file in folder.glob("*.png")}
-    todo = torch.tensor([i for i, name in enumerate(names) if name not in there], dtype=torch.long)
+    there = {int(file.stem): file for file in folder.glob("*.png") if file.stem.isdecimal()}
+    for i, file in there.items():  # of fewer pictures, names have fewer digits
+        file.rename(file.with_name(layout.picture_name(i, n)))
+    todo = torch.tensor([i for i in range(n) if i not in there], dtype=torch.long)
     with tqdm(total=n, initial=n - len(todo), unit="picture", disable=None) as bar:
         for rows in todo.split(batch) if len(todo) else ():
             pictures = render({name: values[rows] for name, values in factors.items()})
             for row, picture in zip(rows.tolist(), pictures.movedim(1, -1).cpu(), strict=True):
-                with replacing(folder / names[row]) as partial:
+                with replacing(folder / layout.picture_name(row, n)) as partial:
                     Image.fromarray(picture.numpy()).save(partial, format="PNG")
                 bar.update()
 
 
-def _write_captions(
-    folder: Path, factors: dict[str, Tensor], bias: str, number: int, seed: int
-) -> None:
-    """Perturb, caption, and write both what is said and how."""
-    text, table = (folder / name for name in captions_paths(bias, number))
+def _write_captions(folder: Path, parts: list[Values], bias: str, number: int, seed: int) -> None:
+    """Perturb, caption, and write both how it is said and, to tell the end, what."""
+    text, table = (folder / name for name in layout.captions_paths(bias, number))
     if text.exists() and table.exists():
         return
-    captions = composed(setting(bias, number))
-    generator = generator_for(seed, "causal3dident captions", bias, number)
-    said, template = captions.sample_content(factors, generator=generator)
-    _write_table(table, _said_table(captions, said, template))
+    captions, tables, lines = composed(setting(bias, number)), [], []
+    for part, factors in enumerate(parts):
+        generator = _stream(seed, part, "captions", bias, number)
+        said, template = captions.sample_content(factors, generator=generator)
+        tables.append(_said_table(captions, said, template))
+        lines += captions.captioner.text(said, template)
     with replacing(text) as partial:
-        partial.write_text("\n".join(captions.captioner.text(said, template)), encoding="utf-8")
+        partial.write_text("\n".join(lines), encoding="utf-8")
+    _write_table(table, pd.concat(tables))
 
 
-def _said_table(
-    captions: TemplateCaptions, said: dict[str, Tensor], template: Tensor
-) -> pd.DataFrame:
+def _said_table(captions: TemplateCaptions, said: Values, template: Tensor) -> pd.DataFrame:
     columns = {}
     for factor in captions.selected:
         name, values = factor.name, said[factor.name]
         if is_hue(factor):
             place = captions.captioner.word_of(name, values).numpy()
             words = np.array(captions.captioner.wordings[name].words)
-            columns |= {f"{HUES[name]}_name": words[place], f"{HUES[name]}_index": place}
+            hue = layout.HUES[name]
+            columns |= {f"{hue}_name": words[place], f"{hue}_index": place}
         else:
-            columns[COLUMNS[name]] = values.numpy()
-    return pd.DataFrame(columns | {PHRASE: template.numpy()})
+            columns[layout.COLUMNS[name]] = values.numpy()
+    return pd.DataFrame(columns | {layout.PHRASE: template.numpy()})
