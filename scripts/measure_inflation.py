@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from misalign.coverage.matcher import MATCHES, Matcher
+from misalign.coverage.matcher import SUBSTRING, WORDS, Matcher
 from misalign.coverage.taxonomy import Taxonomy
 from misalign.paths import RESULTS, replacing
 
@@ -27,7 +27,7 @@ def measure(frequencies: dict[str, float], taxonomy: Taxonomy) -> pd.DataFrame:
     words, shares = pa.array(frequencies), np.array([*frequencies.values()])
     concepts = taxonomy.concepts
     table = pd.DataFrame([(one.group, one.name) for one in concepts], columns=["group", "concept"])
-    for match in MATCHES:
+    for match in (WORDS, SUBSTRING):
         rows, places = Matcher(taxonomy, match)(words)
         counts = np.bincount(places, shares[rows], len(concepts))
         table[match] = (1e6 * counts / shares.sum()).round(3)

@@ -8,13 +8,15 @@ import regex
 WORD = r"[[\p{L}\p{N}\p{M}_]--[\uFE00-\uFE0F\U000E0100-\U000E01EF]]"
 GAP = r"[\s\x1c-\x1f\p{Pd}]"
 OTHER = rf"[^{WORD}{GAP}]"
+UNSEEN = "\u00ad\u200c\u200d\u2060\ufeff"  # within words they show nothing
 FLAGS = regex.V1
 TOKENS = regex.compile(rf"(?P<word>{WORD}+)|(?P<gap>{GAP}+)|(?P<other>{OTHER})", FLAGS)
 WORDS = regex.compile(rf"{WORD}+", FLAGS)
 
 
 def normalized(text):
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    seen = "".join(char for char in text if char not in UNSEEN)
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
 
 
 def pattern(term):

@@ -1,7 +1,10 @@
 """`misalign coverage`: what it prints and writes, and how it fails."""
 
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,6 +19,7 @@ from misalign.cli import main  # noqa: E402
 
 HELP = """
 import sys
+from pathlib import Path
 from misalign.cli import main
 for words in ([], ["audit"], ["coverage"], ["zeroshot"]):
     main([*words, "--help"], standalone_mode=False)
@@ -97,7 +101,10 @@ def test_a_corrupt_file_is_named_the_rest_is_counted_and_the_status_is_1(caption
     out = tmp_path / "out.csv"
     done = invoke(captions.parent, "--out", out)
     assert done.exit_code == 1
-    (line,) = done.stderr.splitlines()
+    first, line = done.stderr.splitlines()
+    assert first.startswith(
+        f"read: {captions} (parquet, column TEXT): 4 rows, 4 captions, 1 without"
+    )
     assert line.startswith(f"failed: {bad}: ")
     assert "4 captions" in done.stdout
     assert pd.read_csv(out)["captions"].sum() > 0
@@ -163,3 +170,49 @@ def test_nothing_to_count_is_one_line_and_no_table(tmp_path):
     assert done.exit_code == 1
     assert done.output.startswith("Error: captions: expected at least one, got none")
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("words", [["coverage", "a.txt"], ["--version"], ["coverage", "--help"]])
+def test_a_full_disk_is_one_line(tmp_path, words):
+    (tmp_path / "a.txt").write_text("a dog\n")
+    with Path("/dev/full").open("w") as full:
+        call = [sys.executable, "-m", "misalign", *words]
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "Error: output: No space left on device"
+    assert "Traceback" not in done.stderr and "ignored" not in done.stderr
+
+
+def test_tables_go_through_to_devices_and_pipes_and_never_replace_them(captions, tmp_path):
+    link, pipe = tmp_path / "link.csv", tmp_path / "pipe"
+    (tmp_path / "there.csv").write_text("old")
+    link.symlink_to("there.csv")
+    assert invoke(captions, "--out", link).exit_code == 0
+    assert link.is_symlink() and (tmp_path / "there.csv").read_text().startswith("category,")
+    assert invoke(captions, "--out", "/dev/null").exit_code == 0
+    assert not Path("/dev/null").is_file()
+    os.mkfifo(pipe)
+    call = [sys.executable, "-m", "misalign", "coverage", str(captions), "--out", str(pipe)]
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert pipe.read_text().startswith("category,group,concept,captions")
+    assert process.returncode == 0 and pipe.is_fifo()
+    out = subprocess.run([*call[:-1], "/dev/stdout"], capture_output=True, text=True, check=True)
+    assert out.stdout.startswith("category,group,concept,captions")
+
+
+def test_what_was_read_is_written_as_json(captions, tmp_path):
+    (captions.parent / "README.txt").write_text("dogs")
+    assert invoke(captions.parent, "--json", tmp_path / "r.json").exit_code == 0
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert (found["captions"], found["empty"], found["failed"]) == (4, 1, [])
+    (file,) = found["files"]
+    assert file["file"] == str(captions) and file["column"] == "TEXT" and file["rows"] == 4
+    assert file["samples"] == [TEXTS[0], TEXTS[1], TEXTS[3]]
+    assert found["skipped"] == [[str(captions.parent / "README.txt"), "not captions, by its name"]]
+    assert {one["concept"]: one["captions"] for one in found["concepts"]}["dog"] == 2
+
+
+def test_help_shows_the_formats_and_a_file_of_concepts():
+    text = CliRunner().invoke(main, ["audit", "--help"], terminal_width=200).output
+    for word in ("llava", "karpathy", "webdataset", "cc3m", "tsv-bare", "Animal,dog,puppy|pup"):
+        assert word in text

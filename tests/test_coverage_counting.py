@@ -20,12 +20,14 @@ from misalign import parallel as cluster  # noqa: E402
 from misalign.coverage import files  # noqa: E402
 from misalign.coverage.count import count  # noqa: E402
 from misalign.coverage.counts import Counts, shares  # noqa: E402
+from misalign.coverage.reading import How  # noqa: E402
 from misalign.coverage.taxonomy import Concept, Taxonomy  # noqa: E402
 
 NAMES = {"Animal": ["dog", "cat", "cow"], "Color": ["red", "blue"], "Scene": ["park"]}
-TAXONOMY = Taxonomy(
-    tuple(Concept("c", group, name, (name,)) for group, names in NAMES.items() for name in names)
+CONCEPTS = tuple(
+    Concept("c", group, name, (name,)) for group, names in NAMES.items() for name in names
 )
+TAXONOMY = Taxonomy(CONCEPTS, (frozenset({0, 1, 2}), frozenset({3, 4})))
 FLAT = [(group, name) for group, names in NAMES.items() for name in names]
 
 
@@ -69,9 +71,11 @@ def same(one, other):
 def test_sums_are_those_of_a_loop(tmp_path):
     path, texts, shown = write(tmp_path, 0)
     counts = count([path], TAXONOMY, labels={"Animal": "animal"})
-    sums = (counts.concepts, counts.group_named, counts.cooccurrence, counts.labelled)
-    for found, expected in zip(sums, looped(texts, shown), strict=True):
-        assert expected.any()
+    named, groups, together, labelled = looped(texts, shown)
+    pairs = [together[i, j] for i, j in TAXONOMY.pairs()]
+    sums = (counts.concepts, counts.group_named, counts.pairs, counts.labelled)
+    for found, expected in zip(sums, (named, groups, pairs, labelled), strict=True):
+        assert np.any(expected)
         assert np.array_equal(found, expected)
     assert counts.captions == 3000
     assert counts.empty == sum(not text.strip() for text in texts) > 0
@@ -82,13 +86,13 @@ def test_counts_add_up(tmp_path, complains):
     paths = [write(tmp_path, seed)[0] for seed in range(3)]
     options = {"labels": {"Animal": "animal"}}
     parts = [count([path], TAXONOMY, **options) for path in paths]
-    total = sum(parts, Counts.zero(TAXONOMY))
+    total = sum(parts, Counts(TAXONOMY))
     assert same(total, count([tmp_path], TAXONOMY, **options))
     assert not same(total, parts[0])
     with complains("match", "words", "substring"):
-        total + Counts.zero(TAXONOMY, "substring")
+        total + Counts(TAXONOMY, "substring")
     with complains("taxonomy", "one", "two that differ"):
-        total + Counts.zero(Taxonomy(TAXONOMY.concepts[:2]))
+        total + Counts(Taxonomy(TAXONOMY.concepts[:2]))
 
 
 def test_labels_that_name_nothing_are_refused(tmp_path, complains):
@@ -140,8 +144,8 @@ def fragile(client, folder, kills, name):
 
         read = target.batches
 
-        def batches(shard):
-            yield from read(shard)
+        def batches(shard, told):
+            yield from read(shard, told)
             kill = next(iter(sorted(folder.glob("kill-*"))), None)
             if kill and shard.file.name == name:
                 try:
@@ -201,7 +205,7 @@ def test_a_file_that_kills_every_worker_is_named_and_the_rest_is_counted(workers
 def test_a_relative_path_is_read_by_workers_elsewhere(workers, tmp_path, monkeypatch):
     path, *_ = write(tmp_path, 0, 500)
     monkeypatch.chdir(tmp_path)
-    assert not files.found([path.name])[0].is_absolute()
+    assert not next(iter(files.found([path.name], How()).items.values())).path.is_absolute()
     assert count([path.name], TAXONOMY, client=workers).captions == 500
 
 
@@ -219,7 +223,7 @@ def test_intervals_are_wilsons(k, n):
 
 
 def test_no_captions_have_no_share():
-    table = Counts.zero(TAXONOMY).by_concept()
+    table = Counts(TAXONOMY).by_concept()
     assert (table["captions"] == 0).all()
     assert table[["coverage", "low", "high"]].isna().all(axis=None)
 
@@ -229,7 +233,8 @@ def test_tables_have_a_line_a_concept_and_a_group(tmp_path):
     counts = count([path], TAXONOMY)
     concepts, groups = counts.by_concept(), counts.by_group()
     columns = ["captions", "coverage", "low", "high"]
-    assert list(concepts.columns) == ["category", "group", "concept", *columns]
+    apart = ["negated", "compound"]
+    assert list(concepts.columns) == ["category", "group", "concept", *columns, *apart]
     assert list(groups.columns) == ["category", "group", "concepts", *columns]
     assert list(concepts[["group", "concept"]].itertuples(index=False, name=None)) == FLAT
     named, by_group, *_ = looped(texts, shown)

@@ -14,8 +14,9 @@ pytest.importorskip("ahocorasick_rs")
 import pyarrow.parquet as pq  # noqa: E402
 from pyarrow import csv  # noqa: E402
 
-from misalign.coverage import files, formats, lines  # noqa: E402
+from misalign.coverage import files, formats, lines, workers  # noqa: E402
 from misalign.coverage.count import count  # noqa: E402
+from misalign.coverage.reading import How  # noqa: E402
 from misalign.coverage.taxonomy import Concept, Taxonomy  # noqa: E402
 
 TAXONOMY = Taxonomy(tuple(Concept("", "Animal", name, (name,)) for name in ("dog", "cat")))
@@ -80,7 +81,8 @@ def test_folders_and_patterns_stand_for_their_files_once(tmp_path):
     for name in ("a.txt", "deep/b.txt", "c.md"):
         (tmp_path / name).write_text("dog")
     given = [tmp_path, tmp_path / "a.txt", str(tmp_path / "*.txt")]
-    found = [path.relative_to(tmp_path).as_posix() for path in files.found(given)]
+    items = files.found(given, How()).items.values()
+    found = [item.path.relative_to(tmp_path).as_posix() for item in items]
     assert found == ["a.txt", "deep/b.txt"]
 
 
@@ -94,7 +96,7 @@ def test_parts_of_a_file_are_all_of_it_once(tmp_path, monkeypatch, name):
     for size in (200, 201, 202, 203, 317):  # edges in many places of a line
         monkeypatch.setattr(lines, "PART", size)
         monkeypatch.setattr(lines, "BLOCK", 64)
-        shards, _ = files.shards([path], None, {}, "")
+        shards = files.shards(files.found([path], How()), How()).shards
         assert len(shards) > 9
         assert abs(sum(shard.size for shard in shards) - path.stat().st_size) < len(shards)
         assert counted(path) == whole
@@ -135,7 +137,9 @@ def test_bytes_that_are_no_utf_8_cost_no_caption(tmp_path):
 
 def test_the_column_is_the_usual_or_the_wanted_one(tmp_path, complains):
     path = write(tmp_path, "a.csv", ["dog"], column="what")
-    with complains("column", f"the one of {path}", "columns id, what"):
+    with complains(
+        "column", f"the one of {path}", "columns id (looks like: 0), what (looks like: dog)"
+    ):
         count([path], TAXONOMY)
     assert counted(path, column="what")[0] == 1
     with complains("column", f"one of {path}: id, what", "who"):
@@ -216,6 +220,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, name):
     # four times as large only in the larger one, whose peak is then close to the bound
     monkeypatch.setattr(lines, "BLOCK", 1 << 12)
     monkeypatch.setattr(formats, "ROWS", 256)
+    monkeypatch.setattr(workers, "SAMPLE", 100)
     before = pa.default_memory_pool()
     peaks = []
     for captions in (100, 2000, 20_000):  # first what is imported on first use
@@ -241,7 +246,11 @@ def test_a_table_without_a_header_keeps_its_first_row(tmp_path):
     path.write_text("1.jpg#0\ta dog\n1.jpg#1\ta cat and a dog\n2.jpg#0\tnobody\n")
     counts = count([path], TAXONOMY, kind="tsv-bare", column="f1")
     assert (counts.captions, counts.concepts.tolist()) == (3, [2, 1])
-    with pytest.raises(ValueError, match=r"^column: .*got columns f0, f1$"):
+    counts = count([path], TAXONOMY, kind="tsv-bare")  # the only column with text
+    assert counts.captions == 3 and counts.read[0].column == "f1"
+    assert counts.read[0].notes == ("column f1 was taken, the only one with text",)
+    path.write_text("a dog\ta cat\na cow\ta cat and a dog\n")
+    with pytest.raises(ValueError, match=r"^column: .*got columns f0 \(looks like: a dog\), f1"):
         count([path], TAXONOMY, kind="tsv-bare")
 
 

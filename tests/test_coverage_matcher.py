@@ -86,5 +86,68 @@ def test_substrings_inflate(packaged):
 
 
 def test_another_match_is_refused(packaged, complains):
-    with complains("match", "words or substring", "stems"):
+    with complains("match", "words, substring, spaces", "stems"):
         Matcher(packaged, "stems")
+
+
+def apart(caption, *terms, excluded=(), match="words"):
+    """What a caption names, what it denies, and what is but a part of an exclusion."""
+    own = Taxonomy(tuple(Concept("", "A", term, (term,), tuple(excluded)) for term in terms))
+    found = Matcher(own, match).find(pa.array([caption]))
+    return tuple([terms[i] for i in keys] for keys in found)
+
+
+@pytest.mark.parametrize(
+    ("caption", "named", "denied"),
+    [
+        ("no dog here", [], ["dog"]),
+        ("a room without a dog, not the cat", [], ["dog", "cat"]),
+        ("a dog-free cat cafe", ["cat"], ["dog"]),
+        ("free of dog hair", [], ["dog"]),
+        ("no dog, but another dog", ["dog"], []),
+        ("no. dog", ["dog"], []),
+        ("no cat and a dog", ["dog"], ["cat"]),
+        ("not only a dog", ["dog"], []),
+        ("piano dog", ["dog"], []),
+    ],
+)
+def test_denied_terms_are_found_apart(caption, named, denied):
+    assert apart(caption, "dog", "cat") == (named, denied, [])
+
+
+def test_terms_within_exclusions_are_found_apart():
+    assert apart("a hot-dog stand", "dog", excluded=["hot dog"]) == ([], [], ["dog"])
+    assert apart("a hot dog and a dog", "dog", excluded=["hot dog"]) == (["dog"], [], [])
+    assert apart("a dog is hot", "dog", excluded=["hot dog"]) == (["dog"], [], [])
+
+
+@pytest.mark.parametrize(
+    "caption", ["sun\u00adglasses", "sun\u200dglasses", "\ufeffsunglasses", "SUN\u2060GLASSES"]
+)
+def test_characters_that_show_nothing_do_not_part_words(caption):
+    assert apart(caption, "sunglasses") == (["sunglasses"], [], [])
+
+
+def test_between_spaces_terms_stand_in_their_case():
+    terms = ("dog", "Dog", "hot dog", "dogs.")
+    for caption, expected in [
+        ("dog", ["dog"]),
+        ("a Dog", ["Dog"]),
+        ("a hot\tdog", ["dog", "hot dog"]),
+        ("dog, dog-free no DOG", []),
+        ("two dogs.", ["dogs."]),
+        ("caf\u00e9 dog", ["dog"]),
+    ]:
+        assert apart(caption, *terms, match="spaces") == (expected, [], [])
+
+
+def test_many_thousand_concepts_are_found_in_little_memory():
+    import tracemalloc
+
+    own = Taxonomy(tuple(Concept("", "A", f"w{i}", (f"w{i}",)) for i in range(20_001)))
+    tracemalloc.start()
+    captions = [f"w{i} and w{i + 1}" for i in range(0, 20_000, 2)]
+    assert len(found(captions, own)) == 20_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6  # a table of concepts by concepts, or by captions, takes more

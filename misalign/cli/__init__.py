@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import Any
+
 import click
 
 from misalign import __version__
@@ -13,7 +17,28 @@ from misalign.cli.sweep import sweep
 from misalign.cli.zeroshot import zeroshot
 
 
-@click.group()
+class OneLine(click.Group):
+    """Commands that say in one line, too, that what they print cannot be written."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run a command, and let what it prints go out."""
+        try:
+            return super().invoke(context)
+        finally:
+            sys.stdout.flush()
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program."""
+        try:
+            return super().main(*args, **options)
+        except OSError as error:  # not a broken pipe, which click knows
+            if sys.stdout is sys.__stdout__:  # what is left must not fail again at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            click.echo(f"Error: {error.filename or 'output'}: {error.strerror}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=OneLine)
 @click.version_option(__version__)
 def main() -> None:
     """Run the experiments of `misalign`, an executable edition of Cai et al. 2025."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from misalign.cli.counting import counting, followed, planned
-from misalign.cli.options import FILE
+from misalign.cli.options import COUNT, FILE, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,12 @@ PAIRS = 5
     help="Call a concept omitted that fewer captions name [default: 0.1, or less where"
     " published models know a concept from fewer].",
 )
+@click.option("--balance", type=COUNT, metavar="T", help="Choose captions, about T a concept.")
+@click.option(
+    "--recaption", type=COUNT, metavar="N", help="Choose the N captions to write anew first."
+)
+@click.option("--out", type=FILE, help="Write what is chosen here, as Parquet.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of what is chosen.")
 @click.pass_context
 def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> None:
     """Say what CAPTIONS omit, perturb and contradict, and what to do about it.
@@ -36,20 +42,31 @@ def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> 
     CAPTIONS are files, folders or patterns. Without --html the findings are printed.
     """
     from misalign.audit import findings, page, trend
+    from misalign.coverage import selection
 
-    html, csv, percent = (options[name] for name in ("html", "csv", "threshold"))
+    html, csv, out, percent = (options[name] for name in ("html", "csv", "out", "threshold"))
     if html and not csv:
         csv = html.with_suffix(".csv")
+    choosing = [name for name in ("balance", "recaption") if options[name]]
+    if len(choosing) > 1 or bool(choosing) != bool(out):
+        raise click.UsageError("--out needs one of --balance and --recaption, and these need --out")
     try:
-        plan = planned(captions, options, html=html, csv=csv)
+        plan = planned(captions, options, html=html, csv=csv, out=out)
         page.expect_places(html, csv)
         fit = trend.Fit.read(trend.TREND) if trend.TREND.is_file() else None
         counts = followed(plan, options)
         found = findings.find(counts, fit, None if percent is None else percent / 100)
         page.write(found, html, csv, captions)
+        _say(found, short=bool(html))
+        for name in choosing:
+            with writing(out) as partial:
+                table = getattr(selection, name)(
+                    plan, counts, options[name], partial, options["seed"]
+                )
+            click.echo(table.to_string(index=False, float_format="{:,.1f}".format))
+            click.echo(f"written: {out}")
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
-    _say(found, short=bool(html))
     for path in filter(None, (html, csv)):
         click.echo(f"written: {path}")
     context.exit(1 if counts.failed else 0)
@@ -61,8 +78,8 @@ def _say(findings: Findings, short: bool) -> None:
 
     for sentence in summary(findings):
         click.echo(sentence)
-    if not findings.trend:
-        click.echo("No predicted blind spots: the published fit is not part of this installation.")
+    if findings.unpredicted:
+        click.echo(f"No predicted blind spots: {findings.unpredicted}.")
     if short:
         return
     _table("Coverage by group, of all captions:", findings.groups)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from misalign.cli.options import COUNT, FILE, WHERE, expect_apart
+from misalign.cli.options import COUNT, FILE, WHERE, expect_apart, is_device, writing
+from misalign.coverage.layouts import kinds
+from misalign.coverage.matcher import MATCHES
 from misalign.errors import invalid
 from misalign.paths import expect_another, expect_writable
 
@@ -21,23 +25,32 @@ if TYPE_CHECKING:
 SMALL = 1 << 26  # bytes of files that are counted before workers would have started
 OPTIONS = (
     click.argument("captions", nargs=-1, required=True),
-    click.option("--concepts", type=FILE, help="YAML or CSV file of concepts [default: the 146]."),
+    click.option(
+        "--concepts",
+        type=FILE,
+        help="YAML or CSV file of concepts; of CSV a line 'Animal,dog,puppy|pup' stands under the"
+        " header 'group,concept,terms' [default: the 146].",
+    ),
     click.option(
         "--match",
-        type=click.Choice(["words", "substring"]),
+        type=click.Choice(MATCHES),
         default="words",
-        show_default=True,
-        help="Find whole words, or as the authors' code also parts of words.",
+        help="Find whole words [default]; as the authors' code also parts of words; or as MetaCLIP"
+        " whole words between spaces, in their case.",
     ),
     click.option(
         "--format",
         "kind",
         default="",
         metavar="FORMAT",
-        help="What the files are, whatever their endings: parquet, csv, tsv, jsonl, json, txt (a"
-        " caption a line), or csv-bare and tsv-bare, whose columns are f0, f1, ...",
+        help=f"What the files are, whatever their endings: {', '.join(kinds())}. Columns of tables"
+        " without a header (-bare) are f0, f1, ...",
     ),
-    click.option("--column", help="Column of the captions [default: the first of a usual name]."),
+    click.option(
+        "--column",
+        help="Column of the captions, such as text or conversations.value [default: the first of a"
+        " usual name].",
+    ),
     click.option(
         "--label",
         "labels",
@@ -45,6 +58,30 @@ OPTIONS = (
         metavar="GROUP=COLUMN",
         help="Column that says which concept of a group a picture shows; may be repeated.",
     ),
+    click.option(
+        "--tags",
+        default="",
+        metavar="COLUMN|FILE",
+        help="Column of all that a picture shows, as a tagger lists it, or a file with columns tags"
+        " and --image: how often captions name it, and how often what they name is shown.",
+    ),
+    click.option("--image", default="", metavar="COLUMN", help="Column of the caption's picture."),
+    click.option(
+        "--by",
+        type=click.Choice(["caption", "text", "image"]),
+        default="caption",
+        help="Count captions [default], distinct texts, or pictures.",
+    ),
+    click.option(
+        "--quotes",
+        type=click.Choice(["auto", "double", "none"]),
+        default="auto",
+        help="Whether fields of tables stand in quotes, or a quote is like others [default: auto].",
+    ),
+    click.option("--encoding", default="utf-8", show_default=True, help="Of text, such as cp1252."),
+    click.option("--skip-bad", is_flag=True, help="Count the rows that can be read."),
+    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out such files."),
+    click.option("--json", type=FILE, help="Write what was read, and the counts, here."),
     click.option("--workers", type=COUNT, help="Processes [default: one a CPU], or jobs of Slurm."),
     click.option("--scheduler", help="Use this Dask scheduler, such as tcp://127.0.0.1:8786."),
     click.option("--slurm", is_flag=True, help="Use jobs of Slurm."),
@@ -64,17 +101,29 @@ def planned(captions: tuple[str, ...], options: dict[str, Any], **outputs: Path 
     A long count must not end at a place that cannot be written, or in a file that it reads.
     """
     from misalign.coverage.count import Plan
+    from misalign.coverage.reading import How
     from misalign.coverage.taxonomy import Taxonomy
 
     expect_apart(options, WHERE)
-    own, how = options["concepts"], (options["match"], options["column"])
-    labels = _labels(options["labels"])
-    plan = Plan.of(captions, Taxonomy.read(own), *how, labels, options["kind"])
-    for name, path in outputs.items():
+    expect_encoding(options["encoding"])
+    own, labels = options["concepts"], tuple(_labels(options["labels"]).items())
+    names = ("kind", "column", "tags", "image", "by", "quotes", "encoding", "skip_bad", "exclude")
+    how = How(labels=labels, **{one: options[one] for one in names})
+    plan = Plan.of(captions, Taxonomy.read(own), options["match"], how)
+    for name, path in {**outputs, "json": options["json"]}.items():
         if path:
             expect_another(name, path, [*plan.files, *([own] if own else [])])
-            expect_writable(name, path.parent)
+            if not is_device(path):
+                expect_writable(name, path.parent)
     return plan
+
+
+def expect_encoding(name: str) -> None:
+    """Refuse an encoding that Python does not know."""
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise invalid("encoding", "one that Python knows, such as cp1252", name) from None
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:
@@ -110,10 +159,14 @@ def followed(plan: Plan, options: dict[str, Any]) -> Counts:
             bar.update(done - bar.n)
 
         counts = plan.count(client, progress)
+    said = counts.described()
     if not counts.captions:
         # the first reason stands for all, in the one line of the error
         first = "".join(f" ({file}: {reason})" for file, reason in counts.failed[:1])
         raise invalid("captions", "at least one", f"none{first}")
-    for file, reason in counts.failed:
-        click.echo(f"failed: {file}: {reason}", err=True)
+    for line in said:
+        click.echo(line, err=True)
+    if options["json"]:
+        with writing(options["json"]) as partial:
+            partial.write_text(json.dumps(counts.to_json(), indent=2, ensure_ascii=False) + "\n")
     return counts

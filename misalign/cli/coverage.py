@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from misalign.cli.counting import counting, followed, planned
-from misalign.cli.options import FILE
-from misalign.paths import replacing
+from misalign.cli.options import FILE, writing
 
 if TYPE_CHECKING:
     from misalign.coverage.counts import Counts
@@ -21,15 +20,16 @@ if TYPE_CHECKING:
 def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) -> None:
     """Count how many CAPTIONS name each concept.
 
-    CAPTIONS are files, folders or quoted patterns: Parquet, CSV, TSV, JSON, JSON lines or text (a
-    caption a line); all but Parquet maybe compressed. A file that cannot be read is named, the
-    others are counted, and the exit status is 1.
+    CAPTIONS are files, folders or quoted patterns: Parquet, CSV, TSV, JSON, JSON lines, text (a
+    caption a line, or a file beside its picture) or .tar of webdataset; maybe compressed (.gz,
+    .bz2, .xz, .zst) or in a .zip. A file that cannot be read is named, the others are counted, and
+    the exit status is 1.
     """
     out = options["out"]
     try:
         counts = followed(planned(captions, options, out=out), options)
         if out:
-            with replacing(out) as partial:
+            with writing(out) as partial:
                 counts.by_concept().to_csv(partial, index=False)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None

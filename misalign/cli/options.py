@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from misalign.errors import invalid
+from misalign.paths import replacing
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -33,6 +35,21 @@ def import_modules(names: Iterable[str]) -> None:
         except Exception as error:  # whatever the module does
             got = f"{name} ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
             raise invalid("--import", "a module that can be imported", got, ImportError) from None
+
+
+def is_device(path: Path) -> bool:
+    """Whether a path is no file to be replaced, such as /dev/stdout or a pipe."""
+    return path.absolute().parts[1:2] == ("dev",) or path.exists() and not path.is_file()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Write a file whole or not at all, by a name that this yields; a device gets it at once."""
+    if is_device(path):
+        yield path
+    else:
+        with replacing(path.resolve()) as partial:
+            yield partial
 
 
 def expect_apart(options: dict[str, Any], pairs: Iterable[tuple[str, str, str]]) -> None:

@@ -33,8 +33,7 @@ def runs(query: tuple[str, ...], results: Path, modules: tuple[str, ...]) -> Non
     the run's parameters: "setting > 8 and seconds > 60".
     """
     try:
-        import_modules(modules)
-        table = _recorded(results)
+        table = _recorded(results, modules)
         chosen = _choose(table, " ".join(query))
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
@@ -50,8 +49,7 @@ def runs(query: tuple[str, ...], results: Path, modules: tuple[str, ...]) -> Non
 def show(run: str, results: Path, modules: tuple[str, ...]) -> None:
     """Print what is recorded of RUN, and how to repeat it; the beginning of its id will do."""
     try:
-        import_modules(modules)
-        table = _recorded(results)
+        table = _recorded(results, modules)
         found = table[table["run"].str.startswith(run)]
         if len(found) != 1:
             got = f"{run!r}, with which {len(found) or 'none'} of {len(table)} begin"
@@ -65,12 +63,13 @@ def show(run: str, results: Path, modules: tuple[str, ...]) -> None:
     click.echo("\n".join(f"{name:<14} {value}".rstrip() for name, value in lines.items()))
 
 
-def _recorded(folder: Path) -> Any:
+def _recorded(folder: Path, modules: tuple[str, ...]) -> Any:
     """Table of recorded runs: runs.csv, their parameters, the code `now`, and whether stale."""
     import pandas as pd
 
     from misalign import provenance, records
 
+    import_modules(modules)
     table = records.runs(folder)
     if table.empty:
         raise invalid("results", "recorded runs (misalign sweep)", f"none in {folder}")

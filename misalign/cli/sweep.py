@@ -53,25 +53,21 @@ def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> No
     """
     _check(options)
     try:
-        known = tuple(sorted(SWEEPS.glob("*.yml")))
-        if not (files or known):
-            raise invalid("FILES", f"a file, or {CHECKOUT}", "none")
         import_modules(options["modules"])
-        failed = _sweep(tuple(_found(file, known) for file in files) or known, options)
+        failed = _sweep(_found(files), options)
     except (ValueError, OSError, ImportError) as error:
         raise click.ClickException(str(error)) from None
     context.exit(1 if failed else 0)
 
 
-def _found(file: Path, known: tuple[Path, ...]) -> Path:
-    """Where a sweep file is: as given, or one of the project's own by its name."""
-    if file.exists():
-        return file
-    by_name = {path.stem: path for path in known}
-    if str(file) not in by_name:
-        names = f"one of {', '.join(by_name)}" if known else CHECKOUT
-        raise invalid("FILES", f"a file, or {names}", file)
-    return by_name[str(file)]
+def _found(files: tuple[Path, ...]) -> list[Path]:
+    """Where sweep files are: as given, or the project's own by name, of which none means all."""
+    known = {path.stem: path for path in sorted(SWEEPS.glob("*.yml"))}
+    lost = [str(file) for file in files if not file.exists() and str(file) not in known]
+    if lost or not (files or known):
+        names = f"one of {', '.join(known)}" if known else CHECKOUT
+        raise invalid("FILES", f"a file, or {names}", lost[0] if lost else "none")
+    return [file if file.exists() else known[str(file)] for file in files] or [*known.values()]
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -85,7 +81,7 @@ def _check(options: dict[str, Any]) -> None:
         expect_device(options["device"])
 
 
-def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
+def _sweep(files: list[Path], options: dict[str, Any]) -> int:
     """Carry sweeps out, or only say what is to do; returns how many runs failed."""
     from misalign import parallel
     from misalign.sweeps import runner
@@ -119,7 +115,7 @@ def _sweep(files: tuple[Path, ...], options: dict[str, Any]) -> int:
 
 
 def _planned(
-    files: tuple[Path, ...], options: dict[str, Any]
+    files: list[Path], options: dict[str, Any]
 ) -> tuple[list[tuple[Sweep, list[Run]]], list[Task]]:
     """What is to do of each sweep, and all of it as tasks, each run once."""
     from misalign.sweeps.grid import Sweep

@@ -42,10 +42,8 @@ def zeroshot(context: click.Context, folder: Path, model: str, out: Path, **opti
     """Score a model on FOLDER's pictures: category/group/concept/*.jpg (or jpeg, png, webp).
 
     Every picture is taken for the concept of its group whose text is nearest. A group's score is
-    the mean F1 of its concepts, beside that of permuted labels.
-
-    A picture that cannot be read is named and left out; the scores of the others are written all
-    the same, and the exit status is 1.
+    the mean F1 of its concepts, beside that of permuted labels. A picture that cannot be read is
+    named and left out; the others are scored all the same, and the exit status is 1.
     """
     from misalign.reporting.zeroshot_plots import confusion_matrix
     from misalign.rng import generator_for
@@ -80,9 +78,8 @@ def _say(result: Zeroshot, out: Path) -> None:
     click.echo(groups.to_string(index=False, float_format="{:.3f}".format, na_rep="-"))
     if settings["weights"] == RANDOM:
         click.echo("RANDOM WEIGHTS: these scores say nothing (see --pretrained)", err=True)
-    for note in result.notes:
-        click.echo(note, err=True)
-    for path, reason in result.unreadable.itertuples(index=False):
-        click.echo(f"unreadable: {path}: {reason}", err=True)
-    count = len(result.unreadable)
-    click.echo(f"{groups['images'].sum():,} pictures scored, {count:,} unreadable; tables in {out}")
+    unreadable = [f"unreadable: {': '.join(row)}" for row in result.unreadable.values]
+    for line in (*result.notes, *unreadable):
+        click.echo(line, err=True)
+    scored, lost = groups[["images", "unreadable"]].sum()
+    click.echo(f"{scored:,} pictures scored, {lost:,} unreadable; tables in {out}")

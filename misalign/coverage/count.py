@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from itertools import groupby
+from operator import add
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from misalign.coverage import files as sources
 from misalign.coverage import workers as tasks
 from misalign.coverage.counts import Counts
 from misalign.coverage.files import Shard
 from misalign.coverage.matcher import WORDS, expect_installed, matcher
+from misalign.coverage.reading import How
 from misalign.coverage.taxonomy import Taxonomy
 from misalign.errors import invalid
 
@@ -27,41 +30,35 @@ def count(
     taxonomy: Taxonomy | None = None,
     *,
     match: str = WORDS,
-    column: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    kind: str = "",
     client: Client | None = None,
     progress: Progress | None = None,
+    **how: Any,
 ) -> Counts:
     r"""Count the captions of files.
 
     Files are read some captions at a time, so memory does not grow with them. Shards, that is,
-    row groups of a Parquet file, ranges of a large text or JSON-lines file, or a whole CSV or
-    compressed file, are independent tasks whose counts are added here, once each, however often
-    a worker was lost over one.
+    row groups of a Parquet file, ranges of a large text or JSON-lines file, or a whole file of
+    another kind, are independent tasks whose counts are added here, once each, however often a
+    worker was lost over one.
 
     Parameters
     ----------
     files : iterable of str or Path
-        Files, folders, or patterns of ``.parquet``, ``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson``,
-        ``.json`` and ``.txt``, all but the first maybe compressed (``.gz``, ``.bz2``, ``.zst``).
-        Of a folder ``.json`` is left out: there it mostly tells of the other files.
+        Files, folders, or patterns of ``.parquet``, ``.csv``, ``.tsv``, ``.jsonl``, ``.json``,
+        ``.txt`` and ``.tar`` of webdataset, maybe compressed (``.gz``, ``.bz2``, ``.xz``, ``.zst``)
+        or in a ``.zip``. A folder is one data set: captions beside pictures count once.
     taxonomy : Taxonomy, optional
         By default the packaged one.
-    match : {"words", "substring"}, optional
+    match : {"words", "substring", "spaces"}, optional
         How terms are found; see `misalign.coverage.matcher.Matcher`.
-    column : str, optional
-        Where captions are, if not in a column of a usual name. A list in it is several captions.
-    labels : mapping, optional
-        From groups to columns whose value is the name of the concept that a picture shows.
-    kind : str, optional
-        What the files are, whatever their endings: one of `misalign.coverage.formats.KINDS`, among
-        them ``"txt"``, a caption a line, and ``"csv-bare"`` and ``"tsv-bare"``, tables without a
-        header, whose columns are called f0, f1, ...
     client : distributed.Client, optional
         Where to count; see `misalign.parallel.connected`. By default in this process, on one core.
     progress : callable, optional
         Gets, after each shard, the bytes of files read, those to read, and captions counted.
+    **how
+        What is known of the files, fields of `misalign.coverage.reading.How`: ``kind``, such as
+        ``"llava"`` or ``"tsv-bare"``, ``column``, ``labels``, ``tags``, ``image``, ``by``,
+        ``quotes``, ``encoding``, ``skip_bad`` and ``exclude``. The rest is found out.
 
     Returns
     -------
@@ -81,14 +78,16 @@ def count(
     --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "captions.txt").write_text("a dog\nHot dogs, cold cats\n\n")
+    ...     _ = Path(folder, "captions.txt").write_text("a dog\nHot dogs, cold cats, no cow\n\n")
     ...     counts = count([folder])
     >>> counts.captions, counts.empty
     (3, 1)
-    >>> counts.by_concept().set_index("concept").loc[["dog", "cat"], "captions"].to_dict()
-    {'dog': 2, 'cat': 1}
+    >>> table = counts.by_concept().set_index("concept")
+    >>> table.loc[["dog", "cat", "cow"], ["captions", "negated", "compound"]].to_numpy().tolist()
+    [[1, 0, 1], [1, 0, 0], [0, 1, 0]]
     """
-    return Plan.of(files, taxonomy, match, column, labels, kind).count(client, progress)
+    labels = tuple(dict(how.pop("labels", None) or {}).items())
+    return Plan.of(files, taxonomy, match, How(labels=labels, **how)).count(client, progress)
 
 
 @dataclass(frozen=True)
@@ -100,34 +99,28 @@ class Plan:
 
     taxonomy: Taxonomy
     match: str
-    shards: tuple[Shard, ...]
-    failed: tuple[tuple[str, str], ...]
-    labels: dict[str, str]
+    how: How
+    shards: list[Shard]
+    failed: list[tuple[str, str]]
+    skipped: list[tuple[str, str]]
 
     @classmethod
     def of(
-        cls,
-        files: Iterable[str | Path],
-        taxonomy: Taxonomy | None,
-        match: str,
-        column: str | None,
-        labels: Mapping[str, str] | None,
-        kind: str,
+        cls, files: Iterable[str | Path], taxonomy: Taxonomy | None, match: str, how: How
     ) -> Plan:
         """Find files and part them."""
         expect_installed()
-        taxonomy, labels = taxonomy or Taxonomy.read(), dict(labels or {})
-        for group in labels:
+        taxonomy = taxonomy or Taxonomy.read()
+        for group, _ in how.labels:
             if group not in taxonomy.groups:
                 raise invalid("labels", f"groups among {', '.join(taxonomy.groups)}", group)
         matcher(taxonomy, match)  # refuses what cannot be matched before anything is read
-        shards, failed = sources.shards(sources.found(files, kind), column, labels, kind)
-        return cls(taxonomy, match, tuple(shards), tuple(failed), labels)
+        return cls(taxonomy, match, how, *sources.shards(sources.found(files, how), how))
 
     @property
     def files(self) -> list[Path]:
         """Files that are read, or should have been."""
-        return [*(shard.file for shard in self.shards), *(Path(file) for file, _ in self.failed)]
+        return [*(one.file for one in self.shards), *(Path(file) for file, _ in self.failed)]
 
     @property
     def size(self) -> int:
@@ -136,42 +129,41 @@ class Plan:
 
     def count(self, client: Client | None = None, progress: Progress | None = None) -> Counts:
         """Count every shard, here or on Dask."""
-        how = (self.taxonomy, self.match)
+        how = (self.taxonomy, self.match, self.how.by)
         if client:
             outcomes = tasks.run_on_dask(self.shards, *how, client)
         else:
             outcomes = ((shard, tasks.attempt(shard, *how)) for shard in self.shards)
-        total = Counts.zero(self.taxonomy, self.match, self.failed)
-        total += self._gathered(outcomes, progress)
-        for group, column in self.labels.items():
+        start = {"failed": tuple(self.failed), "skipped": tuple(self.skipped)}
+        total = sum(self._by_file(outcomes, progress), Counts(self.taxonomy, self.match, **start))
+        for group, column in self.how.labels:
             labelled = total.labelled[list(self.taxonomy.members(group)), 0].sum()
             if total.captions and not labelled:
                 expected = f"names of its concepts in column {column}"
                 raise invalid(f"labels of {group}", expected, "none")
+        if self.how.tags and total.captions and not total.labelled[:, 0].any():
+            raise invalid("tags", f"terms of concepts in column {self.how.tags}", "none")
         return total
 
-    def _gathered(
+    def _by_file(
         self, outcomes: Iterator[tuple[Shard, Counts | str]], progress: Progress | None
-    ) -> Counts:
-        """Add up the counts of files all of whose shards were read, and name the others."""
-        zero = Counts.zero(self.taxonomy, self.match)
-        total, done, every = zero, 0, self.size
-        left = Counter(shard.file for shard in self.shards)
-        partial: dict[Path, Counts] = {}
+    ) -> Iterator[Counts]:
+        """Counts of files in their order: of all of a file, or why there are none."""
+        done, counted, every = 0, 0, self.size
+        came: dict[tuple, Counts | str] = {}
+        parts = [list(group) for _, group in groupby(self.shards, lambda one: one.source.item)]
+        keys = [[(one.source.item, one.part) for one in group] for group in parts]
         for shard, outcome in outcomes:
-            so_far = partial.pop(shard.file, zero)
-            if isinstance(outcome, str):
-                reason = so_far.failed or ((str(shard.file), outcome),)
-                so_far = Counts.zero(self.taxonomy, self.match, reason)
-            elif not so_far.failed:
-                so_far += outcome
-            left[shard.file] -= 1
-            if left[shard.file]:
-                partial[shard.file] = so_far
-            else:
-                total += so_far
+            came[shard.source.item, shard.part] = outcome
             done += shard.size
+            counted += 0 if isinstance(outcome, str) else outcome.captions
             if progress:
-                counted = total.captions + sum(one.captions for one in partial.values())
                 progress(done, every, counted)
-        return total
+            while keys and came.keys() >= set(keys[0]):
+                whole = [came.pop(key) for key in keys.pop(0)]
+                reasons = [one for one in whole if isinstance(one, str)]
+                failed = ((str(parts.pop(0)[0].source.item), *reasons[:1]),)
+                if reasons:
+                    yield Counts(self.taxonomy, self.match, failed=failed)
+                else:
+                    yield reduce(add, whole)

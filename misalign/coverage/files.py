@@ -2,148 +2,308 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from misalign.coverage import formats
-from misalign.coverage.formats import FORMATS, KINDS, USUAL, ending
+from misalign.coverage import nested
+from misalign.coverage.formats import Rows
+from misalign.coverage.layouts import ENDINGS, kinds
+from misalign.coverage.lines import Item
+from misalign.coverage.objects import FORMATS
+from misalign.coverage.reading import IMAGE, TAGS, How, Read, Source, Unclear
+from misalign.coverage.sniff import look, settle
 from misalign.errors import invalid
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# in a folder, JSON documents mostly tell of the other files
-GATHERED = tuple(one for one in FORMATS if one != ".json")
+FAILED = "failed downloads"
 LONGEST = 200  # characters of a reason why a file cannot be read
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+NOTES = ("licen[cs]e*", "readme*", "notice*", "copying*", "copyright*", "changelog*", "citation*")
+NOTES += ("authors*", "install*", "requirements*", "cmakelists*", "*_stats.json")
 
 
 @dataclass(frozen=True)
 class Shard:
     """A part of a file, to be read in one go."""
 
-    file: Path
+    source: Source
     part: Any  # row groups, a range of bytes, or None for all; see `Format`
     size: int  # bytes, about
-    column: str  # where the captions are
-    labels: tuple[tuple[str, str], ...]  # groups, and columns of what a picture shows of them
-    kind: str  # what the file was said to be, one of `KINDS`, or empty
+    tags: dict[str, str] | None = None  # by picture, if they are in a file of their own
+
+    @property
+    def file(self) -> Path:
+        """The file on the disk."""
+        return self.source.item.path
+
+    def resolved(self) -> Shard:
+        """The same for a process in another folder."""
+
+        def whole(item: Item) -> Item:
+            return replace(item, path=item.path.resolve())
+
+        source = replace(self.source, files=tuple(map(whole, self.source.files)))
+        return replace(self, source=replace(source, item=whole(source.item)))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some captions, strings of valid UTF-8 or null, and the labels of each group, as many."""
+    """Some captions, strings of valid UTF-8 or null, and columns beside them, as many."""
 
     captions: pa.Array
-    labels: dict[str, pa.Array]
+    beside: dict[str, pa.Array]
 
 
-def found(names: Iterable[str | Path], kind: str = "") -> list[Path]:
-    """Files that names stand for, each once, sorted within a folder or pattern.
+@dataclass
+class Found:
+    """Files that names stand for: each once, those beside pictures, and those left out."""
 
-    Names are those of files, of folders with all folders in them, or patterns. All their files are
-    of `kind`, if it is given; of a folder then every file counts, hidden ones apart.
-    """
-    if kind and kind not in KINDS:
-        raise invalid("format", f"one of {', '.join(KINDS)}", repr(kind))
-    paths: dict[Path, Path] = {}
-    for name in names:
+    items: dict[Item, Item] = field(default_factory=dict)  # by their resolved paths
+    named: set[Item] = field(default_factory=set)  # files that the user did name
+    sidecars: dict[Path, list[Item]] = field(default_factory=dict)  # by folder
+    skipped: dict[str, str] = field(default_factory=dict)  # and why
+
+    def add(self, item: Item, named: bool) -> None:
+        """Add a file, unless it is there."""
+        item = self.items.setdefault(replace(item, path=item.path.resolve()), item)
+        self.named |= {item} if named else set()
+
+
+def found(names: Iterable[str | Path], how: How) -> Found:
+    """Find files, each once, sorted within a folder, archive or pattern."""
+    if how.kind and how.kind not in kinds():
+        raise invalid("format", f"one of {', '.join(kinds())}", repr(how.kind))
+    every, given = Found(), list(names)
+    for name in given:
         if not str(name):
             raise invalid("captions", "files, folders or patterns", "an empty name")
-        files = _inside(Path(name), kind) if Path(name).is_dir() else _named(Path(name), kind)
-        paths |= {one.resolve(): one for one in files}
+        matching = [Path(name)] if Path(name).exists() else _matching(Path(name))
+        for path in matching:
+            if path.is_dir():
+                inside = sorted(one for one in path.rglob("*") if one.is_file())
+                _gather(path, [Item(one) for one in inside], how, every)
+            elif path.suffix.lower() == ".zip" and not how.kind:
+                try:
+                    with zipfile.ZipFile(path) as archive:
+                        names = [one.filename for one in archive.infolist() if not one.is_dir()]
+                except zipfile.BadZipFile as error:
+                    raise invalid("captions", "a .zip archive", f"{path} ({error})") from None
+                _gather(path, [Item(path, one) for one in names], how, every)
+            elif how.kind or Item(path).ending in ENDINGS:
+                every.add(Item(path), named=True)
+            else:
+                known = f"{', '.join(ENDINGS)}, a .zip of them, or one with --format"
+                raise invalid("captions", f"a file of {known}", path)
+    if not (every.items or every.sidecars):
+        left = "".join(f" ({file}: {why})" for file, why in [*every.skipped.items()][:1])
+        expected = f"files of {', '.join(ENDINGS)}"
+        got = ", ".join(map(str, given)) or "none"
+        raise invalid("captions", expected, f"none in {got}{left}", FileNotFoundError)
+    return every
+
+
+def _matching(name: Path) -> list[Path]:
+    parts = name.relative_to(name.anchor).parts
+    paths = sorted(Path(name.anchor or ".").glob("/".join(parts))) if parts else []
     if not paths:
-        raise invalid("captions", "files, folders or patterns", "none")
-    return list(paths.values())
-
-
-def _inside(folder: Path, kind: str) -> list[Path]:
-    """Files of a folder that hold captions: by their ending, unless it is said what they are."""
-    files = sorted(one for one in folder.rglob("*") if one.is_file())
-    if kind:
-        files = [one for one in files if "/." not in f"/{one.relative_to(folder).as_posix()}"]
-    else:
-        files = [one for one in files if ending(one) in GATHERED]
-    if not files:
-        expected = "a file" if kind else f"files of {', '.join(GATHERED)}"
-        raise invalid("captions", f"{expected} in a folder", folder, FileNotFoundError)
-    return files
-
-
-def _named(name: Path, kind: str) -> list[Path]:
-    """The file of a name, or those that match a pattern, sorted."""
-    matching = [name]
-    if not name.exists():
-        parts = name.relative_to(name.anchor).parts
-        matching = sorted(Path(name.anchor or ".").glob("/".join(parts))) if parts else []
-    files = [one for one in matching if one.is_file()]
-    if not files:
         raise invalid("captions", "a file, folder or pattern", name, FileNotFoundError)
-    for one in files:
-        if not kind and ending(one) not in FORMATS:
-            known = f"{', '.join(FORMATS)}, or a format that is given"
-            raise invalid("captions", f"a file of {known}", one)
-    return files
+    return paths
 
 
-def shards(
-    files: Iterable[Path], column: str | None, labels: Mapping[str, str], kind: str
-) -> tuple[list[Shard], list[tuple[str, str]]]:
-    """Part files; also gives those that cannot be read, each with the reason."""
-    parts, failed = [], []
-    for file in files:
-        how = formats.of(file, kind)
+def _gather(folder: Path, items: list[Item], how: How, every: Found) -> None:
+    """Take what holds captions of a folder's or archive's files, which are one data set."""
+    there = {item.pure: item for item in items}
+    endings: dict[PurePosixPath, set[str]] = {}
+    for item in items:
+        endings.setdefault(item.pure.with_suffix(""), set()).add(item.ending)
+    for item in items:
+        name = item.pure.relative_to(folder.as_posix())
+        beside = endings[item.pure.with_suffix("")] - {item.ending}
+        if item.pure.with_suffix("") in there:  # a.jpg.txt beside a.jpg
+            beside |= {item.pure.with_suffix("").suffix.lower()}
+        why = _why_not(item, name, beside, there, how)
+        text = item.ending in (".txt", ".caption", ".json") and beside & {*PICTURES, ".json"}
+        if why:
+            every.skipped[str(item)] = why
+        elif text and not how.kind:
+            every.sidecars.setdefault(folder, []).append(item)
+        elif item.ending not in PICTURES:
+            every.add(item, named=False)
+
+
+def _why_not(item: Item, name: PurePosixPath, beside: set[str], there: dict, how: How) -> str:
+    """Why a file of a folder is not counted, or nothing."""
+    if any(fnmatch(str(name), one) or fnmatch(name.name, one) for one in how.exclude):
+        return "excluded"
+    if any(part.startswith(".") for part in name.parts):
+        return "hidden"
+    if item.ending in PICTURES or how.kind:
+        return ""
+    if any(fnmatch(name.name.lower(), one) for one in NOTES):
+        return "not captions, by its name"
+    shards = [item.pure.parent.with_suffix(one) for one in (".parquet", ".tar")]
+    if counted := [one for one in shards if one in there]:
+        return f"its captions are counted from {counted[0].name}"
+    if item.ending == ".tar" and ".parquet" in beside:
+        return f"its captions are counted from {item.pure.stem}.parquet"
+    if item.ending in (".json", ".caption") and ".txt" in beside:
+        return f"its caption is counted from {item.pure.stem}.txt"
+    return "" if item.ending in ENDINGS else "of no format that is known"
+
+
+class Parts(NamedTuple):
+    """What is to be read, and what cannot be or is not, each with the reason."""
+
+    shards: list[Shard]
+    failed: list[tuple[str, str]]
+    skipped: list[tuple[str, str]]
+
+
+def shards(every: Found, how: How) -> Parts:
+    """Settle how each file is read, and part it."""
+    parts, unclear = Parts([], [], [*every.skipped.items()]), []
+    table, how = _tag_table(how)
+    for item in every.items.values():
         try:
-            columns, pieces = how.columns(file), how.parts(file)
+            source = look(item, how)
+            pieces = FORMATS[source.format].parts(source) if source else []
+        except Unclear as error:
+            if item in every.named:
+                raise
+            unclear.append(error)
+            parts.skipped.append((str(item), one_line(error)))
         except Exception as error:  # whatever a library finds wrong with a file
-            failed.append((str(file), one_line(error)))
-            continue
-        if not columns:  # no captions, and nothing wrong
-            continue
-        chosen = _column(file, columns, column)
-        for name in labels.values():
-            if name not in columns:
-                raise invalid(f"label column of {file}", ", ".join(columns), name)
-        pairs = tuple(labels.items())
-        parts += [Shard(file, part, size, chosen, pairs, kind) for part, size in pieces]
-    return parts, failed
+            parts.failed.append((str(item), one_line(error)))
+        else:  # without captions there is nothing wrong
+            parts.shards.extend(Shard(source, part, size, table) for part, size in pieces)
+    for folder, items in every.sidecars.items():
+        source = Source(Item(folder), "sidecars", files=tuple(items), skip_bad=how.skip_bad)
+        source = settle(source, FORMATS["sidecars"].first(source), {}, how)
+        pieces = FORMATS["sidecars"].parts(source)
+        parts.shards.extend(Shard(source, *one, table) for one in pieces)
+    if unclear and not (parts.shards or parts.failed):
+        raise unclear[0]
+    return parts
 
 
-def _column(file: Path, columns: list[str], wanted: str | None) -> str:
-    """The column of captions: the wanted one, or the first of a usual name."""
-    shown = ", ".join(columns)
-    if wanted is not None:
-        if wanted not in columns:
-            raise invalid("column", f"one of {file}: {shown}", wanted)
-        return wanted
-    by_name = {name.lower(): name for name in reversed(columns)}
-    usual = [by_name[name] for name in USUAL if name in by_name]
-    if not usual:
-        which = f"the one of {file} that holds captions (or format tsv-bare: there is no header)"
-        raise invalid("column", which, f"columns {shown}")
-    return usual[0]
-
-
-def batches(shard: Shard) -> Iterator[Batch]:
+def batches(shard: Shard, read: Read) -> Iterator[Batch]:
     """Read a shard, some captions at a time; of a list in a row each counts, with its labels."""
+    source = shard.source
+    names = [source.column, *(name for _, name in source.beside)]
+    names += ["status"] if source.status else []
+    for rows in FORMATS[source.format].rows(source, shard.part, list(dict.fromkeys(names)), read):
+        flat = rows.records is None
+        batch = (_of_columns if flat else _of_records)(source, rows, read)
+        if shard.tags is not None:
+            found = [shard.tags.get(one) for one in batch.beside[IMAGE].to_pylist()]
+            batch.beside[TAGS] = _array(found)
+        yield batch
+
+
+def _tag_table(how: How) -> tuple[dict[str, str] | None, How]:
+    """Tags by picture, if they are in a file of their own."""
+    if not (how.tags and Path(how.tags).is_file()):
+        return None, how
+    if not how.image:
+        raise invalid("image", f"the column that captions and {how.tags} share", "none")
+    own = How(column=how.image, tags=TAGS)
+    pairs = {}
+    for shard in shards(found([how.tags], own), own).shards:
+        for batch in batches(shard, Read.of(shard.source)):
+            pairs |= zip(batch.captions.to_pylist(), batch.beside[TAGS].to_pylist(), strict=True)
+    return pairs, replace(how, tags="")
+
+
+def _of_columns(source: Source, rows: Rows, read: Read) -> Batch:
+    """Captions and labels of columns, each of text or of lists of text."""
+    import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import types
 
-    names = list(dict.fromkeys((shard.column, *(name for _, name in shard.labels))))
-    how = formats.of(shard.file, shard.kind)
-    lists = (types.is_list, types.is_large_list, types.is_fixed_size_list)
-    for rows in how.batches(shard.file, shard.part, names):
-        captions = rows.column(shard.column)
-        labels = {group: rows.column(name) for group, name in shard.labels}
-        if any(test(captions.type) for test in lists):
-            parents = pc.list_parent_indices(captions)
-            captions = pc.list_flatten(captions)
-            labels = {group: column.take(parents) for group, column in labels.items()}
-        for name, one in (("column", captions), *labels.items()):
-            if not _is_text(one.type):
-                raise invalid(f"{name} of {shard.file}", "text", one.type)
-        yield Batch(_strings(captions), {group: _strings(one) for group, one in labels.items()})
+    columns = {name: _array(one) for name, one in rows.columns.items()}
+    captions = columns[source.column]
+    read.rows += len(captions)
+    beside = {key: _joined(columns[name]) for key, name in source.beside}
+    if source.status:
+        gone = pc.starts_with(columns["status"].cast(pa.string()).fill_null(""), "failed")
+        if failed := pc.sum(gone).as_py():
+            read.skipped[FAILED] += failed
+            captions = captions.filter(pc.invert(gone))
+            beside = {key: one.filter(pc.invert(gone)) for key, one in beside.items()}
+    if _is_list(captions.type):
+        parents = pc.list_parent_indices(captions)
+        captions = pc.list_flatten(captions)
+        beside = {key: column.take(parents) for key, column in beside.items()}
+    for name, one in (("column", captions), *beside.items()):
+        if not (_is_text(one.type) or (name == IMAGE and types.is_integer(one.type))):
+            raise invalid(f"{name} of {source.item}", "text", one.type)
+    return Batch(_strings(captions, read), {name: _strings(one) for name, one in beside.items()})
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    tests = (types.is_list, types.is_large_list, types.is_fixed_size_list)
+    return any(test(kind) for test in tests)
+
+
+def _joined(column: pa.Array) -> pa.Array:
+    """Lists of tags as text."""
+    import pyarrow.compute as pc
+
+    return pc.binary_join(column, "|") if _is_list(column.type) else column
+
+
+def _of_records(source: Source, rows: Rows, read: Read) -> Batch:
+    """Captions and labels of objects, in which columns may lie deep."""
+    captions, beside = [], {key: [] for key, _ in source.beside}
+    for i, record in enumerate(rows.records):
+        read.rows += 1
+        if source.status and str(record.get("status")).startswith("failed"):
+            read.skipped[FAILED] += 1
+            continue
+        texts = nested.follow(record, source.column)
+        if source.several and not nested.holds_list(record, source.column):
+            texts = [text for text in texts if text is not None]
+        if source.where:
+            name, value = source.where
+            marks = nested.follow(record, name)
+            texts = [text for text, mark in zip(texts, marks, strict=True) if mark == value]
+        shown = {key: _text(nested.follow(record, name)) for key, name in source.beside}
+        for text in texts:
+            if text is not None and text == text and not isinstance(text, str):  # NaN is null
+                read.refuse(rows.at(i), f"expected text, got {text!r:.40}")
+                continue
+            captions.append(text if isinstance(text, str) else None)
+            for key, value in shown.items():
+                beside[key].append(value)
+    arrays = {key: _strings(_array(one)) for key, one in beside.items()}
+    return Batch(_strings(_array(captions), read), arrays)
+
+
+def _text(values: list) -> str | None:
+    """A label or number, or several tags, as text."""
+    there = [str(one) for one in values if one is not None]
+    return "|".join(there) if there or not values else None
+
+
+def _array(values: Any) -> pa.Array:
+    """Python's strings as an array; half surrogates stand for bytes that are no UTF-8."""
+    import pyarrow as pa
+
+    if isinstance(values, pa.Array):
+        return values
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        data = [None if one is None else one.encode("utf-8", "surrogateescape") for one in values]
+        return pa.array(data, pa.binary())
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -154,7 +314,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (*tests, types.is_binary, types.is_large_binary))
 
 
-def _strings(column: pa.Array) -> pa.Array:
+def _strings(column: pa.Array, read: Read | None = None) -> pa.Array:
     """As plain strings, with a replacement character for what is not UTF-8."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -163,9 +323,14 @@ def _strings(column: pa.Array) -> pa.Array:
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
-        texts = column.cast(pa.binary()).to_pylist()
-        texts = [None if text is None else text.decode("utf-8", "replace") for text in texts]
-        return pa.array(texts, pa.string())
+        data = column.cast(pa.binary()).to_pylist()
+        texts = [None if one is None else one.decode("utf-8", "replace") for one in data]
+        if read:
+            changed = (text.encode() != one for text, one in zip(texts, data, strict=True) if one)
+            read.replaced += sum(changed)
+        column = pa.array(texts, pa.string())
+    if read and pc.any(pc.match_substring(column, "\0")).as_py():
+        raise invalid(f"captions of {read.file}", "text", "bytes of value 0, as binary files have")
     return column
 
 

@@ -1,203 +1,175 @@
-"""Formats of files with captions: which columns they have, their parts, and a part's batches."""
+"""Readers of files with captions: a look at the first rows, parts, and the rows of a part."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+import csv
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from misalign.coverage import lines
+from misalign.coverage import lines, nested
+from misalign.coverage.reading import Read, Source
 from misalign.errors import invalid
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-ROWS = 1 << 14  # of Parquet that are decoded at a time
+ROWS = 1 << 14  # that are decoded at a time
 PART = 1 << 20  # rows of Parquet, about, of a shard
+FIRST = 100  # rows that are looked at
 LINE = "line"  # the only column of a text file
-# names of columns of captions, the first that a file has, in any case
-USUAL = ("caption", "captions", "text", "texts", "alt_text", "alt", "sentence", "sentences")
-USUAL += ("description", "title", LINE)
+TALL = 50  # lines that a caption of a table may have
+
+
+class Rows(NamedTuple):
+    """Some rows: either columns, Arrow arrays of one length or lists of strings, or objects."""
+
+    columns: dict[str, Any] | None
+    records: Sequence[dict] | None = None
+    at: Callable[[int], str] = "row {}".format  # where in the file a row is, in words
 
 
 class Format(Protocol):
     """How to read one kind of file; a part is a plain value that travels to other processes."""
 
-    def columns(self, path: Path) -> list[str]:
-        """Names of the columns; none of a file without rows."""
+    def first(self, source: Source) -> dict[str, list]:
+        """Columns with their first values; none of a file without rows."""
 
-    def parts(self, path: Path) -> list[tuple[Any, int]]:
+    def parts(self, source: Source) -> list[tuple[Any, int]]:
         """Parts to read separately, and the bytes of each; by default the whole file."""
-        return [(None, path.stat().st_size)]
+        return [(None, source.item.size)]
 
-    def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
-        """Rows of some columns, some at a time."""
+    def rows(self, source: Source, part: Any, names: list[str], read: Read) -> Iterator[Rows]:
+        """Rows of some columns, some at a time; what cannot be read is told to `read`."""
 
 
 class _Parquet(Format):
     """Parquet, in parts of whole row groups."""
 
-    def columns(self, path: Path) -> list[str]:
+    def _open(self, source: Source) -> Any:
         import pyarrow.parquet as pq
 
-        return pq.read_schema(path).names
+        file = source.item.open() if source.item.member else source.item.path
+        # pages are read when they are needed, not a row group at once, as pyarrow.dataset does
+        return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
 
-    def parts(self, path: Path) -> list[tuple[tuple[int, ...], int]]:
-        import pyarrow.parquet as pq
+    def first(self, source: Source) -> dict[str, list]:
+        with self._open(source) as file:
+            columns = {name: [] for name in file.schema_arrow.names}
+            batch = next(file.iter_batches(FIRST, use_threads=False), None)
+        return columns | nested.columns([] if batch is None else batch.to_pylist())
 
-        with pq.ParquetFile(path) as file:
+    def parts(self, source: Source) -> list[tuple[tuple[int, ...], int]]:
+        with self._open(source) as file:
             rows = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         runs: list[list[int]] = [[]]
         for group, count in enumerate(rows):
             if runs[-1] and sum(rows[i] for i in runs[-1]) + count > PART:
                 runs.append([])
             runs[-1].append(group)
-        size, total = path.stat().st_size, max(1, sum(rows))
+        size, total = source.item.size, max(1, sum(rows))
         return [(tuple(run), size * sum(rows[i] for i in run) // total) for run in runs]
 
-    def batches(
-        self, path: Path, part: tuple[int, ...], names: list[str]
-    ) -> Iterator[pa.RecordBatch]:
-        import pyarrow.parquet as pq
-
-        # pages are read when they are needed, not a row group at once, as pyarrow.dataset does
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            options = {"row_groups": list(part), "columns": names, "use_threads": False}
-            yield from file.iter_batches(ROWS, **options)
-
-
-class _Delimited(Format):
-    """CSV and its kin, a file a part: a quoted caption may hold line breaks.
-
-    Spreadsheets write semicolons where a comma is the decimal point, so a first line without the
-    usual delimiter may have another. Without a header columns are called f0, f1, ...
-    """
-
-    def __init__(self, delimiter: str, header: bool = True) -> None:
-        self.delimiter, self.header = delimiter, header
-
-    def _delimiter(self, path: Path) -> str:
-        with lines.opened(path) as file:
-            first = file.readline(lines.BLOCK)
-        lines.expect_utf_8(first)
-        marks = (self.delimiter, *";\t|,")
-        return next((mark for mark in marks if mark.encode() in first), self.delimiter)
-
-    def _reader(self, path: Path, names: list[str] | None) -> Any:
-        import pyarrow as pa
-        from pyarrow import csv
-
-        strings = {name: pa.string() for name in names or ()}
-        how = {"use_threads": False, "block_size": lines.BLOCK}
-        return csv.open_csv(
-            pa.input_stream(str(path), compression="detect"),
-            csv.ReadOptions(autogenerate_column_names=not self.header, **how),
-            csv.ParseOptions(delimiter=self._delimiter(path), newlines_in_values=True),
-            csv.ConvertOptions(column_types=strings, include_columns=names, check_utf8=False),
-        )
-
-    def columns(self, path: Path) -> list[str]:
-        with closing(self._reader(path, None)) as reader:
-            return reader.schema.names
-
-    def batches(self, path: Path, part: None, names: list[str]) -> Iterator[pa.RecordBatch]:
-        with closing(self._reader(path, names)) as reader:
-            yield from reader
+    def rows(
+        self, source: Source, part: tuple[int, ...], names: list[str], read: Read
+    ) -> Iterator[Rows]:
+        with self._open(source) as file:
+            flat = set(names) <= set(file.schema_arrow.names)
+            columns = names if flat else list({name.partition(".")[0] for name in names})
+            options = {"row_groups": list(part), "columns": columns, "use_threads": False}
+            for batch in file.iter_batches(ROWS, **options):
+                if flat:
+                    yield Rows(dict(zip(names, map(batch.column, names), strict=True)))
+                else:
+                    yield Rows(None, batch.to_pylist())
 
 
-class _JSONLines(Format):
-    """One JSON object a line, in parts of bytes; a key that is missing is null."""
+class _Table(Format):
+    """CSV and its kin, a file a part: a quoted caption may hold line breaks."""
 
-    parts = staticmethod(lines.parts)
+    def first(self, source: Source) -> dict[str, list]:
+        with source.item.open(source.encoding) as file:
+            lines.expect_text(file.read(lines.BLOCK))
+        rows = [row for _, row in itertools.islice(records(source), FIRST + 1)]
+        if not rows:
+            raise invalid("header", "names of columns", "an empty file")
+        names = header(source, rows[0])
+        body = rows[1:] if source.header else rows
+        return {name: [row[i] for row in body if i < len(row)] for i, name in enumerate(names)}
 
-    def columns(self, path: Path) -> list[str]:
-        return list(lines.first_records(path))
+    def rows(self, source: Source, part: None, names: list[str], read: Read) -> Iterator[Rows]:
+        every = records(source)
+        line, row = next(every)
+        columns = header(source, row)
+        places = [columns.index(name) for name in names]
+        every = every if source.header else itertools.chain([(line, row)], every)
+        while rows := list(itertools.islice(every, ROWS)):
+            whole = [one for one in rows if self._is_whole(*one, len(columns), read)]
+            values = {
+                name: [row[i] if i < len(row) else None for _, row in whole]
+                for name, i in zip(names, places, strict=True)
+            }
+            yield Rows(values)
 
-    def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-        from pyarrow import json as arrow_json
-
-        first = lines.first_records(path)
-        one, many = pa.string(), pa.list_(pa.string())
-        kinds = {name: many if isinstance(first.get(name), list) else one for name in names}
-        how = arrow_json.ParseOptions(
-            explicit_schema=pa.schema(kinds), unexpected_field_behavior="ignore"
-        )
-        for block in lines.blocks(path, part):
-            if not block.isspace():
-                read = arrow_json.ReadOptions(use_threads=False, block_size=len(block) + 1)
-                table = arrow_json.read_json(pa.BufferReader(block), read, how)
-                yield from table.to_batches()
+    @staticmethod
+    def _is_whole(line: int, row: list[str], width: int, read: Read) -> bool:
+        """Whether a row is counted; what it lacks at its end is empty."""
+        if len(row) != width:
+            kind = "too long" if len(row) > width else "too short: what is missing is empty"
+            read.refuse(f"line {line}", f"expected {width} fields, got {len(row)}", kind)
+        return len(row) <= width
 
 
-class _JSON(Format):
-    """One JSON document: a list of objects, or an object that has one, as COCO's annotations."""
+def records(source: Source, quotes: bool | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a table that are not blank, each with the number of its first line."""
+    quotes = source.quotes if quotes is None else quotes
+    how = {"quoting": csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE, "strict": True}
+    csv.field_size_limit(lines.LONGEST)
+    with source.item.text(source.encoding) as file:
+        rows, line = csv.reader(file, delimiter=source.delimiter, **how), 1
+        advice = "(--quotes none takes quotes literally)"
+        try:
+            for row in rows:
+                if (tall := rows.line_num - line + 1) > TALL:
+                    expected = f"captions of at most {TALL} lines"
+                    raise invalid(f"line {line}", expected, f"one of {tall:,} {advice}")
+                if row:
+                    yield line, row
+                line = rows.line_num + 1
+        except csv.Error as error:
+            raise invalid(f"line {line}", "quotes that close", f"{error} {advice}") from None
 
-    def _records(self, path: Path) -> list[dict]:
-        """The list, of several the first whose objects have a caption of a usual name."""
-        with lines.opened(path) as file:
-            content = json.load(file)
-        found = content.values() if isinstance(content, dict) else [content]
-        lists = [one for one in found if one and isinstance(one, list)]
-        lists = [one for one in lists if all(isinstance(record, dict) for record in one)]
-        if not lists:
-            raise invalid("JSON", "a list of objects", type(content).__name__)
-        captioned = (one for one in lists if any(name.lower() in USUAL for name in one[0]))
-        return next(captioned, lists[0])
 
-    def columns(self, path: Path) -> list[str]:
-        return list(self._records(path)[0])
-
-    def batches(self, path: Path, part: None, names: list[str]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
-        rows = [{name: one.get(name) for name in names} for one in self._records(path)]
-        yield from pa.Table.from_pylist(rows).to_batches(ROWS)
+def header(source: Source, row: list[str]) -> list[str]:
+    """Names of a table's columns, without a header f0, f1, ..."""
+    if not source.header:
+        return [f"f{i}" for i in range(len(row))]
+    return [name.strip() for name in row]
 
 
 class _Text(Format):
     """A caption a line, in parts of bytes."""
 
-    parts = staticmethod(lines.parts)
+    def first(self, source: Source) -> dict[str, list]:
+        with source.item.open(source.encoding) as file:
+            start = file.read(lines.BLOCK)
+        lines.expect_text(start)
+        if b"\r" in start and b"\n" not in start and start.count(b"\r") > 1:
+            raise invalid("line ends", "line feeds", "carriage returns alone")
+        return {LINE: start.decode("utf-8", "replace").removeprefix("\ufeff").split("\n")[:FIRST]}
 
-    def columns(self, path: Path) -> list[str]:
-        with lines.opened(path) as file:
-            file.read(1)
-        return [LINE]
+    def parts(self, source: Source) -> list[tuple[Any, int]]:
+        return lines.parts(source.item, source.encoding)
 
-    def batches(self, path: Path, part: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
+    def rows(self, source: Source, part: Any, names: list[str], read: Read) -> Iterator[Rows]:
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        for block in lines.blocks(path, part):
-            yield pa.record_batch([lines.captions(block)], names=[LINE])
+        for _, block in lines.blocks(source.item, part, source.encoding):
+            # a view, not a cast: these may be no UTF-8 yet
+            text = pa.array([block.removesuffix(b"\n")], pa.binary()).view(pa.string())
+            yield Rows({LINE: pc.split_pattern(text, "\n").flatten()})
 
 
 FORMATS: dict[str, Format] = {
-    ".parquet": _Parquet(),
-    ".csv": _Delimited(","),
-    ".tsv": _Delimited("\t"),
-    ".jsonl": _JSONLines(),
-    ".ndjson": _JSONLines(),
-    ".json": _JSON(),
-    ".txt": _Text(),
+    "parquet": _Parquet(),
+    "table": _Table(),
+    "txt": _Text(),
 }
-# what a file may be said to be, whatever its name
-KINDS = {name[1:]: kind for name, kind in FORMATS.items()} | {
-    "csv-bare": _Delimited(",", header=False),
-    "tsv-bare": _Delimited("\t", header=False),
-}
-
-
-def of(path: Path, kind: str = "") -> Format:
-    """How to read a file: as one of `KINDS`, or by its ending."""
-    return KINDS[kind] if kind else FORMATS[ending(path)]
-
-
-def ending(path: Path) -> str:
-    """Ending of a file's name that says its format, compression apart."""
-    name = path.name.lower()
-    stem = next((name.removesuffix(one) for one in lines.COMPRESSED if name.endswith(one)), name)
-    found = Path(stem).suffix
-    return "" if found == ".parquet" and stem != name else found

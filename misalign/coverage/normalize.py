@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
@@ -12,6 +12,8 @@ OTHER, GAP, WORD = range(3)
 GAP_MARK, OTHER_MARK, FOREIGN_MARK, END_MARK = " ", ".", "\x01", "\n"
 END = 0xFF  # the byte that ends a caption: no UTF-8 has it
 _ESCAPED = 0xDC00 + END  # what Python decodes it to, by "surrogateescape"
+# soft hyphen, joiners and the mark of byte order: within words they show nothing
+_UNSEEN = "\xad\u200c\u200d\u2060\ufeff"
 _SELECTORS = frozenset((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
 
@@ -20,6 +22,8 @@ def normalize(text: str) -> str:
     # each ASCII character is its own form, and most captions have no others
     if text.isascii():
         return text.lower()
+    for char in _UNSEEN:
+        text = text.replace(char, "")
     folded = unicodedata.normalize("NFKC", text).casefold()
     return unicodedata.normalize("NFKC", folded)
 
@@ -45,33 +49,41 @@ class Normalizer:
     For whole words all gaps become one mark, and so do all other characters, and letters of no
     term. Gaps then shrink to one space, and one stands around every other mark and the ends of
     captions, so that a word has a space on either side. For parts of words every character of a
-    term stays what it is.
+    term stays what it is, and so it does between spaces, in its case, where white space alone is
+    a gap.
     """
 
-    def __init__(self, terms: Iterable[str], words: bool) -> None:
-        letters = _alphabet(terms)
-        if words:
+    def __init__(self, terms: Iterable[str], match: str) -> None:
+        self.words, self.spaces = match == "words", match == "spaces"
+        self.folded = str if self.spaces else normalize
+        letters = np.array(
+            sorted({ord(char) for term in terms for char in self.folded(term)}), np.int64
+        )
+        if self.words:
             marks = np.array([ord(OTHER_MARK), ord(GAP_MARK), ord(FOREIGN_MARK)], np.uint32)
             self.codes = marks[kinds()]  # what becomes of every code point of normalised text
             letters = letters[kinds()[letters] == WORD]
         else:
             self.codes = np.full(0x110000, ord(FOREIGN_MARK), np.uint32)
         self.codes[letters] = letters
+        if self.spaces:
+            self.codes[[i for i in range(0x3001) if chr(i).isspace()]] = ord(GAP_MARK)
         self.codes[_ESCAPED] = ord(END_MARK)
-        self.words = words
         table = bytearray(256)
         for code in range(128):
-            table[code] = self.codes[ord(chr(code).lower())]
+            table[code] = self.codes[ord(self.folded(chr(code)))]
         table[END] = ord(END_MARK)
         self._table = bytes(table)
 
-    def term(self, term: str) -> bytes:
-        """What a term looks like in normalised captions; empty if it has no word."""
-        data = self(term.encode() + bytes([END]), term.isascii())
-        text = data.decode().rstrip(" ").removesuffix(END_MARK).strip(" ")
-        if self.words and not any(mark not in " ." for mark in text):
-            return b""
-        return f" {text} ".encode() if self.words else text.encode()
+    def terms(self, terms: Sequence[str]) -> list[bytes]:
+        """What terms look like in normalised captions; empty if they have no word."""
+        joined = "".join(f"{term}\udcff" for term in terms)  # END, as Python decodes it
+        lines = self(joined.encode("utf-8", "surrogateescape"), False).split(b"\n")[:-1]
+        if not (self.words or self.spaces):
+            return lines
+        return [
+            b" %b " % text if text.strip(b".") else b"" for text in (one.strip() for one in lines)
+        ]
 
     def __call__(self, captions: bytes, plain: bool) -> bytes:
         """Normalise captions of valid UTF-8, or, if they are `plain`, of ASCII.
@@ -82,20 +94,15 @@ class Normalizer:
         if plain:
             data = captions.translate(self._table)
         else:
-            text = normalize(captions.decode("utf-8", "surrogateescape"))
+            text = self.folded(captions.decode("utf-8", "surrogateescape"))
             codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
             data = self.codes[codes].tobytes().decode("utf-32-le").encode()
-        return _spaced(data) if self.words else data
+        return _spaced(data, self.words) if self.words or self.spaces else data
 
 
-def _alphabet(terms: Iterable[str]) -> np.ndarray:
-    """Code points of normalised terms."""
-    return np.array(sorted({ord(char) for term in terms for char in normalize(term)}), np.int64)
-
-
-def _spaced(data: bytes) -> bytes:
+def _spaced(data: bytes, words: bool) -> bytes:
     """Normalised captions with one space around every mark, and never two in a row."""
-    data = b" " + data.replace(b".", b" . ").replace(b"\n", b" \n ")
+    data = b" " + (data.replace(b".", b" . ") if words else data).replace(b"\n", b" \n ")
     codes = np.frombuffer(data, np.uint8)
     space = codes == ord(GAP_MARK)
     kept = np.ones(len(codes), bool)

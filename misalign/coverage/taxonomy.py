@@ -6,9 +6,11 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from misalign.coverage.normalize import WORD, kind, normalize
@@ -30,22 +32,20 @@ class Concept:
     terms : tuple of str
         What captions call it, its own name among them: ``("dog", "dogs", "puppy", ...)``. Concepts
         may share a term.
-
-    Raises
-    ------
-    ValueError
-        For no terms, or one without a letter or digit.
+    excluded : tuple of str, optional
+        Longer phrases in which these terms do not name it: ``("hot dog",)``.
     """
 
     category: str
     group: str
     name: str
     terms: tuple[str, ...]
+    excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.terms:
             raise invalid(f"terms of {self.name}", "at least one", "none")
-        for term in self.terms:
+        for term in (*self.terms, *self.excluded):
             if not any(kind(char) == WORD for char in normalize(term)):
                 raise invalid(f"terms of {self.name}", "letters or digits in each", repr(term))
 
@@ -61,13 +61,7 @@ class Taxonomy:
     exclusive : tuple of frozenset of int, optional
         Sets of concepts, by their places in `concepts`, of which one picture can show only one,
         such as ``glossy`` and ``matte``: a caption that names two of them contradicts itself. Each
-        lies within one group.
-
-    Raises
-    ------
-    ValueError
-        For no concepts, two of one name in a group, a group in two places, or exclusive concepts
-        of two groups or with a term in common.
+        lies within one group, and no two of them share a term.
 
     Examples
     --------
@@ -106,24 +100,14 @@ class Taxonomy:
 
     @classmethod
     def read(cls, path: Path | None = None) -> Taxonomy:
-        """Read a file of concepts as a `Taxonomy`.
+        """Read a file of concepts, by default the slides' 146 with terms of our own.
 
         A YAML file has an entry ``concepts`` that maps category, group and concept to a list of
         further terms, and maybe an entry ``exclusive`` that maps a group to lists of concepts.
         A CSV file has the columns ``group`` and ``concept``, and maybe ``category`` and ``terms``,
-        which are separated by ``|``. A concept's own name is always one of its terms.
-
-        Parameters
-        ----------
-        path : Path, optional
-            By default the 146 concepts of the slides' second validation, with terms of our own.
-
-        Raises
-        ------
-        ValueError
-            One line that names the file and the entry.
-        FileNotFoundError
-            If there is no such file.
+        which are separated by ``|``. A concept's own name is always one of its terms. A term that
+        begins with ``!`` is a phrase in which the others do not name the concept: ``!hot dog``. An
+        error is one line that names the file and the entry.
         """
         path = PACKAGED if path is None else Path(path)
         if not path.is_file():
@@ -141,7 +125,14 @@ class Taxonomy:
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{path}: {error}") from None
 
-    @property
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.concepts, self.exclusive))
+
+    def __hash__(self) -> int:
+        return self._hash  # thousands of concepts, looked up with every batch
+
+    @cached_property
     def groups(self) -> tuple[str, ...]:
         """Their names, in the order of the concepts."""
         return tuple(dict.fromkeys(concept.group for concept in self.concepts))
@@ -149,6 +140,26 @@ class Taxonomy:
     def members(self, group: str) -> tuple[int, ...]:
         """Places of a group's concepts."""
         return tuple(i for i, one in enumerate(self.concepts) if one.group == group)
+
+    @cached_property
+    def group_of(self) -> np.ndarray:
+        """The place of each concept's group, int64, shape (C,)."""
+        place = {group: i for i, group in enumerate(self.groups)}
+        return np.array([place[one.group] for one in self.concepts])
+
+    @cached_property
+    def pair_keys(self) -> np.ndarray:
+        """Each of `pairs` as a number, first place times concepts plus second, int64, sorted."""
+        return np.array([i * len(self.concepts) + j for i, j in self.pairs()], np.int64)
+
+    @cached_property
+    def by_term(self) -> dict[str, tuple[int, ...]]:
+        """Places of the concepts of each term, normalised."""
+        found: dict[str, tuple[int, ...]] = {}
+        for i, one in enumerate(self.concepts):
+            for term in {normalize(term) for term in one.terms}:
+                found[term] = (*found.get(term, ()), i)
+        return found
 
     def pairs(self) -> list[tuple[int, int]]:
         """Places of every two concepts that exclude each other, the first before the second."""
@@ -194,11 +205,13 @@ def _nested(content: object) -> Iterator[Concept]:
                 terms = terms or []
                 if not isinstance(terms, list) or not all(isinstance(one, str) for one in terms):
                     raise invalid(f"{category}: {group}: {name}", "a list of terms", terms)
-                yield Concept(category, group, name, _with_name(name, terms))
+                yield _concept(category, group, name, terms)
 
 
-def _with_name(name: str, terms: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((name, *terms)))
+def _concept(category: str, group: str, name: str, terms: list[str]) -> Concept:
+    own = dict.fromkeys((name, *(term for term in terms if not term.startswith("!"))))
+    excluded = dict.fromkeys(term[1:].strip() for term in terms if term.startswith("!"))
+    return Concept(category, group, name, tuple(own), tuple(excluded))
 
 
 def _excluding(sets: dict, concepts: tuple[Concept, ...]) -> Iterator[frozenset[int]]:
@@ -232,5 +245,7 @@ def _from_csv(text: str) -> Taxonomy:
             raise invalid(f"line {rows.line_num}", expected, got)
         category, group, name = ((row.get(key) or "").strip() for key in ("category", *NEEDED))
         terms = [term.strip() for term in (row.get("terms") or "").split("|") if term.strip()]
-        concepts.append(Concept(category, group, name, _with_name(name, terms)))
+        if comma := [term for term in terms if "," in term]:
+            raise invalid(f"line {rows.line_num}", "terms separated by |", repr(comma[0]))
+        concepts.append(_concept(category, group, name, terms))
     return Taxonomy(tuple(concepts))
