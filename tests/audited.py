@@ -36,28 +36,31 @@ TREND = Fit(
 def make_counts(rows=ROWS, groups=GROUPS, *, together=(), labelled=(), exclusive=(), **values):
     """Counts of `rows`; pairs together and labels by their places, exclusive sets of places."""
     concepts = tuple(Concept(*row[:3], (row[2],)) for row in rows)
-    size = len(concepts)
-    both, seen = np.zeros((size, size), np.int64), np.zeros((size, 4), np.int64)
-    for i, j, number in together:
-        both[i, j] = both[j, i] = number
+    taxonomy = Taxonomy(concepts, tuple(map(frozenset, exclusive)))
+    both, seen = dict.fromkeys(taxonomy.pairs(), 0), np.zeros((len(concepts), 4), np.int64)
+    both |= {(i, j): number for i, j, number in together if (i, j) in both}
     for i, counts in dict(labelled).items():
         seen[i] = counts
     counted = {
-        "taxonomy": Taxonomy(concepts, tuple(map(frozenset, exclusive))),
+        "taxonomy": taxonomy,
         "match": "words",
         "captions": CAPTIONS,
         "empty": 0,
+        "naming": CAPTIONS // 2,
         "concepts": np.array([row[3] for row in rows]),
         "group_named": np.array(list(groups.values())),
-        "cooccurrence": both,
+        "pairs": np.array([*both.values()], np.int64),
         "labelled": seen,
     }
-    return Counts(**counted | values)
+    counted |= values
+    counted["naming"] = min(counted["naming"], counted["captions"])
+    return Counts(**counted)
 
 
 FULL = {
     "together": [(2, 3, 4), (3, 4, 1), (0, 1, 1_000)],
     "exclusive": [(2, 3, 4)],
-    "labelled": {0: (1_000, 100, 890, 10), 1: (1_000, 500, 300, 200), 4: (4, 1, 3, 0)},
+    "labelled": {0: (1_000, 100, 890, 10), 1: (1_000, 500, 300, 200)}
+    | {2: (7, 7, 0, 0), 4: (4, 1, 3, 0)},
     "empty": 500,
 }

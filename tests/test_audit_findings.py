@@ -153,7 +153,7 @@ def test_what_to_do_follows_category_and_count():
         "dog": "keep",  # perturbed in 1 of 100: not surely above the limit
         "cat": "correct",
         "glossy": "add",
-        "matte": "add",
+        "matte": "show",  # others of its group have pictures
         "rough": "count more",
         "sepia": "take out",
         "hdr": "keep out",
@@ -179,7 +179,8 @@ def test_summary_says_the_three_things_a_reader_needs():
     assert f"1 blind spot among 3 groups (zero-shot accuracy below {BLIND}" in missed
     assert missed.endswith("Texture 0.30 (0.20 to 0.41).")
     for said in (
-        "add 2 concepts to the captions",
+        "add 1 concept to the captions",
+        "find pictures of 1 concept",
         "decide whether to add 1 concept",
         "correct the captions of 1 concept",
         "take 2 concepts out of the captions",

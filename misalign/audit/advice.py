@@ -66,21 +66,31 @@ ACTIONS = {
         " learn them, which makes it robust to them. Keep them out of every caption that is added.",
         "Insight 4.2",
     ),
+    "show": Advice(
+        "No picture shows these",
+        "Captions cannot name what no picture shows. If a task needs these, find pictures first.",
+    ),
     "keep": Advice("Keep as it is", "Captions name these often enough."),
+    "see doubts": Advice(
+        "Not judged", "The counts may not mean what they say; see the top of this report."
+    ),
 }
 
 
-def action(category: str, status: str, perturbed: bool, captions: int) -> str:
+def action(category: str, status: str, perturbed: bool, captions: int, shown: bool = True) -> str:
     """Choose what to do about a concept, a key of `ACTIONS`.
 
     A category that is not in `ROLES` belongs to the user; the status is that of `Findings`,
-    `perturbed` whether captions surely perturb it, `captions` how many name it.
+    `perturbed` whether captions surely perturb it, `captions` how many name it, `shown` whether a
+    picture may show it.
     """
     role = ROLES.get(category, "own")
     if role == "sensitive":
         return "take out" if captions else "keep out"
     if role == "nuisance":
         return "take out" if status == "covered" else "keep out"
+    if status == "omitted" and not shown:
+        return "show"
     if status == "omitted":
         return "add" if role == "wanted" else "decide"
     if perturbed:

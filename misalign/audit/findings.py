@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from misalign.audit.advice import ROLES, action
+from misalign.audit.doubts import Doubts, doubt
 from misalign.audit.trend import Fit
 from misalign.coverage.counts import Counts, shares
 from misalign.errors import invalid
 
 BLIND = 0.5  # a predicted accuracy below it counts as a blind spot
+LEAST = 1000  # captions of which anything is predicted
 RARE = 0.001  # the highest limit: a convention, one caption in a thousand
 SCORE = ("score", "score_low", "score_high")  # a predicted accuracy with its interval
 PERTURBED = 0.05  # a larger share of wrong among naming captions counts as perturbed: a convention
@@ -24,14 +26,11 @@ class Findings:
 
     Parameters
     ----------
-    counts : Counts
-        What was counted.
-    trend : Fit or None
-        The published fit, if there is one.
-    threshold : float
-        The share of captions under which a concept counts as effectively omitted.
-    chosen : bool
-        Whether the user chose it.
+    counts, trend : Counts, Fit or None
+        What was counted, and the published fit, if accuracies are predicted.
+    threshold, chosen : float, bool
+        The share of captions under which a concept counts as effectively omitted, and whether the
+        user chose it.
     concepts : DataFrame
         One row a concept, in the taxonomy's order: `category`, `group`, `concept`, `captions`,
         `coverage` with `low` and `high`; `status`: omitted (the interval is below the threshold),
@@ -43,6 +42,9 @@ class Findings:
         One row a group: `category`, `group`, `concepts`, `captions` that name any, `coverage` with
         `low` and `high`; how many concepts are `omitted` and `unclear`; with a fit `score` and its
         band, means over the group's concepts, and `extrapolated` if any of them is.
+    doubts, unpredicted : Doubts, str
+        Reasons to doubt all this, of which grave ones leave concepts without advice; and why no
+        accuracies are predicted, if none are.
     contradictions : DataFrame
         One row a pair of exclusive concepts that some caption names together, most captions first:
         `group`, `one`, `other`, `captions`, `either` (that name one of them), `share` with `low`
@@ -56,6 +58,8 @@ class Findings:
     concepts: pd.DataFrame
     groups: pd.DataFrame
     contradictions: pd.DataFrame
+    doubts: Doubts
+    unpredicted: str
 
     @property
     def labelled(self) -> bool:
@@ -77,28 +81,28 @@ def find(counts: Counts, trend: Fit | None = None, threshold: float | None = Non
 
     Parameters
     ----------
-    counts : Counts
-        Of at least one caption.
-    trend : Fit, optional
-        The published fit; without it no accuracies are predicted.
+    counts, trend : Counts, Fit
+        Of at least one caption, and the published fit, without which nothing is predicted.
     threshold : float, optional
         The share of captions, between 0 and 1, under which a concept counts as effectively
         omitted. By default `RARE`, or less where the fit predicts an accuracy of `BLIND` from
         fewer captions.
-
-    Raises
-    ------
-    ValueError
-        For no captions, or a threshold out of range.
     """
     if not counts.captions:
         raise invalid("captions", "at least one", "none")
-    chosen = threshold is not None
+    chosen, doubts = threshold is not None, doubt(counts)
+    reasons = {
+        "the published fit is not part of this installation": trend is None,
+        "the counts are in doubt": doubts.grave,
+        f"fewer than {LEAST:,} captions are too few": counts.total < LEAST,
+    }
+    unpredicted = next((why for why, holds in reasons.items() if holds), "")
+    trend = None if unpredicted else trend
     if threshold is None:
         threshold = RARE
         if trend:
-            few = trend.crossing(BLIND, counts.captions) / counts.captions
-            threshold = float(np.clip(few, 1 / counts.captions, RARE))
+            few = trend.crossing(BLIND, counts.total) / counts.total
+            threshold = float(np.clip(few, 1 / counts.total, RARE))
     if not 0 < threshold <= 1:
         raise invalid("threshold", "a share above 0 and at most 1", threshold)
     concepts = counts.by_concept()
@@ -109,12 +113,16 @@ def find(counts: Counts, trend: Fit | None = None, threshold: float | None = Non
     if counts.labelled.any():
         _add_rates(concepts, np.where(sensitive, 0, counts.labelled.T))
     if trend:
-        _add_scores(concepts, trend, counts.captions, sensitive)
+        _add_scores(concepts, trend, counts.total, sensitive)
     perturbed = concepts.get("perturbation_low", pd.Series(np.nan, concepts.index)) > PERTURBED
-    columns = (concepts["category"], concepts["status"], perturbed, concepts["captions"])
+    pictures = concepts.get("pictures", pd.Series(0, concepts.index))
+    shown = (pictures > 0) | (pictures.groupby(concepts["group"]).transform("sum") == 0)
+    columns = (concepts["category"], concepts["status"], perturbed, concepts["captions"], shown)
     concepts["action"] = [action(*row) for row in zip(*columns, strict=True)]
-    groups = _groups(counts, concepts)
-    return Findings(counts, trend, threshold, chosen, concepts, groups, _contradictions(counts))
+    if doubts.grave:
+        concepts["action"] = "see doubts"
+    tables = concepts, _groups(counts, concepts), _contradictions(counts)
+    return Findings(counts, trend, threshold, chosen, *tables, doubts, unpredicted)
 
 
 def _add_rates(table: pd.DataFrame, labelled: np.ndarray) -> None:
@@ -151,8 +159,8 @@ def _contradictions(counts: Counts) -> pd.DataFrame:
     concepts, named = counts.taxonomy.concepts, counts.concepts
     rows = [
         (concepts[i].group, concepts[i].name, concepts[j].name, both, named[i] + named[j] - both)
-        for i, j in counts.taxonomy.pairs()
-        if (both := int(counts.cooccurrence[i, j]))
+        for (i, j), both in zip(counts.taxonomy.pairs(), counts.pairs.tolist(), strict=True)
+        if both
     ]
     table = pd.DataFrame(rows, columns=["group", "one", "other", "captions", "either"])
     table = table.astype({"captions": int, "either": int})

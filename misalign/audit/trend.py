@@ -29,18 +29,11 @@ class Fit:
     spread, between : float
         Standard deviations of the residuals, and of their mean in a pretraining set that was left
         out of the fit.
-    points : int
-        How many accuracies were fitted.
-    sizes : mapping of str to float
-        Captions of each pretraining set.
+    points, sizes : int, mapping of str to float
+        How many accuracies were fitted, and captions of each pretraining set.
     left_out : mapping of str to float
         Share of a set's accuracies within the 95 % interval of a fit without this set, before
         `between` makes it wider.
-
-    Raises
-    ------
-    ValueError
-        For numbers that no fit has, such as an accuracy that falls with captions.
     """
 
     coefficients: tuple[float, ...]
@@ -65,14 +58,8 @@ class Fit:
     def fit(cls, named: ArrayLike, of: ArrayLike, accuracy: ArrayLike) -> Fit:
         """Fit by least squares, and by each pretraining set left out once.
 
-        Parameters
-        ----------
-        named : array_like
-            Captions that name the concept, shape (n,).
-        of : array_like
-            Name and number of captions of the pretraining set, shape (n, 2).
-        accuracy : array_like
-            Zero-shot accuracy, from 0 to 1, shape (n,).
+        From captions that name the concept, shape (n,), name and number of captions of the
+        pretraining set, (n, 2), and zero-shot accuracy, from 0 to 1, (n,).
         """
         table = np.asarray(of, object)
         y, size = np.asarray(accuracy, float), table[:, 1].astype(float)

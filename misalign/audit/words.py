@@ -43,9 +43,12 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
-def summary(findings: Findings) -> tuple[str, str, str]:
-    """Say in three sentences what is omitted, what a model will miss, and what to do."""
-    return _omitted(findings), _missed(findings), _todo(findings)
+def summary(findings: Findings) -> tuple[str, ...]:
+    """Say what to doubt, and in three sentences what is omitted, missed by a model, and to do."""
+    if findings.doubts.grave:
+        return findings.doubts.sentences
+    rest = _omitted(findings), _missed(findings), _todo(findings)
+    return *findings.doubts.sentences, *rest
 
 
 def _omitted(findings: Findings) -> str:
@@ -70,7 +73,7 @@ def _missed(findings: Findings) -> str:
         said = [f"{row.group} ({percent(row.coverage)})" for row in groups[:3].itertuples()]
         return f"The groups that captions name least are {listed(said)}."
     blind = groups[groups["score"] < BLIND]
-    if findings.trend.extrapolates(size := findings.counts.captions):
+    if findings.trend.extrapolates(size := findings.counts.total):
         many = f"{'few' if size < 1e7 else 'many'} captions as {size:,}"
         return f"No blind spots are predicted: no published model of the fit saw as {many}."
     if blind.empty:
@@ -88,6 +91,7 @@ def _todo(findings: Findings) -> str:
     actions = findings.concepts["action"].value_counts()
     parts = (
         ("add", "add {} to the captions"),
+        ("show", "find pictures of {}"),
         ("decide", "decide whether to add {} or to omit them on purpose"),
         ("correct", "correct the captions of {}"),
         ("take out", "take {} out of the captions"),
