@@ -1,6 +1,8 @@
 """Captions counted: two engines on the same folded captions, whole files, and twenty millions."""
 
+import io
 import os
+import tarfile
 import time
 from itertools import pairwise
 
@@ -10,10 +12,10 @@ import pytest
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # engines race on one core each
 pa = pytest.importorskip("pyarrow")
 pl = pytest.importorskip("polars")
+ahocorasick = pytest.importorskip("ahocorasick")
 
 from benchmarks import memory, synthetic_captions  # noqa: E402
 from misalign import parallel as cluster  # noqa: E402
-from misalign.coverage import lines  # noqa: E402
 from misalign.coverage.count import count  # noqa: E402
 from misalign.coverage.matcher import ROWS, Matcher  # noqa: E402
 from misalign.coverage.taxonomy import Taxonomy  # noqa: E402
@@ -22,44 +24,58 @@ CAPTIONS, MILLIONS = 2_000_000, 20_000_000
 MEMORY = 2**30  # bytes at most
 
 
-class Polars(Matcher):
-    """The same matcher on Polars, which gives strings that are looked up among the patterns."""
-
-    def __init__(self, taxonomy):
-        super().__init__(taxonomy)
-        self.texts = [pattern.decode() for pattern in self.patterns]
-        self.kind = pl.Enum(self.texts)
-
-    def find_matches(self, data):
-        texts = pl.Series(lines.captions(data))
-        found = texts.str.extract_many(self.texts, overlapping=True)
-        counts = found.list.len().to_numpy()
-        words = found.explode(empty_as_null=False).cast(self.kind).to_physical().to_numpy()
-        return words, np.repeat(np.arange(len(counts)), counts)
-
-
 def pieces(texts):
     edges = [*range(0, len(texts), ROWS), len(texts)]
     return [texts.slice(start, stop - start) for start, stop in pairwise(edges)]
 
 
-def bench_coverage_engines(benchmark, race):
-    texts = pa.array(synthetic_captions.pool())
+def polars_engine(patterns):
+    """Terms of each line, as Polars finds them."""
+    texts = [pattern.decode() for pattern in patterns]
+    kind = pl.Enum(texts)
+
+    def find(data):
+        lines = pl.Series(data.decode().splitlines())
+        found = lines.str.extract_many(texts, overlapping=True)
+        return found.explode(empty_as_null=False).cast(kind).to_physical().to_numpy()
+
+    return find
+
+
+def pyahocorasick_engine(patterns):
+    """Terms of a text, as the C library finds them for Python."""
+    automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
+    for i, pattern in enumerate(patterns):
+        automaton.add_word(pattern.decode(), i)
+    automaton.make_automaton()
+    return lambda data: np.array([i for _, i in automaton.iter(data.decode())])
+
+
+@pytest.mark.parametrize("terms", [0, 500_000])
+def bench_coverage_engines(benchmark, race, terms):
+    texts = pa.array(synthetic_captions.pool(20_000 if terms else synthetic_captions.POOL))
     parts = pieces(texts)
-    ours, theirs = (kind(Taxonomy.read()) for kind in (Matcher, Polars))
-    for part in parts:
-        assert all(map(np.array_equal, ours(part), theirs(part)))
+    own = synthetic_captions.taxonomy(terms) if terms else Taxonomy.read()
+    ours = Matcher(own)
+    normalized = [ours.normalize(part)[0] for part in parts]
+    engines = {"polars": polars_engine, "pyahocorasick": pyahocorasick_engine}
+    rivals = {name: make(ours.patterns) for name, make in engines.items()}
+    for data in normalized:
+        found = np.sort(ours.find_matches(data)[0])
+        assert all(np.array_equal(found, np.sort(find(data))) for find in rivals.values())
     raw = "\n".join(texts.to_pylist()).encode()
     table = bytes(range(256))
-    benchmark.extra_info |= {"captions": len(texts), "bytes": len(raw) - len(texts) + 1}
+    sizes = {"captions": len(texts), "bytes": len(raw) - len(texts) + 1}
+    benchmark.extra_info |= sizes | {"terms": len(ours.patterns)}
     race(
-        lambda: [*map(ours, parts)],
-        {
-            "polars": lambda: [*map(theirs, parts)],
+        lambda: [*map(ours.find_matches, normalized)],
+        {name: lambda find=find: [*map(find, normalized)] for name, find in rivals.items()}
+        | {
+            "whole": lambda: [*map(ours, parts)],
             "folding": lambda: [*map(ours.normalize, parts)],
             "pass": lambda: raw.translate(table),
         },
-        rounds=9,
+        rounds=5 if terms else 9,
     )
 
 
@@ -96,3 +112,18 @@ def bench_coverage_millions(benchmark, race, tmp_path):
     race(lambda: peaks.append(memory.peak_tree(*call)), {}, rounds=1)
     benchmark.extra_info["peak"] = peaks[0]
     assert peaks[0] < MEMORY
+
+
+def bench_coverage_tar(benchmark, race, tmp_path):
+    """Captions among pictures: the archive is read as fast as its bytes alone."""
+    path, picture = tmp_path / "a.tar", os.urandom(50_000)
+    texts = synthetic_captions.pool(4_000)
+    with tarfile.open(path, "w") as archive:
+        for i, text in enumerate(texts):
+            for ending, data in (("jpg", picture), ("txt", text.encode())):
+                member = tarfile.TarInfo(f"{i:06}.{ending}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    assert count([path]).captions == len(texts)
+    benchmark.extra_info |= {"captions": len(texts), "bytes": path.stat().st_size}
+    race(lambda: count([path]), {"pass": path.read_bytes}, rounds=5)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from misalign.coverage.taxonomy import Taxonomy
+from misalign.coverage.taxonomy import Concept, Taxonomy
 
 POOL = 200_000
 SHARD = 1_000_000  # captions of a Parquet file
@@ -30,6 +30,16 @@ def pool(size: int = POOL, seed: int = 0) -> list[str]:
     terms = [term for one in Taxonomy.read().concepts for term in one.terms]
     words = [_word(draw) for _ in range(5000)] + 50 * TRAPS.split()
     return [_caption(draw, terms, words) for _ in range(size)]
+
+
+def taxonomy(terms: int, seed: int = 0) -> Taxonomy:
+    """Concepts of five made-up terms each, so many terms in all."""
+    draw = random.Random(seed)
+    concepts = []
+    for i in range(terms // 5):
+        made = [" ".join(_word(draw) for _ in range(draw.choice((1, 2, 2, 3)))) for _ in range(4)]
+        concepts.append(Concept("", "made up", f"{made[0]} {i}", (f"{made[0]} {i}", *made)))
+    return Taxonomy(tuple(concepts))
 
 
 def _word(draw: random.Random) -> str:
