@@ -22,13 +22,6 @@ def subset_rank(subset: Iterable[int], n: int) -> int:
 
     Counted with binomial coefficients, so n = 40 costs no more than n = 10.
 
-    Parameters
-    ----------
-    subset : iterable of int
-        Distinct elements of {1, ..., n}.
-    n : int
-        Size of the ground set.
-
     Examples
     --------
     >>> [subset_rank(subset, 3) for subset in [(), (3,), (1, 2)]]
@@ -46,13 +39,6 @@ def subset_rank(subset: Iterable[int], n: int) -> int:
 
 def subset_at(rank: int, n: int) -> tuple[int, ...]:
     """Inverse of `subset_rank`: the subset of {1, ..., n} at a place in graded lexicographic order.
-
-    Parameters
-    ----------
-    rank : int
-        In {0, ..., 2**n - 1}; 0 is the empty set.
-    n : int
-        Size of the ground set.
 
     Examples
     --------
@@ -171,16 +157,8 @@ class Bias:
     def from_indices(cls, n: int, theta: int, rho: int = 1, **options: object) -> Bias:
         """Read theta and rho back into index sets; a ValueError for one out of its range.
 
-        Parameters
-        ----------
-        n : int
-            Number of semantic factors.
-        theta : int
-            In {1, ..., 2**n - 1}.
-        rho : int, optional
-            In {1, ..., 2**|I_theta| - 1}; 1 is the empty set.
-        **options
-            `probability`, `kind` and `omission_probability`, as in the constructor.
+        Of n semantic factors theta is in {1, ..., 2**n - 1}, rho in {1, ..., 2**|I_theta| - 1},
+        where 1 is the empty set; options are `probability`, `kind` and `omission_probability`.
         """
         n = check_int("n", n, 1)
         selected = subset_at(check_int("theta", theta, 1, 2**n - 1), n)

@@ -10,15 +10,6 @@ def invalid(
 ) -> Exception:
     """Make a one-line error, "NAME: expected EXPECTED, got GOT", for the caller to raise.
 
-    Parameters
-    ----------
-    name : str
-        The argument at fault.
-    expected, got : str, object
-        What would have been right, and what came.
-    error : type of Exception, optional
-        Its type.
-
     Examples
     --------
     >>> raise invalid("tau", "a temperature above 0", -1)
@@ -31,21 +22,8 @@ def invalid(
 def check_int(name: str, value: object, least: int, most: int | None = None, of: str = "") -> int:
     """Return a whole number within bounds as an int, numpy's integers included.
 
-    Parameters
-    ----------
-    name : str
-        The argument at fault.
-    value : object
-        What came; True and False are no numbers here.
-    least, most : int
-        Bounds, both included; without `most` there is none above.
-    of : str, optional
-        What the bounds belong to.
-
-    Raises
-    ------
-    ValueError
-        As `invalid` words it.
+    Bounds are included, and belong to something, `of`; True and False are no numbers. All else is a
+    ValueError, as `invalid` words it.
     """
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if whole and value >= least and (most is None or value <= most):

@@ -147,14 +147,10 @@ def evaluate(
     kinds : mapping of str to {"continuous", "discrete"}, optional
         Of factors whose kind is not told right by their type: text, booleans and whole numbers of
         at most 50 values are discrete.
-    splits : int, optional
-        How often samples are split.
-    test_share : float, optional
-        Share of the samples that are scored, in (0, 1).
-    steps : int, optional
-        Training of a perceptron.
-    seed : int, optional
-        Decides splits and probes.
+    splits, test_share : int, float, optional
+        How often samples are split, and the share of them that is scored, in (0, 1).
+    steps, seed : int, optional
+        Training of a perceptron; what decides splits and probes.
 
     Returns
     -------
@@ -167,8 +163,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        For shapes that do not match, numbers that are not finite, unknown names, or fewer than 20
-        samples; the message names the argument.
+        For wrong shapes, numbers that are not finite, unknown names, or fewer than 20 samples.
 
     Examples
     --------

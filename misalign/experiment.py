@@ -28,20 +28,14 @@ __all__ = ["execute", "execute_all", "fit", "fit_all", "represent", "score"]
 def fit(
     run: Run, *, device: torch.device | str = "cpu", checkpoint: Path | None = None
 ) -> TrainedModel:
-    """Draw a run's world and train its encoders: a `TrainedModel`.
-
-    Parameters
-    ----------
-    run, device, checkpoint : Run, torch.device or str, Path
-        As in `fit_all`, whose only run it is.
-    """
+    """Draw a run's world and train its encoders, as `fit_all` does for several."""
     return fit_all([run], device=device, checkpoint=checkpoint)[0]
 
 
 def fit_all(
     runs: Sequence[Run], *, device: torch.device | str = "cpu", checkpoint: Path | None = None
 ) -> list[TrainedModel]:
-    """Draw the worlds of runs and train their encoders, all in one program.
+    """Draw the worlds of runs and train their encoders, all in one program; in the runs' order.
 
     Parameters
     ----------
@@ -51,11 +45,6 @@ def fit_all(
         Where to train.
     checkpoint : Path, optional
         File to resume from and to save to, see `misalign.training.loop.train_many`.
-
-    Returns
-    -------
-    list of TrainedModel
-        In the order of the runs.
     """
     kinds = {f"{run.experiment}, {run.scale}" for run in runs}
     if len(kinds) != 1:
@@ -105,34 +94,13 @@ def represent(
 ) -> scoring.Representations:
     """Representations of fresh samples, and the targets that probes predict from them.
 
-    Parameters
-    ----------
-    run, fitted, device : Run, TrainedModel, torch.device or str
-        As in `score`.
-    purpose : str
-        Names the generator of the samples, such as ``"probe fit"`` or ``"probe test"``.
-
-    Returns
-    -------
-    Representations
-        Of both modalities, and what probes predict from them.
+    The purpose names the samples' generator, such as ``"probe fit"`` or ``"probe test"``.
     """
     return scoring.represent(run, fitted, purpose, device)
 
 
 def score(run: Run, fitted: TrainedModel, *, device: torch.device | str = "cpu") -> pd.DataFrame:
-    """Probe a run's representations, as its study does.
-
-    Parameters
-    ----------
-    run, fitted, device : Run, TrainedModel, torch.device or str
-        What decides samples and probes; world and encoders; where everything lives.
-
-    Returns
-    -------
-    DataFrame
-        Columns `misalign.records.SCORES`; see `misalign.evaluation.Reader`.
-    """
+    """Probe a run's representations, as its study does: columns `misalign.records.SCORES`."""
     if hasattr(run.study, "score"):
         return run.study.score(run, fitted, device)
     return scoring.score_run(run, fitted, device)
@@ -145,13 +113,7 @@ def execute(
     record: Path | str = "",
     allow_dirty: bool = False,
 ) -> Record:
-    """Train and probe one run, for its `Record`.
-
-    Parameters
-    ----------
-    run, device, record, allow_dirty : Run, torch.device or str, Path or str, bool
-        As in `execute_all`, whose only run it is, and whose errors these are.
-    """
+    """Train and probe one run, for its `Record`, as `execute_all` does for several."""
     return execute_all([run], device=device, record=record, allow_dirty=allow_dirty)[0]
 
 
@@ -183,8 +145,7 @@ def execute_all(
     Returns
     -------
     list of Record
-        Scores and provenance. Each run's `seconds` are an equal share of the training and its own
-        probing.
+        Scores and provenance; `seconds` are an equal share of the training and a run's own probing.
 
     Raises
     ------

@@ -34,7 +34,7 @@ def confusion(truth: ArrayLike, prediction: ArrayLike, classes: int) -> np.ndarr
     Parameters
     ----------
     truth, prediction : array_like
-        Whole numbers from 0 to classes - 1, shape (n,).
+        Whole numbers from 0 to classes - 1, shape (n,), else a ValueError.
     classes : int
         How many there are.
 
@@ -42,11 +42,6 @@ def confusion(truth: ArrayLike, prediction: ArrayLike, classes: int) -> np.ndarr
     -------
     ndarray
         int64, shape (classes, classes): rows are the truth, columns the prediction.
-
-    Raises
-    ------
-    ValueError
-        For labels of different numbers, or out of bounds.
     """
     check_int("classes", classes, 1)
     truth, prediction = (
@@ -67,18 +62,7 @@ def by_class(confusion: np.ndarray) -> ByClass:
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-    """Mean F1 over the classes that occur; one that is never predicted scores 0.
-
-    Parameters
-    ----------
-    confusion : ndarray
-        Shape (classes, classes).
-
-    Raises
-    ------
-    ValueError
-        If no class occurs.
-    """
+    """Mean F1 over the classes of a confusion matrix that occur; one never predicted scores 0."""
     scores = by_class(confusion)
     return _mean_over_occurring(scores.f1, scores.support)
 
@@ -88,12 +72,7 @@ def expected_chance(confusion: np.ndarray) -> float:
 
     A permutation keeps how often each class occurs, n_c, and is predicted, m_c. Only the hits vary:
     they are hypergeometric, with mean n_c m_c / n. F1 is linear in them, 2 hits / (n_c + m_c), so
-    its mean is 2 n_c m_c / (n (n_c + m_c)).
-
-    Parameters
-    ----------
-    confusion : ndarray
-        Shape (classes, classes); a ValueError for another, or if no class occurs.
+    its mean is 2 n_c m_c / (n (n_c + m_c)). If no class occurs, that is a ValueError.
     """
     _, support, predicted = _margins(confusion)
     mean = _ratio(2 * support * predicted / max(1, support.sum()), support + predicted)
@@ -101,17 +80,9 @@ def expected_chance(confusion: np.ndarray) -> float:
 
 
 def corrected(f1: float, chance: float) -> float:
-    """Score corrected for chance: 0 for luck, 1 for perfect, as Cohen's kappa.
+    """Score corrected for what luck makes of it, as Cohen's kappa: (f1 - chance) / (1 - chance).
 
-    Parameters
-    ----------
-    f1, chance : float
-        The score, and what luck makes of it.
-
-    Returns
-    -------
-    float
-        (f1 - chance) / (1 - chance); NaN if luck alone is perfect.
+    It is 0 for luck, 1 for perfect, and NaN if luck alone is perfect.
     """
     return (f1 - chance) / (1 - chance) if chance < 1 else float("nan")
 
@@ -174,16 +145,9 @@ def r2(truth: Tensor, prediction: Tensor) -> Tensor:
 def binary_mcc(truth: Tensor, prediction: Tensor) -> Tensor:
     """Matthews correlation coefficient of every column of 0 and 1.
 
-    Parameters
-    ----------
-    truth, prediction : Tensor
-        Zeros and ones, or booleans, shape (n, targets).
-
-    Returns
-    -------
-    Tensor
-        The correlation of the two, shape (targets,): 1 for the truth, 0 for a prediction that
-        knows nothing, and, by convention, for one that is constant.
+    Truth and prediction are zeros and ones, or booleans, shape (n, targets). Their correlation,
+    shape (targets,), is 1 for the truth, 0 for a prediction that knows nothing and, by convention,
+    for one that is constant.
     """
     a, b = (part.double() - part.double().mean(0) for part in (truth, prediction))
     spread = (a.square().sum(0) * b.square().sum(0)).sqrt()
@@ -193,21 +157,9 @@ def binary_mcc(truth: Tensor, prediction: Tensor) -> Tensor:
 def multiclass_mcc(truth: Tensor, prediction: Tensor) -> float:
     """Matthews correlation coefficient of several classes.
 
-    Parameters
-    ----------
-    truth, prediction : Tensor
-        Classes from 0, int64, shape (n,).
-
-    Returns
-    -------
-    float
-        The correlation of the two as indicator vectors, the R_K of Gorodkin (2004): 1 for the
-        truth, 0 for a prediction that knows nothing, and, by convention, for one that is constant.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
+    Truth and prediction are classes from 0, int64, both of shape (n,). Their correlation as
+    indicator vectors is the R_K of Gorodkin (2004): 1 for the truth, 0 for a prediction that knows
+    nothing and, by convention, for one that is constant.
     """
     if truth.shape != prediction.shape:
         raise invalid("prediction", f"shape {tuple(truth.shape)}", tuple(prediction.shape))

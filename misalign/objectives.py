@@ -108,11 +108,6 @@ def mmcl(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0, similarity: str = "eucli
     Tensor
         Shape (...), a scalar for one batch; never negative.
 
-    Raises
-    ------
-    ValueError
-        For an unknown similarity, a temperature not above 0, or shapes that do not match.
-
     Examples
     --------
     Without information it is log K, and 0 for pairs that coincide, far from all others:
@@ -166,12 +161,7 @@ def sym_align_max_ent(
     Returns
     -------
     Tensor
-        Shape (...), a scalar for one batch.
-
-    Raises
-    ------
-    ValueError
-        For a temperature not above 0, shapes that do not match, or a batch of one without others.
+        Shape (...), a scalar for one batch; of one pair without others it is a ValueError.
     """
     _check(tau, z_x, z_t=z_t, other_x=other_x, other_t=other_t)
     if (other_x is None) != (other_t is None):
@@ -202,19 +192,8 @@ def nt_xent(z_x: Tensor, z_t: Tensor, *, tau: float = 1.0) -> Tensor:
     """NT-Xent, as the authors' image experiments compute it.
 
     Cosine similarity among all 2K rows of both modalities; a row's positive is its partner, its
-    negatives are all the others, those of its own modality included.
-
-    Parameters
-    ----------
-    z_x, z_t : Tensor
-        Representations of K pairs, shape (..., K, n).
-    tau : float, optional
-        Temperature.
-
-    Returns
-    -------
-    Tensor
-        Shape (...), a scalar for one batch.
+    negatives are all the others, those of its own modality included. Arguments and result are those
+    of `mmcl`.
     """
     _check(tau, z_x, z_t=z_t)
     rows = functional.normalize(torch.cat([z_x, z_t], -2), dim=-1)

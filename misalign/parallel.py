@@ -36,8 +36,7 @@ def expect_installed(slurm: bool = False, notebooks: bool = True) -> None:
     """Raise a one-line error if a package, or Slurm, is missing that work on Dask takes."""
     needed = ["distributed", *(["papermill", "ipykernel"] if notebooks else [])]
     needed += ["dask_jobqueue"] if slurm else []
-    missing = [name for name in needed if not find_spec(name)]
-    if missing:
+    if missing := [name for name in needed if not find_spec(name)]:
         name = "notebooks" if notebooks else "workers"
         expected = "the packages of sweeps (pip install 'misalign[sweeps]')"
         raise invalid(name, expected, f"no {', '.join(missing)}", ImportError)
@@ -59,14 +58,8 @@ def connected(
     """Connect to Dask, for the time of a block.
 
     A `scheduler` has workers of its own. Without one so many `workers` are started, on this machine
-    or as jobs of Slurm; those here `keep` some of the memory that they free, if asked to.
-
-    Raises
-    ------
-    ConnectionError
-        If the scheduler does not answer.
-    OSError
-        If Slurm refuses such jobs.
+    or as jobs of Slurm; those here `keep` some of the memory that they free, if asked to. Raises a
+    ConnectionError if the scheduler does not answer, an OSError if Slurm refuses such jobs.
     """
     from distributed import Client
 
@@ -95,12 +88,8 @@ def completed(
     times, when its worker dies; then it gives up whatever waited on that worker: `KilledWorker`.
 
     Items stay here; `plain` makes one the tuple of arguments that is sent to a worker. Each comes
-    with its result or exception as soon as its call ends.
-
-    Raises
-    ------
-    ConnectionError
-        If the scheduler goes away.
+    with its result or exception as soon as its call ends. Raises a ConnectionError if the scheduler
+    goes away.
     """
     from distributed import as_completed
 

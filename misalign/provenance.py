@@ -36,16 +36,8 @@ def code_hash(experiment: str) -> str:
     stands, so a pure move leaves records fresh. The hash depends on the minor version of Python,
     whose parser has its say in how code is written out: compare hashes of one version only.
 
-    Parameters
-    ----------
-    experiment : str
-        Name of a study, see `misalign.run.study`.
-
-    Returns
-    -------
-    str
-        12 characters, and a + if a file was written after this process had loaded the package: it
-        may run the older code, so what it records never counts as recorded by the present one.
+    Its 12 characters end with a + if a file was written after this process had loaded the package:
+    it may run the older code, so what it records never counts as recorded by the present one.
     """
     return modules_hash(SHARED, study_module(experiment))
 

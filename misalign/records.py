@@ -36,15 +36,7 @@ PARTS = 50  # of a training, whose mean losses are kept
 
 @dataclass(frozen=True)
 class Record:
-    """What one run leaves behind.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        One row a score, columns `SCORES`.
-    run : DataFrame
-        One row, columns `RUNS`.
-    """
+    """What one run leaves behind: a row a score, columns `SCORES`, and a row, columns `RUNS`."""
 
     scores: pd.DataFrame
     run: pd.DataFrame
@@ -56,19 +48,9 @@ class Record:
 
 
 def read(experiment: str, folder: Path = RESULTS) -> pd.DataFrame:
-    """Scores of every recorded run of an experiment.
+    """Scores of every recorded run of an experiment, such as ``"numerical"``.
 
-    Parameters
-    ----------
-    experiment : str
-        Such as ``"numerical"``.
-    folder : Path, optional
-        Where the records are.
-
-    Returns
-    -------
-    DataFrame
-        Columns `SCORES`; an unknown oracle is NaN, the paper's own set-up has the variant "".
+    They have the columns `SCORES`; an unknown oracle is NaN, the paper's set-up has the variant "".
 
     Raises
     ------
@@ -120,19 +102,8 @@ def _counted(experiment: str, scores: pd.DataFrame, folder: Path) -> pd.DataFram
 def write(record: Record, folder: Path = RESULTS) -> None:
     """Add a record, in the place of an earlier one of the same run.
 
-    Writers of one folder wait for each other, and each file is replaced whole.
-
-    Parameters
-    ----------
-    record : Record
-        What `misalign.execute` returned.
-    folder : Path, optional
-        Where to; made if it is missing.
-
-    Raises
-    ------
-    ValueError
-        If a file that is already there lacks a column.
+    Writers of one folder, which is made if it is missing, wait for each other, and each file is
+    replaced whole. A file there that lacks a column is a ValueError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):

@@ -10,21 +10,10 @@ import torch
 def generator_for(
     seed: int, *purpose: object, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """Generator of one purpose of one run.
+    """Generator of one purpose of one run, independent of every other purpose.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the run.
-    *purpose : object
-        Words that name the purpose, such as ``"latents"`` or ``"mixing", "image"``.
-    device : torch.device or str, optional
-        Where the generator lives; its draws differ between kinds of device.
-
-    Returns
-    -------
-    torch.Generator
-        Seeded from a hash of seed and purpose, hence independent of every other purpose.
+    It is seeded from a hash of the run's seed and words that name the purpose, such as
+    ``"latents"`` or ``"mixing", "image"``; draws differ between kinds of device.
     """
     name = "/".join(map(str, (seed, *purpose)))
     digest = hashlib.sha256(name.encode()).digest()

@@ -47,10 +47,9 @@ class TrainedModel:
 
     Parameters
     ----------
-    world : World
-        Where pairs come from.
-    encoders : ModuleDict
-        f_x as ``"image"`` and f_t as ``"text"``; identities in the variant ``"raw"``.
+    world, encoders : World, ModuleDict
+        Where pairs come from; f_x as ``"image"`` and f_t as ``"text"``, in the variant ``"raw"``
+        identities.
     losses : Tensor
         Loss of every training step, shape (steps,).
     """
@@ -65,10 +64,8 @@ class Study(Protocol):
 
     Attributes
     ----------
-    name : str
-        The experiment's name in runs and records.
-    variants, latents : tuple of str
-        What these fields of a run may be.
+    name, variants, latents : str, tuple of str, tuple of str
+        The experiment's name in runs and records, and what these fields of a run may be.
     scales : mapping of str to object
         How much compute, by the scale's name; a scale has a `recipe`, `probe_steps`, if it likes a
         `probe_rate` and, unless the study represents samples in its own way, `probe_samples`.
@@ -125,21 +122,10 @@ def study(name: str) -> Study:
 def register_study(cls: AnyStudy) -> AnyStudy:
     """Make a study known under its `name`; for classes a decorator.
 
-    Parameters
-    ----------
-    cls : type or Study
-        A study, or a class that makes one without arguments.
-
-    Returns
-    -------
-    type or Study
-        Itself. A study of the same name that was registered earlier is replaced, so a cell of a
-        notebook may be executed twice.
-
-    Raises
-    ------
-    ValueError
-        If an attribute of `Study` is missing, or the name is one of the package's own.
+    It takes a study, or a class that makes one without arguments, and gives it back. One of the
+    same name that was registered earlier is replaced, so a cell of a notebook may be executed
+    twice. If an attribute of `Study` is missing, or the name is one of the package's own, that is a
+    ValueError.
     """
     made = cls() if isinstance(cls, type) else cls
     if getattr(made, "name", None) in STUDIES:
@@ -209,16 +195,12 @@ class Run:
 
     Parameters
     ----------
-    experiment : str, optional
-        Which study, such as ``"numerical"`` or ``"mpi3d"``, see `misalign.studies`; it decides what
-        the other fields may be.
-    scale : str, optional
-        How much compute: ``"smoke"``, ``"laptop"``, or another of the study's.
-    variant : str, optional
-        "", the paper's set-up, or one of the study's, such as ``"untrained"``: encoders left as
-        initialised.
-    latents : str, optional
-        What depends on what, such as ``"independent"``, ``"dependent"`` or ``"graph"``.
+    experiment, scale : str, optional
+        Which study, such as ``"numerical"`` or ``"mpi3d"``, which decides what the other fields may
+        be; and how much compute: ``"smoke"``, ``"laptop"``, or another of the study's.
+    variant, latents : str, optional
+        "", the paper's set-up, or one of the study's, such as ``"untrained"``; and what depends on
+        what, such as ``"independent"``, ``"dependent"`` or ``"graph"``.
     bias : str or Bias, optional
         Which table of settings, such as ``"selection"`` or ``"perturbation"``; or one's own, in
         studies that take any, such as ``"numerical"``.
@@ -387,17 +369,8 @@ class Run:
         Parameters
         ----------
         **axes
-            Fields of a run, and options of its study; a list makes an axis of several values.
-
-        Returns
-        -------
-        list of Run
-            The last axis varies fastest.
-
-        Raises
-        ------
-        ValueError
-            For an unknown field, an empty axis, or a value that `Run` refuses.
+            Fields of a run, and options of its study; a list makes an axis of several values, the
+            last varying fastest. An unknown field or an empty axis is a ValueError.
         """
         values = [axis if isinstance(axis, list) else [axis] for axis in axes.values()]
         for name, axis in zip(axes, values, strict=True):
@@ -428,11 +401,6 @@ class Run:
         ----------
         names : mapping
             ``globals()`` right after the parameters cell, before anything else is assigned.
-
-        Returns
-        -------
-        list of Run
-            As of `grid`, which also refuses what `Run` does not know.
         """
         simple = bool | int | float | str | list | tuple | dict | Bias | None
         known = {name: value for name, value in names.items() if isinstance(value, simple)}

@@ -27,35 +27,25 @@ class Captioner:
     world : {"mpi3d", "causal3dident"}
         Which of the image worlds.
     selected : int or iterable of str, optional
-        A setting of Table 7 or 10, or its factors I_theta; by default all factors.
+        A setting of Table 7 or 10, or its factors I_theta, by default all; a ValueError if no
+        setting has just these.
     printed : bool, optional
         Sentences in the paper's wording: some of Causal3DIdent's, from setting 5 on, leave out
         the position, and articles do not agree ("a armadillo"). By default every sentence names
         every selected factor and is grammatical.
     distinct : bool, optional
-        Mark every word of a color's name by its palette, as in "tab-cyan", "css4-cyan" and
-        "xkcd-cyan", so that no two colors share a word; by default all are "cyan" (App. E.2).
-        Captions keep their number of tokens. MPI3D has no palettes.
+        Mark every word of a color's name by its palette ("tab-cyan", "css4-cyan", "xkcd-cyan"), so
+        that no two colors share a word; by default all are "cyan" (App. E.2). Captions keep their
+        number of tokens. MPI3D has no palettes.
 
     Attributes
     ----------
-    setting : int
-        1-based.
-    factors : tuple of str
-        The selected ones.
+    setting, length : int
+        The setting, 1-based; tokens of the longest caption that there can be, with its end.
+    factors, templates, vocabulary : tuple of str, tuple of str, Vocabulary
+        The selected factors; the sentences, with slots; of all captions of this setting.
     wordings : dict of str to Wording
         Of every factor that captions of this world may name, selected or not.
-    templates : tuple of str
-        The sentences, with slots.
-    vocabulary : Vocabulary
-        Of all captions of this setting.
-    length : int
-        Tokens of the longest caption that there can be, with its end.
-
-    Raises
-    ------
-    ValueError
-        If the world is unknown, or no setting has these factors.
 
     Examples
     --------
@@ -108,52 +98,27 @@ class Captioner:
         return cls("causal3dident", selected, printed=printed, distinct=distinct)
 
     def word_of(self, factor: str, values: Tensor) -> Tensor:
-        """What the words say of a factor: the index of each value's word.
+        """Index of each value's word in ``wordings[factor].words``, int64, of the values' shape.
 
-        The block that Theorem 4.1 speaks of is made of these where words are coarser than values.
-
-        Parameters
-        ----------
-        factor : str
-            One of this world's.
-        values : Tensor
-            As for `text`, of any shape.
-
-        Returns
-        -------
-        Tensor
-            int64 indices in ``wordings[factor].words``.
-
-        Raises
-        ------
-        ValueError
-            If the factor is unknown or a value is out of range.
+        Values are as for `text`, of any shape; a ValueError for an unknown factor or a value out of
+        range. The block that Theorem 4.1 speaks of is made of these where words are coarser than
+        values.
         """
         if factor not in self.wordings:
             raise invalid("factor", f"one of {', '.join(self.wordings)}", repr(factor))
         return self.wordings[factor].word_of(values)
 
     def text(self, values: dict[str, Tensor], template: Tensor) -> list[str]:
-        """Write captions.
+        """Write captions, one a sample.
 
         Parameters
         ----------
         values : dict of str to Tensor
             What captions say of each selected factor (s_tilde), shape (n,) or (n, 1): integers
             from 0 for a discrete factor, floats in [0, 1] for s_pos and the hues. Other factors
-            may be there and are left out.
+            are left out; a ValueError if one is missing, or a value is out of range.
         template : Tensor
             Index of the sentence, from 0, shape (n,) or (n, 1).
-
-        Returns
-        -------
-        list of str
-            One caption a sample.
-
-        Raises
-        ------
-        ValueError
-            If a factor is missing, a shape differs, or a value is out of range.
         """
         words, template = self._said(values, template)
         captions = [""] * len(template)

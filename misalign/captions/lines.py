@@ -8,28 +8,12 @@ from misalign.errors import invalid
 
 
 def read_lines(path: Path | str) -> list[str]:
-    r"""Read captions, one a line.
+    r"""Read captions, one a line, from a UTF-8 file; nothing is split into sentences.
 
     Lines end with "\n" or "\r\n", and with nothing else: any other character that Python takes
     for a line's end, such as a lone "\r" or "\x85", stays in its caption and shifts no pair after
-    it. Nothing is split into sentences.
-
-    Parameters
-    ----------
-    path : Path or str
-        A UTF-8 file, with or without a byte order mark and a newline at its end.
-
-    Returns
-    -------
-    list of str
-        Captions without their line ends.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is not UTF-8, is empty, has an empty line, or ends its lines with "\r" alone.
+    it. A byte order mark and a newline at the end of the file are left out. A file that is not
+    UTF-8, is empty, has an empty line, or ends its lines with "\r" alone is a ValueError.
     """
     path = Path(path)
     if not path.is_file():

@@ -22,7 +22,7 @@ def table(texts: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Tensor:
 def compose(parts: Sequence[Tensor], length: int, vocabulary: Vocabulary) -> Tensor:
     """Put captions together from rows of tables: words, an end, then padding.
 
-    Rows are of shape (n, width of the table), the result is int64 of shape (n, length), which is
+    Rows are of shape (n, width of the table), the result is int64 of shape (n, length), which has
     room for the longest caption and its end.
     """
     whole = torch.cat(list(parts), 1)

@@ -30,15 +30,7 @@ def contents() -> dict:
 def settings(world: str) -> tuple[tuple[str, ...], ...]:
     """The nested sets of factors that have sentences (Tables 7 and 10), setting 1 first.
 
-    Parameters
-    ----------
-    world : {"mpi3d", "causal3dident"}
-        Which of the image worlds.
-
-    Raises
-    ------
-    ValueError
-        If the world is unknown.
+    The world is "mpi3d" or "causal3dident"; a ValueError for another.
     """
     if world not in TABLES:
         raise invalid("world", f"one of {', '.join(TABLES)}", repr(world))
@@ -47,10 +39,9 @@ def settings(world: str) -> tuple[tuple[str, ...], ...]:
 
 
 def setting_of(world: str, selected: int | Iterable[str] | None = None) -> int:
-    """Number of the selection setting with these factors, in any order, by default all of them.
+    """Number, 1-based, of the setting with these factors, in any order; by default all of them.
 
-    It is 1-based, as in the paper, and a setting already is its own. Raises a ValueError that
-    lists all settings if none selects just these factors.
+    A number stands for itself. A ValueError lists all settings if none selects just these factors.
     """
     known = settings(world)
     if selected is None:
@@ -68,23 +59,11 @@ def setting_of(world: str, selected: int | Iterable[str] | None = None) -> int:
 
 
 def sentences(world: str, setting: int, printed: bool = False) -> tuple[str, ...]:
-    """Templates of a setting, complete or in the paper's wording (Tables 8 and 11).
+    """Templates of a setting, 1-based, with slots such as ``{shape}`` (Tables 8 and 11).
 
-    Parameters
-    ----------
-    world : {"mpi3d", "causal3dident"}
-        Which of the image worlds.
-    setting : int
-        1-based number of the selection setting.
-    printed : bool, optional
-        The paper's wording, which from Causal3DIdent's setting 5 on leaves the position out of
-        some templates. One misprint is mended even then: the space after ``{size}`` in setting 4
-        of Table 8.
-
-    Returns
-    -------
-    tuple of str
-        With slots such as ``{shape}``.
+    They are complete unless `printed`, in the paper's wording, which from Causal3DIdent's setting 5
+    on leaves the position out of some. One misprint is mended even then: the space after ``{size}``
+    in setting 4 of Table 8.
     """
     entries = contents()[world]["templates"][setting]
     return tuple(one.get("printed", one["text"]) if printed else one["text"] for one in entries)

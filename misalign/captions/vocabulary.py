@@ -30,11 +30,6 @@ def tokenize(caption: str) -> list[str]:
     App. D.1 names the Punkt tokenizer, which splits text into sentences; the authors' words come
     from `nltk.word_tokenize`, that is, from this tokenizer on each sentence. A caption is never
     split into sentences here: one caption, one sample. As in their code, case is kept.
-
-    Parameters
-    ----------
-    caption : str
-        Text of one sample.
     """
     return _tokenizer().tokenize(caption)
 
@@ -42,17 +37,7 @@ def tokenize(caption: str) -> list[str]:
 class Vocabulary:
     """Indices of words: 0 pads, 1 ends a caption, 2 stands for unknown words, then sorted words.
 
-    Parameters
-    ----------
-    words : iterable of str
-        Tokens, in any order; repeated ones count once.
-
-    Attributes
-    ----------
-    words : tuple of str
-        Every word by its index, the three special ones first.
-    pad, end, unknown : int
-        Indices of the special words.
+    Made of tokens in any order, repeated or not; `words` has every word by its index.
     """
 
     pad, end, unknown = 0, 1, 2
@@ -70,24 +55,10 @@ class Vocabulary:
         return [self._index.get(token, self.unknown) for token in tokens]
 
     def encode(self, captions: Sequence[str], length: int | None = None) -> Tensor:
-        """Indices of whole captions, each distinct one cut into tokens by NLTK once.
+        """Indices of whole captions: words, an end, then padding, int64, shape (n, length).
 
-        Parameters
-        ----------
-        captions : sequence of str
-            One a sample.
-        length : int, optional
-            Columns of the result, by default those of the longest caption.
-
-        Returns
-        -------
-        Tensor
-            int64, shape (n, length): words, an end, then padding.
-
-        Raises
-        ------
-        ValueError
-            If there is no caption, or one that does not fit into the length.
+        The length is by default that of the longest caption, its end included; a ValueError for
+        less, or for no captions. NLTK cuts each distinct one once.
         """
         if isinstance(captions, str):
             raise invalid("captions", "a list of strings", "one string")
@@ -107,15 +78,7 @@ class Vocabulary:
     def decode(self, tokens: Tensor) -> list[str]:
         """Words up to the end, a space between any two; `encode` brings them back.
 
-        Parameters
-        ----------
-        tokens : Tensor
-            Indices, shape (n, length).
-
-        Raises
-        ------
-        ValueError
-            If an index is not of this vocabulary.
+        Tokens are of shape (n, length); a ValueError for an index that is not of this vocabulary.
         """
         if tokens.ndim != 2:
             raise invalid("tokens", "shape (n, length)", tuple(tokens.shape))

@@ -16,21 +16,11 @@ from misalign.paths import DATA_FILES
 
 @cache
 def named_hues(palette: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Names of the nearest colors of a palette on the circle of pure hues, hsv(h, 1, 1).
+    """Colors of a palette nearest to the pure hues, hsv(h, 1, 1), and the cuts between them.
 
-    Parameters
-    ----------
-    palette : str
-        Name of a dict of `matplotlib.colors` (Table 9), such as ``"XKCD_COLORS"``. What the
-        nearest colors are stands in ``misalign/data/hues.json``, which
-        ``scripts/name_hues.py`` made.
-
-    Returns
-    -------
-    tuple of str
-        Name of the color in each interval of hues from 0 to 1, without a prefix such as "tab:".
-    tuple of float
-        The cuts between the intervals, one fewer.
+    The palette is a dict of `matplotlib.colors` (Table 9), such as ``"XKCD_COLORS"``. Each interval
+    of hues from 0 to 1 has a name, without a prefix such as "tab:"; cuts are one fewer. Both stand
+    in ``misalign/data/hues.json``, which ``scripts/name_hues.py`` made.
     """
     table = json.loads((DATA_FILES / "hues.json").read_text(encoding="utf-8"))
     starts, names = zip(*table[palette], strict=True)
@@ -43,15 +33,11 @@ class Wording:
 
     Parameters
     ----------
-    factor : str
-        Its name.
-    words : tuple of str
-        Distinct words or phrases.
-    cuts : tuple of float, optional
-        Of a continuous factor: the increasing cuts of [0, 1] at which the word changes. A cut
-        itself belongs to the interval above it.
-    places : tuple of int, optional
-        Of a continuous factor: the index in `words` of the word of each interval, one more than
+    factor, words : str, tuple of str
+        Its name, and its distinct words or phrases.
+    cuts, places : tuple of float, tuple of int, optional
+        Of a continuous factor: the increasing cuts of [0, 1] at which the word changes, each of
+        the interval above it; and the index in `words` of the word of each interval, one more than
         cuts. Two intervals may share a word, as red does at both ends of the hues.
     """
 
@@ -64,7 +50,7 @@ class Wording:
     def read(cls, factor: str, entry: list | dict, distinct: bool = False) -> Wording:
         """Wording from an entry of ``misalign/data/captions.yml``.
 
-        An entry is a list of words, or a dict with `parts`, or with `palette` and `mark`, which is
+        It is a list of words, or a dict with `parts`, or one with `palette` and `mark`; the mark is
         put before each word of a color's name if names shall be `distinct`.
         """
         if isinstance(entry, list):

@@ -78,15 +78,8 @@ class MLP(nn.Module):
 class Whitening(nn.Module):
     """Invertible affine map to mean 0 and covariance I, measured once on a sample.
 
-    Parameters
-    ----------
-    sample : Tensor
-        Observations, shape (n, d), n much larger than d.
-
-    Raises
-    ------
-    ValueError
-        If the sample's covariance is singular.
+    Of observations, shape (n, d), n is to be much larger than d; a singular covariance is a
+    ValueError.
     """
 
     def __init__(self, sample: Tensor) -> None:
@@ -104,13 +97,7 @@ class Whitening(nn.Module):
 
 
 class Standardize(nn.Module):
-    """Every output at mean 0 and variance 1: batch norm without weights, for stacks, too.
-
-    Parameters
-    ----------
-    size : int
-        Number of outputs.
-    """
+    """Every one of `size` outputs at mean 0 and variance 1: batch norm without weights."""
 
     MOMENTUM, EPSILON = 0.1, 1e-5
 
@@ -221,11 +208,6 @@ def numerical_encoder(
         Whiten the input; bring every output to mean 0 and variance 1.
     generator : torch.Generator
         Source of the initial weights.
-
-    Returns
-    -------
-    torch.nn.Module
-        On the sample's device; maps (n, d) to (n, size_out).
     """
     parts: list[nn.Module] = [MLP(sample.shape[1], size_out, hidden, generator=generator)]
     if whiten:

@@ -92,10 +92,7 @@ class TokenCNN(nn.Module):
 def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
     """ResNet-18 with 100 outputs, a leaky ReLU and a linear layer, `Flattened`; needs torchvision.
 
-    Parameters
-    ----------
-    size_out, generator : int, torch.Generator
-        Encoding size, and source of the initial weights.
+    The encoding has `size_out` numbers; the generator draws initial weights.
     """
     try:
         from torchvision.models import resnet18
@@ -112,13 +109,5 @@ def resnet(size_out: int, *, generator: torch.Generator) -> Flattened:
 
 
 def token_cnn(size_out: int, words: int, length: int, *, generator: torch.Generator) -> Flattened:
-    """`TokenCNN` as an encoder that stacks, `Flattened`.
-
-    Parameters
-    ----------
-    size_out, generator : int, torch.Generator
-        As in `resnet`.
-    words, length : int
-        Size of the vocabulary, and tokens of a caption: at least 4, or it is a ValueError.
-    """
+    """`TokenCNN` as an encoder that stacks, `Flattened`; captions of 4 tokens at least."""
     return Flattened(lambda: TokenCNN(size_out, words, length), generator=generator)

@@ -98,13 +98,7 @@ class ImageEncoder(nn.Module):
 
 
 class PixelEncoder(nn.Module):
-    """A perceptron of coarse pixels: an encoder that knows nothing of images.
-
-    Parameters
-    ----------
-    size_out, hidden, generator : int, sequence of int, torch.Generator
-        Encoding size, widths of the hidden layers, and source of the initial weights.
-    """
+    """A perceptron of coarse pixels: an encoder that knows nothing of images."""
 
     def __init__(self, size_out: int, hidden: Sequence[int], *, generator: Generator) -> None:
         super().__init__()

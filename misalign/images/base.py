@@ -30,17 +30,9 @@ class Images(Protocol):
         ...
 
     def images(self, indices: Tensor) -> Tensor:
-        """Read pictures.
+        """Read pictures, RGB, uint8, shape (n, 3, H, W), on the pictures' device.
 
-        Parameters
-        ----------
-        indices : Tensor
-            Of the pictures wanted, int64, shape (n,), in any order and with repetitions.
-
-        Returns
-        -------
-        Tensor
-            RGB, uint8, shape (n, 3, H, W), on the pictures' device.
+        Indices are int64, of shape (n,), in any order and with repetitions.
         """
         ...
 
@@ -50,27 +42,20 @@ class Images(Protocol):
 
 
 def split(n: int, shares: Sequence[int], *, seed: int) -> dict[str, Tensor]:
-    """Share pictures out at random, once and for all of a seed's runs.
+    """Share n pictures out at random, once and for all of a seed's runs.
 
     Parameters
     ----------
-    n : int
-        Number of pictures.
+    n, seed : int
+        Number of pictures, and seed of their permutation.
     shares : sequence of int
         Sizes of the parts of a whole set of their sum, such as 414,720, 23,040 and 23,040; those of
-        n pictures are proportional, rounded down but for the first.
-    seed : int
-        Of the permutation.
+        n pictures are proportional, rounded down but for the first; a ValueError for an empty one.
 
     Returns
     -------
     dict of str to Tensor
         Indices of ``"train"``, ``"evaluation"`` and ``"test"``: disjoint, complete, sorted.
-
-    Raises
-    ------
-    ValueError
-        If a part would be empty.
 
     Examples
     --------

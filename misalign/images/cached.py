@@ -19,12 +19,7 @@ from misalign.paths import replacing
 class CachedImages:
     """A source whose pictures stay in memory, N x 3 x H x W bytes once all were asked for.
 
-    Parameters
-    ----------
-    source : Images
-        Where they come from.
-    batch : int, optional
-        Pictures to ask for at a time in `fill`.
+    To `fill` it, the source is asked for `batch` pictures at a time.
     """
 
     def __init__(self, source: Images, *, batch: int = 64) -> None:
@@ -59,15 +54,8 @@ class CachedImages:
     def keep(self, path: Path) -> None:
         """Take all pictures from a file, or `fill` and write the file for the next time.
 
-        Parameters
-        ----------
-        path : Path
-            A file ``.npy`` of bytes, N x 3 x H x W, written whole or not at all.
-
-        Raises
-        ------
-        ValueError
-            If the file is not one of so many pictures.
+        It is an ``.npy`` of bytes, N x 3 x H x W, written whole or not at all; a ValueError if it
+        holds anything else.
         """
         if not path.exists():
             self.fill()

@@ -24,18 +24,10 @@ class ImageFolder:
     Parameters
     ----------
     path : Path
-        The folder.
-    names : tuple of str
-        Factors to read, such as ``"x_pos"``.
-    discrete : tuple of str, optional
-        Those whose values are whole numbers.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a table or a picture is missing.
-    ValueError
-        If the table lacks a column.
+        The folder; a FileNotFoundError if its table or a picture is missing.
+    names, discrete : tuple of str
+        Factors to read, such as ``"x_pos"``, a ValueError if the table lacks one; and those of them
+        whose values are whole numbers.
     """
 
     def __init__(self, path: Path, names: tuple[str, ...], discrete: tuple[str, ...] = ()) -> None:

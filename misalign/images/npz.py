@@ -29,27 +29,18 @@ class NpzImages:
     Parameters
     ----------
     path : Path
-        The file.
-    factors : mapping of str to Tensor
-        Factors of all pictures in the file's order, each of shape (N,).
-    shape : tuple of int
-        What the array must be, (N, H, W, 3).
-    name : str, optional
-        Of the array.
-    page : str, optional
-        Where the file can be had, for complaints.
+        The file; a FileNotFoundError if there is none, a ValueError if it is damaged or holds
+        something else.
+    factors, shape : mapping of str to Tensor, tuple of int
+        Factors of all pictures in the file's order, each of shape (N,); shape of the array, (N, H,
+        W, 3).
+    name, page : str, optional
+        Of the array; where the file can be had, for complaints.
 
     Attributes
     ----------
     array : memmap
         The pictures as stored, uint8, shape (N, H, W, 3).
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is damaged or holds something else.
     """
 
     def __init__(

@@ -13,21 +13,15 @@ Render = Callable[[dict[str, Tensor]], Tensor]
 
 
 class RenderedImages:
-    """Pictures rendered on demand.
+    """Pictures rendered on demand; `misalign.images.cached.CachedImages` renders each one once.
 
     Parameters
     ----------
     render : callable
         Takes factors, each of shape (n,), and gives uint8 pictures of shape (n, 3, H, W) on their
         device; each picture depends on its own factors alone.
-    factors : mapping of str to Tensor
-        Factors of all pictures, each of shape (N,).
-    batch : int, optional
-        Pictures a call of the renderer.
-
-    See Also
-    --------
-    misalign.images.cached.CachedImages : renders each picture once.
+    factors, batch : mapping of str to Tensor, int
+        Factors of all pictures, each of shape (N,), and pictures a call of the renderer.
     """
 
     def __init__(self, render: Render, factors: Mapping[str, Tensor], *, batch: int = 64) -> None:

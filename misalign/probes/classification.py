@@ -29,15 +29,12 @@ class Classifier(Nets):
 
     Parameters
     ----------
-    steps : int
-        Adam steps, their rate falling to 0 along a cosine.
+    steps, rate : int, float
+        Adam's steps and its first rate, which falls to 0 along a cosine.
     hidden : int, optional
-        Width of the hidden layer (two-layer perceptron); 0 for a linear classifier, which is
-        logistic regression (App. D.1).
+        Width of the hidden layer (two-layer perceptron); 0 for logistic regression (App. D.1).
     generator : torch.Generator
         Source of initial weights, held-out samples and minibatches, on the samples' device.
-    rate : float, optional
-        Adam's rate at the start.
 
     Examples
     --------
@@ -53,26 +50,15 @@ class Classifier(Nets):
     def fit(
         self, z: ArrayLike | Tensor, classes: ArrayLike | Tensor, sizes: Sequence[int]
     ) -> Classifier:
-        """Fit a representation to factors.
+        """Fit a representation to factors, and return itself.
 
         Parameters
         ----------
-        z : array_like or Tensor
-            Shape (n, size).
-        classes : array_like or Tensor
-            Classes from 0, whole numbers, shape (n, number of factors), or (n,) for one.
+        z, classes : array_like or Tensor
+            Shape (n, size); classes from 0, whole numbers, shape (n, number of factors), or (n,)
+            for one. Other shapes, or a class out of range, are a ValueError.
         sizes : sequence of int
             Number of classes of each factor.
-
-        Returns
-        -------
-        Classifier
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If the shapes do not match, or a class is out of range.
         """
         z = self._measure(z)
         classes = torch.as_tensor(classes, device=z.device).long()

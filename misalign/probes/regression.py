@@ -43,24 +43,9 @@ class LinearProbe:
         self.ridge = ridge
 
     def fit(self, z: ArrayLike | Tensor, targets: ArrayLike | Tensor) -> LinearProbe:
-        """Fit a representation to targets.
+        """Fit a representation, (n, size), to targets, (n, number of targets) or (n,).
 
-        Parameters
-        ----------
-        z : array_like or Tensor
-            Shape (n, size).
-        targets : array_like or Tensor
-            Shape (n, number of targets), or (n,).
-
-        Returns
-        -------
-        LinearProbe
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If shapes do not match, or a number is not finite.
+        It returns itself; if shapes do not match, or a number is not finite, that is a ValueError.
         """
         z = as_samples("z", z).double()
         y = as_samples("targets", targets, z).double()
@@ -108,14 +93,12 @@ class MLPProbe(Nets):
 
     Parameters
     ----------
-    steps : int
-        Adam steps, their rate falling to 0 along a cosine.
+    steps, rate : int, float
+        Adam's steps and its first rate, which falls to 0 along a cosine.
     hidden : int, optional
         Width of the hidden layer.
     generator : torch.Generator
         Source of initial weights, held-out samples and minibatches, on the samples' device.
-    rate : float, optional
-        Adam's rate at the start.
 
     Examples
     --------

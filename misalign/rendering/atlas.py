@@ -18,11 +18,7 @@ from misalign.rendering.shapes import SHAPES
 
 @cache
 def bake(shape: str | Path, *, fit: bool = True) -> Grid:
-    """Signed distance of a shape of the table, or of a watertight mesh by its path.
-
-    With `fit` it is moved and scaled into the unit sphere. Float32 on the CPU, kept for the next
-    call.
-    """
+    """Bake a shape by its name, or a watertight mesh by its path, with `fit` to the unit sphere."""
     if shape not in SHAPES and not Path(shape).suffix:
         raise invalid("shape", f"one of {', '.join(SHAPES)}, or a mesh's path", repr(str(shape)))
     grid = from_primitives(SHAPES[shape]) if shape in SHAPES else from_mesh(Path(shape))

@@ -1,7 +1,6 @@
-"""Pictures of Causal3DIdent's kind: an object over coloured ground in a coloured spotlight.
+"""Pictures of Causal3DIdent's kind (Section 5.3, App. E.1, Table 9): an object in coloured light.
 
-Section 5.3, App. E.1, Table 9. The original was rendered by Blender from seven meshes; here the
-shapes are made of capsules and ellipsoids.
+The original was rendered by Blender from seven meshes; here they are capsules and ellipsoids.
 """
 
 from __future__ import annotations
@@ -46,10 +45,7 @@ def picture(
     authors_hues: bool = False,
     shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
-    """Pictures in [0, 1] of the numbers' type, all scenes at once; otherwise as `render`.
-
-    They have derivatives by all numbers, away from silhouettes and the edges of shadows.
-    """
+    """As `render`, all at once, in [0, 1] of the numbers' type, with the derivatives of `draw`."""
     expect_sizes(size, supersample)
     values = read(COLUMNS, factors)
     like = values["color"]
@@ -65,7 +61,7 @@ def render(
     authors_hues: bool = False,
     shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
-    """Render scenes, a few at a time: `picture` rounded to bytes.
+    """Render scenes, a few at a time: `picture` rounded to bytes, uint8 (n, 3, size, size).
 
     Parameters
     ----------
@@ -74,19 +70,9 @@ def render(
         color, s_color, b_color, alpha, beta, gamma; each of shape (n,) or (n, 1), all on one
         device and the numbers of one type.
     size, supersample, shapes
-        As for `misalign.rendering.mpi3d.render`.
+        As for `misalign.rendering.mpi3d.render`, errors too.
     authors_hues : bool, optional
         Light and ground in the authors' hue (h - 1/2) / 2 in place of h, which captions name.
-
-    Returns
-    -------
-    Tensor
-        uint8, shape (n, 3, size, size).
-
-    Raises
-    ------
-    ModuleNotFoundError, ValueError
-        As `misalign.rendering.mpi3d.render`.
     """
     how = {"size": size, "supersample": supersample, "shapes": shapes}
     draw_rows = partial(picture, **how, authors_hues=authors_hues)

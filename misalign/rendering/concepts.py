@@ -1,8 +1,7 @@
-"""Picture-book scenes: ten groups of four concepts each, all visible in one small picture.
+"""Picture-book scenes, the case study in miniature (the slides' second validation).
 
-The world of the case study in miniature (the slides' second validation). A scene
-has a thing on a backdrop, in some light and weather, under a row of lanterns. Each group is a
-visual property of its own, so that captions can name any and leave out any.
+A thing on a backdrop, in some light and weather, under a row of lanterns. Ten groups of four
+concepts are visible properties of their own, so captions can name any and leave out any.
 """
 
 from __future__ import annotations
@@ -54,26 +53,16 @@ def picture(factors: dict[str, Tensor], *, size: int = 64) -> Tensor:
 
 
 def render(factors: dict[str, Tensor], *, size: int = 64) -> Tensor:
-    """Render scenes, a few at a time: `picture` rounded to bytes.
+    """Render scenes, a few at a time: `picture` rounded to bytes, uint8 (n, 3, size, size).
 
     Parameters
     ----------
     factors : dict of Tensor
         Integers from 0 to 3 for each of `NAMES`, and numbers in [0, 1] for what captions never
         name: how far the things are off their place (across, down), their turn, and the drift of
-        rain and snow. Each of shape (n,) or (n, 1), all on one device.
+        rain and snow. Each of shape (n,) or (n, 1), all on one device; else a ValueError.
     size : int, optional
         Side of a picture in pixels.
-
-    Returns
-    -------
-    Tensor
-        uint8, shape (n, 3, size, size).
-
-    Raises
-    ------
-    ValueError
-        For a factor that is missing, or of another shape, type or range.
 
     Examples
     --------

@@ -91,9 +91,6 @@ def beside_surface(inside: np.ndarray, cells: int = 1) -> np.ndarray:
 
 
 def spread(points: np.ndarray, feet: np.ndarray, near: np.ndarray, spacing: Tensor) -> Tensor:
-    """Distance from every grid point to the foot of the nearest one near the surface.
-
-    Feet, of shape (64, 64, 64, 3) like the points, count where the mask `near` says so.
-    """
+    """Distance from each grid point to the foot, (64, 64, 64, 3), of the nearest one in `near`."""
     nearest = distance_transform_edt(~near, spacing.tolist(), False, True)
     return torch.from_numpy(np.linalg.norm(points - feet[tuple(nearest)], axis=-1))

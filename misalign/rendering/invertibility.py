@@ -17,40 +17,22 @@ def jacobian(
 ) -> Tensor:
     """Derivatives of pictures by continuous factors, in forward mode.
 
-    Parameters
-    ----------
-    picture : callable
-        From factors to pictures, of shape (n, ...); a picture depends on its own row alone.
-    factors : dict of Tensor
-        Of n scenes, shape (n,) or (n, 1).
-    names : sequence of str
-        The k factors to differentiate by, floating.
-
-    Returns
-    -------
-    Tensor
-        Shape (n, pixels, k), where the pixels are all numbers of a picture.
-
-    Raises
-    ------
-    ValueError
-        For a name that no factor has, or no floating one.
+    The map takes factors of n scenes, shape (n,) or (n, 1), to pictures, shape (n, ...), each of
+    which depends on its own row alone; `names` are the k factors to differentiate by, a ValueError
+    for one that is not there, or not floating. The result has the shape (n, pixels, k), where the
+    pixels are all numbers of a picture.
     """
     columns = []
     for name in names:
         if name not in factors or not factors[name].is_floating_point():
             raise invalid("names", "floating factors", repr(name))
         with forward_ad.dual_level():
-            drawn = picture({**factors, name: _dual(factors[name])})
+            with warnings.catch_warnings():  # by torch itself, of torch.jit.script
+                warnings.simplefilter("ignore", DeprecationWarning)
+                dual = forward_ad.make_dual(factors[name], torch.ones_like(factors[name]))
+            drawn = picture({**factors, name: dual})
             columns.append(forward_ad.unpack_dual(drawn).tangent.flatten(1))
     return torch.stack(columns, -1)
-
-
-def _dual(factor: Tensor) -> Tensor:
-    # torch's first dual number sets off torch's own warning of torch.jit.script
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return forward_ad.make_dual(factor, torch.ones_like(factor))
 
 
 def secants(
@@ -64,22 +46,9 @@ def secants(
     They contain the motion of edges, and the grain of stored normals averages out in them: a plain
     ball, which looks the same however it is turned, has steep derivatives and small secants.
 
-    Parameters
-    ----------
-    picture, factors, names
-        As for `jacobian`; factors in [0, 1].
-    step : float, optional
-        Towards the farther border, so that none is crossed; at most 1/2.
-
-    Returns
-    -------
-    Tensor
-        Changes per unit, shape (n, pixels, k).
-
-    Raises
-    ------
-    ValueError
-        For another step.
+    Arguments are those of `jacobian`, with factors in [0, 1]. A `step` of at most 1/2 (else a
+    ValueError) goes towards the farther border, so that none is crossed. Gives changes per unit,
+    shape (n, pixels, k).
     """
     if not 0 < step <= 0.5:
         raise invalid("step", "a number in (0, 1/2]", step)
@@ -94,15 +63,8 @@ def secants(
 def smallest_singular_value(slopes: Tensor) -> Tensor:
     """How far a picture moves at least for a unit step of its factors, to first order.
 
-    Parameters
-    ----------
-    slopes : Tensor
-        Jacobians of shape (n, pixels, k), pixels at least k.
-
-    Returns
-    -------
-    Tensor
-        Shape (n,); above 0 where the map is locally injective.
+    Of Jacobians (n, pixels, k), pixels at least k, it is a Tensor (n,), above 0 where the map is
+    locally injective.
 
     Examples
     --------
@@ -113,22 +75,10 @@ def smallest_singular_value(slopes: Tensor) -> Tensor:
 
 
 def nearest_pair(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """Each picture's nearest other one.
+    """Each picture's nearest other one, among at least two (else a ValueError).
 
-    Parameters
-    ----------
-    pictures : Tensor
-        Bytes or numbers in [0, 1], shape (n, ...), n at least 2.
-
-    Returns
-    -------
-    Tensor, Tensor
-        Root mean square difference, as a part of the whole range, and which one; shape (n,).
-
-    Raises
-    ------
-    ValueError
-        For fewer than two pictures.
+    Of pictures (n, ...), bytes or numbers in [0, 1], it gives the root mean square difference, as a
+    part of the whole range, and which one, both of shape (n,).
     """
     if len(pictures) < 2:
         raise invalid("pictures", "at least 2", len(pictures))

@@ -1,7 +1,6 @@
-"""Pictures of MPI3D-Complex's kind: a robot's arm holds an object before a coloured strip.
+"""Pictures of MPI3D-Complex's kind (Section 5.2, App. D.1, Table 6): a robot's arm with an object.
 
-Section 5.2, App. D.1, Table 6. The original was photographed; here the shapes are made of
-capsules and ellipsoids.
+The originals are photographs; here the shapes are made of capsules and ellipsoids.
 """
 
 from __future__ import annotations
@@ -67,33 +66,18 @@ def render(
     supersample: int = 1,
     shapes: Sequence[str] = SHAPES,
 ) -> Tensor:
-    """Render scenes, a few at a time: `picture` rounded to bytes.
+    """Render scenes, a few at a time: `picture` rounded to bytes, uint8 (n, 3, size, size).
 
     Parameters
     ----------
     factors : dict of Tensor
         Table 6, integers from 0: color (4 values), shape (4), size (2), cam (3), back (3), hori
         (40) and vert (40); each of shape (n,) or (n, 1), all on one device.
-    size : int, optional
-        Side of a picture in pixels.
-    supersample : int, optional
-        Rays along either side of a pixel.
+    size, supersample : int, optional
+        Side of a picture in pixels, and rays along either side of a pixel.
     shapes : sequence of str, optional
         Names in the table of shapes or paths of watertight meshes (looking to +x, up is +z), in
-        the order of the factor's values.
-
-    Returns
-    -------
-    Tensor
-        uint8, shape (n, 3, size, size).
-
-    Raises
-    ------
-    ModuleNotFoundError
-        For a mesh without the package trimesh.
-    ValueError
-        For a factor that is missing, or of another shape, type or range; or a shape that is not
-        there.
+        the order of the factor's values; a mesh needs the package trimesh.
     """
     how = {"size": size, "supersample": supersample, "shapes": shapes}
     return in_chunks(partial(picture, **how), read(COLUMNS, factors), ROWS)

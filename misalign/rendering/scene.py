@@ -106,8 +106,7 @@ class Scene:
 def draw(scene: Scene, atlas: Atlas, size: int, supersample: int = 1) -> Tensor:
     """Render n scenes, shape (n, 3, size, size) in [0, 1], with the atlas of their bodies' shapes.
 
-    A picture has the derivatives of colours, light, poses and points seen; not those of moving
-    silhouettes and shadow edges.
+    It has derivatives by colours, light and poses, but not by moving silhouettes and shadow edges.
     """
     fine = size * supersample
     origin, direction = scene.camera.eye[:, :, None], scene.camera.rays(fine)

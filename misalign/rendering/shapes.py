@@ -16,26 +16,13 @@ TABLE = Path(__file__).with_name("shapes.yaml")
 
 @dataclass(frozen=True)
 class Primitive:
-    """One part of a shape.
+    """One part of a shape: an ellipsoid, or a chain of capsules that taper from point to point."""
 
-    Parameters
-    ----------
-    kind : {"ellipsoid", "chain"}
-        An ellipsoid, or capsules from point to point that taper from radius to radius.
-    rows : tuple of tuple of float
-        Of an ellipsoid: centre and three radii, in one row. Of a chain: a row a point, (x, y, z,
-        radius).
-    blend : float, optional
-        Over what length it melts into what came before it.
-    mirror, cut : bool, optional
-        Whether there is a second one beyond the plane y = 0, and whether it is taken away.
-    """
-
-    kind: str
-    rows: tuple[tuple[float, ...], ...]
-    blend: float = 0.0
-    mirror: bool = False
-    cut: bool = False
+    kind: str  # "ellipsoid" or "chain"
+    rows: tuple[tuple[float, ...], ...]  # centre and three radii; or (x, y, z, radius) a point
+    blend: float = 0.0  # length over which it melts into what came before it
+    mirror: bool = False  # whether there is a second one beyond the plane y = 0
+    cut: bool = False  # whether it is taken away
 
     @classmethod
     def of(cls, name: str, entry: dict) -> Primitive:
@@ -86,10 +73,9 @@ def _capsule(points: Tensor, start: Tensor, end: Tensor) -> Tensor:
 
 
 def field(primitives: tuple[Primitive, ...], points: Tensor) -> Tensor:
-    """Level function of a shape at points of shape (..., 3): negative inside, 0 on its surface.
+    """Level function at points of shape (..., 3), near the surface about a signed distance.
 
-    Its parts are joined or cut in order, by the quadratic smooth minimum. Near the surface it is
-    about a distance.
+    A shape's parts are joined or cut in order, by the quadratic smooth minimum.
     """
     level = torch.full(points.shape[:-1], 1e3, dtype=points.dtype, device=points.device)
     for part in primitives:

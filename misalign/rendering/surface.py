@@ -20,9 +20,8 @@ def surface(
 ) -> tuple[Tensor, Tensor]:
     """Points and unit normals where rays meet bodies, in the world, shape (3, m) each.
 
-    The traced distance carries no derivatives. A Newton step along the ray puts the point on the
-    surface; a second one gives it the derivatives of the implicit function: its level depends on
-    the factors, its slope is held fixed. Rays have shapes (3, n, 1) and (3, n, r).
+    Rays have shapes (3, n, 1) and (3, n, r). A Newton step along the ray takes the traced distance
+    to the surface; a second one, its slope held fixed, has the implicit function's derivatives.
     """
     pair, scale = hits.pair, bodies.scale.flatten().index_select(0, hits.pair)
     shape = bodies.shape.flatten().index_select(0, pair)
@@ -50,9 +49,8 @@ def _newton(atlas: Atlas, shape: Tensor, t: Tensor, start: Tensor, step: Tensor)
 def interpolated(cells: Tensor, shape: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
     """Trilinear interpolation and its slopes, differentiable in either mode.
 
-    Of c numbers a grid point, shape (shapes * 64^3, c), at m points of shapes `shape` in box
-    coordinates, from -1 to 1, shape (3, m): values of shape (m, c), and their derivatives by box
-    coordinates, shape (3, m, c).
+    From c numbers a grid point, (shapes * 64^3, c), at m points of shapes `shape` in box
+    coordinates, -1 to 1, (3, m): values (m, c), and derivatives by box coordinates (3, m, c).
     """
     place = (box + 1) * ((SIDE - 1) / 2)
     corner = detach(place).floor().clamp(0, SIDE - 2)

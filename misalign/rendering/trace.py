@@ -67,9 +67,8 @@ def cast(
 ) -> Hits:
     """Trace rays through the k bodies of their scene: all meetings, up to k a ray.
 
-    There are r rays a scene, of shape (3, n, r), or (3, n, 1) for a shared origin; `wanted`, of
-    shape (n, r), leaves some out. Directions are of unit length, and nothing has derivatives. Only
-    rays that meet a body's box are traced, each through that box alone.
+    Rays are of shape (3, n, r), or (3, n, 1) for a shared origin, with directions of unit length;
+    `wanted`, of shape (n, r), leaves some out. Nothing has derivatives.
     """
     pair, ray = _candidates(atlas, bodies, origin, direction, wanted)
     shape, scale = (value.flatten().index_select(0, pair) for value in (bodies.shape, bodies.scale))
@@ -122,8 +121,7 @@ def march(
 ) -> Tensor:
     """Walk along m rays to a surface: distances in the shape's unit, infinite for a miss.
 
-    Rays are in box coordinates, from -1 to 1, a step for each unit of the shape, shape (3, m); they
-    are in the box from distance `enter` to `leave`.
+    Rays, (3, m), are in box coordinates, -1 to 1, a step a unit; inside from `enter` to `leave`.
     """
     found = torch.full_like(enter, torch.inf)
     start, step = _packed(atlas, start, shape, 1.0), _packed(atlas, step, shape, 0.0)

@@ -1,7 +1,4 @@
-"""Vectors as three rows: coordinates come first, so every sum over them has one order.
-
-That keeps a picture's bits the same whatever the batch it is rendered in.
-"""
+"""Vectors as three rows: sums over them have one order, so no batch changes a picture's bits."""
 
 from __future__ import annotations
 

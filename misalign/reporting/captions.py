@@ -20,18 +20,9 @@ def highlight_caption(
 ) -> str:
     """Mark the words of a caption, as HTML with the text escaped.
 
-    Parameters
-    ----------
-    caption : str
-        The text.
-    spans : mapping of str to tuple of int
-        Start and stop of each factor's words, as `Captioner.spans` finds them.
-    perturbed : collection of str, optional
-        Factors whose words are underlined: on a tint, or by dots if they are right by chance.
-    truth : mapping of str to str, optional
-        The right words of perturbed factors.
-    omitted : iterable of str, optional
-        Words that the caption leaves out; they follow in brackets, struck through.
+    `spans` has the start and stop of each factor's words, as `Captioner.spans` finds them. Words of
+    `perturbed` factors are underlined: on a tint, or by dots if by chance they are those of
+    `truth`, the right ones by factor. Words `omitted` follow in brackets, struck through.
     """
     pieces, last = [], 0
     for factor, (start, stop) in sorted(spans.items(), key=lambda item: item[1]):
@@ -47,13 +38,7 @@ def highlight_caption(
 
 
 def table(rows: Iterable[tuple[str, str]]) -> str:
-    """Make an HTML table of settings and their marked captions.
-
-    Parameters
-    ----------
-    rows : iterable of tuple of str
-        Label of the setting, and HTML of the caption.
-    """
+    """Make an HTML table of settings: rows of a label and the HTML of its marked caption."""
     left, side = (f' style="text-align: left{more}"' for more in ("", "; white-space: nowrap"))
     top = f"<th{left}>setting</th><th{left}>caption</th>"
     lines = [f'<table class="dataframe"{left}>', f"<thead><tr>{top}</tr></thead>", "<tbody>"]

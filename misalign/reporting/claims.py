@@ -32,23 +32,18 @@ class Claim:
 
     Parameters
     ----------
-    name : str
-        Short name, unique.
-    claim, source, refuted : str
-        What the paper says, where, and what would speak against it.
+    name, claim, source, refuted : str
+        Short name, unique; what the paper says, where, and what would speak against it.
     assumptions : str
         Whether the theorem covers it: ``inside``, or ``outside: `` and why.
-    paper : str
-        Loss, world and length of the paper's own runs.
-    ours : str, optional
-        The same of ours; empty for a claim that no run tests, and then so are the fields below.
+    paper, ours : str
+        Loss, world and length of the paper's own runs and of ours, which are empty for a claim that
+        no run tests, and then so are the fields below.
     chapter : str, optional
         The notebook that tells of the test.
-    sweeps : list of str, optional
-        Whose runs test it.
-    rows : str, optional
-        Query that chooses among their scores. Beside `misalign.records.SCORES` it may name
-        `status`, what captions do to the factor.
+    sweeps, rows : list of str, str, optional
+        Whose runs test it, and a query that chooses among their scores. Beside
+        `misalign.records.SCORES` it may name `status`, what captions do to the factor.
     value : {"score", "miss", "rank", "spread", "Table 4", "Table 5"}, optional
         The score itself; how far it is above its oracle, or above what that table of the paper
         prints; one point a factor, the rank correlation over settings (Spearman's rho) of its score
@@ -57,26 +52,18 @@ class Claim:
     contrast : dict of str to list, optional
         A column and two of its values: points are then differences, the first less the second. Two
         columns: differences of two differences.
-    criterion : str, optional
-        ``at least X``, or ``within X``: at most X in absolute value.
-    why : str, optional
-        The reason for this bar.
+    criterion, why : str, optional
+        ``at least X``, or ``within X``: at most X in absolute value; and the reason for this bar.
     scale : str, optional
         The scale whose runs meet the claim's own conditions.
-    control : str, optional
-        The positive control without which a score near 0 says nothing.
-    control_sweep, control_rows : str, optional
-        The runs that are this control, and a query that chooses among their scores.
+    control, control_sweep, control_rows : str, optional
+        The positive control without which a score near 0 says nothing; the runs that are it, and a
+        query that chooses among their scores.
     published : {"coverage", "naming", "precision"}, optional
         An estimate from published tables, in the place of sweeps, rows and scale, see
         `misalign.reporting.web.published`.
     note : str, optional
         What a reader of the verdict has to know.
-
-    Raises
-    ------
-    ValueError
-        For a claim that is half a test, or a value other than the above.
     """
 
     name: str
@@ -134,17 +121,10 @@ class Claim:
 
 
 def claims(path: Path = CLAIMS) -> list[Claim]:
-    """Read the claims.
+    """Read the claims of a YAML file, a list of mappings with the fields of `Claim`, in its order.
 
-    Parameters
-    ----------
-    path : Path, optional
-        A YAML file, a list of mappings with the fields of `Claim`; they come in its order.
-
-    Raises
-    ------
-    ValueError
-        In one line that names the claim, for an unknown or missing field, or a name used twice.
+    Raises a ValueError, in one line that names the claim, for an unknown or missing field, or a
+    name used twice.
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not (isinstance(content, list) and all(isinstance(entry, dict) for entry in content)):

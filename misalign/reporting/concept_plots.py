@@ -22,14 +22,8 @@ from misalign.style import COLORS, SERIES
 def captioned(images: Tensor, captions: Mapping[str, Sequence[str]], width: int = 30) -> Figure:
     """Show pictures in a row, each above what several writers say of it.
 
-    Parameters
-    ----------
-    images : Tensor
-        In [0, 1], shape (n, 3, H, W).
-    captions : mapping of str to sequence of str
-        By writer, one caption a picture.
-    width : int, optional
-        Characters in a line.
+    Pictures are in [0, 1], of shape (n, 3, H, W); each writer has n captions, broken into lines of
+    `width` characters. Raises a ValueError where the numbers differ.
     """
     for writer, lines in captions.items():
         if len(lines) != len(images):
@@ -48,16 +42,8 @@ def captioned(images: Tensor, captions: Mapping[str, Sequence[str]], width: int 
 def breadth(ax: Axes, scores: pd.DataFrame, first: Collection[str], counts: Sequence[int]) -> None:
     """Draw zero-shot scores by the number of groups that captions spread their words over.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    scores : DataFrame
-        Rows of the records with the bias ``breadth``.
-    first : collection of str
-        Groups that the narrowest captions name, drawn apart.
-    counts : sequence of int
-        Number of named groups of each setting.
+    `scores` are rows of the records with the bias ``breadth``, `counts` has the number of named
+    groups of each setting; groups that the narrowest captions name, `first`, are drawn apart.
     """
     rows = scores[scores["metric"] == CORRECTED]
     means = rows.groupby(["setting", "factor"])["score"].mean().unstack()
@@ -79,16 +65,9 @@ def _by_setting(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def trade(ax: Axes, scores: pd.DataFrame, choices: Mapping[int, str]) -> None:
-    """Draw what several questions score under two choices, a row a question.
+    """Draw what several questions score under two settings, of a label each, a row a question.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    scores : DataFrame
-        Columns `question`, `setting` and `score`, one row a seed.
-    choices : mapping of int to str
-        Label of each of two settings.
+    `scores` has the columns `question`, `setting` and `score`, one row a seed.
     """
     questions = list(dict.fromkeys(scores["question"]))
     means = scores.groupby(["question", "setting"])["score"].agg(["mean", "std"])
@@ -107,18 +86,8 @@ def omission_curve(
 ) -> None:
     """Draw what is told of a group, by the share of captions that name it.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    scores : DataFrame
-        Rows of the records with the bias ``omission``.
-    group : str
-        The one whose coverage varies.
-    shares : sequence of float
-        Its coverage in each setting.
-    untrained : float
-        What the linear probe reads of it from an encoder that is not trained.
+    `scores` are rows of the records with the bias ``omission``, `shares` the group's coverage in
+    each setting; `untrained` is what the linear probe reads of it from an encoder not trained.
     """
     places = range(len(shares))
     own = scores["factor"] == group

@@ -13,19 +13,11 @@ SCORE = "f1_corrected"
 
 
 def scores_by_group(scores: pd.DataFrame) -> pd.DataFrame:
-    """What zero-shot predictions and a linear classifier tell of every group.
+    """What zero-shot predictions and a linear classifier tell of every group, by the records.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Records of the study ``concepts``.
-
-    Returns
-    -------
-    DataFrame
-        A row a setting, group and seed: ``run, setting, factor, seed, coverage`` (the share of
-        captions that name the group), ``concept_coverage`` (of one of its concepts), ``f1``,
-        ``f1_chance``, ``f1_corrected`` and ``mcc``.
+    A row a setting, group and seed of the study ``concepts``: ``run, setting, factor, seed,
+    coverage`` (the share of captions that name the group), ``concept_coverage`` (of one of its
+    concepts), ``f1``, ``f1_chance``, ``f1_corrected`` and ``mcc``.
     """
     keys = ["run", "setting", "factor", "seed"]
     table = scores.pivot_table(index=keys, columns="metric", values="score").reset_index()
@@ -47,43 +39,23 @@ def rank_correlation(table: pd.DataFrame) -> float:
 
 
 def grid(table: pd.DataFrame) -> pd.DataFrame:
-    """Corrected score by group (rows) and coverage (columns, falling).
+    """Corrected score of `over_seeds` by group (rows) and coverage (columns, falling).
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of `over_seeds`, where every group has every coverage once.
-
-    Raises
-    ------
-    ValueError
-        If a cell is missing or there twice.
+    Raises a ValueError unless every group has every coverage once.
     """
-    twice = table.duplicated(["factor", "coverage"]).sum()
-    if twice:
+    if twice := table.duplicated(["factor", "coverage"]).sum():
         raise invalid("table", "every group at a coverage once", f"{twice} more")
     cells = table.pivot(index="factor", columns="coverage", values=SCORE)
-    missing = int(cells.isna().sum().sum())
-    if missing:
+    if missing := int(cells.isna().sum().sum()):
         raise invalid("table", "every group at every coverage", f"{missing} missing")
     return cells.reindex([name for name in WORDS if name in cells.index]).iloc[:, ::-1]
 
 
 def explained(cells: pd.DataFrame) -> pd.Series:
-    """Shares of the scores' variance that go with coverage, with the group, and with neither.
+    """Shares of the variance of a `grid` that go with coverage, with the group, and with the rest.
 
-    In a table where every group has every coverage once, the two do not overlap (analysis of
-    variance of two factors without repetition).
-
-    Parameters
-    ----------
-    cells : DataFrame
-        Of `grid`.
-
-    Returns
-    -------
-    Series
-        ``coverage``, ``group`` and ``rest``, adding up to 1.
+    Where every group has every coverage once, the two do not overlap (analysis of variance of two
+    factors without repetition), and ``coverage``, ``group`` and ``rest`` add up to 1.
     """
     values = cells.to_numpy()
     whole = values.var()

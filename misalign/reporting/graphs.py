@@ -19,27 +19,11 @@ def causal_graph(
 ) -> None:
     """Draw variables as nodes, rectangles if discrete, else ellipses, with arrows from causes.
 
-    Parameters
-    ----------
-    axis : Axes
-        Where to draw; its frame is taken away.
-    places : mapping of str to tuple of float
-        x and y of each variable.
-    parents : mapping of str to collection of str
-        Causes of a variable; those without an entry have none.
-    discrete : collection of str, optional
-        Variables drawn as rectangles.
-    colors : mapping of str to str, optional
-        Outline of a variable's node, by default black.
-
-    Raises
-    ------
-    ValueError
-        If a variable of the graph has no place.
+    `places` has x and y of each variable (a ValueError if one has none), `parents` the causes of
+    those that have any, `colors` outlines other than black. The axes lose their frame.
     """
     named = {*parents, *(cause for causes in parents.values() for cause in causes)}
-    lost = sorted(named - set(places))
-    if lost:
+    if lost := sorted(named - set(places)):
         raise invalid("places", "one for every variable", f"none for {', '.join(lost)}")
     nodes = {}
     for name, place in places.items():

@@ -31,20 +31,10 @@ def against_paper(table: pd.DataFrame) -> Figure:
 def curves(
     ax: Axes, scores: pd.DataFrame, x: str, by: str, names: dict[object, str], xs: Sequence = ()
 ) -> None:
-    """Draw scores against a column: a line a value of another, bands for the spread.
+    """Draw scores against the column `x`: a line a value of the column `by`, bands for the spread.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    scores : DataFrame
-        Rows of the records.
-    x, by : str
-        Columns: along the axis, and one line each.
-    names : dict
-        Label of each line by its value, in the order of drawing.
-    xs : sequence, optional
-        What the sorted values of `x` stand for; by default themselves.
+    `names` has the label of each line by its value, in the order of drawing; `xs`, what the sorted
+    values of `x` stand for, by default themselves.
     """
     places = sorted(scores[x].unique())
     shown = dict(zip(places, xs or places, strict=True))
@@ -55,21 +45,10 @@ def curves(
 
 
 def nearest(z: Tensor, queries: Sequence[int], count: int) -> Tensor:
-    """Find the rows whose representations are nearest to some, in order.
+    """Find the rows whose representations, (n, size), are nearest to some of them, in order.
 
-    Parameters
-    ----------
-    z : Tensor
-        Representations, shape (n, size).
-    queries : sequence of int
-        Rows to look from.
-    count : int
-        How many others.
-
-    Returns
-    -------
-    Tensor
-        Indices, shape (queries, count), each row's own left out.
+    Gives indices, shape (queries, count), each row's own left out; `count` is less than n, or it is
+    a ValueError.
     """
     if count >= len(z):
         raise invalid("count", f"fewer than {len(z)} rows", count)
@@ -82,12 +61,7 @@ def nearest(z: Tensor, queries: Sequence[int], count: int) -> Tensor:
 def rows_of_pictures(images: Tensor, rows: Tensor) -> Figure:
     """Show pictures in rows, the first of each set apart.
 
-    Parameters
-    ----------
-    images : Tensor
-        In [0, 1] or bytes, shape (n, 3, H, W).
-    rows : Tensor
-        Indices of the pictures, shape (rows, columns).
+    Pictures, shape (n, 3, H, W), are in [0, 1] or bytes; `rows` has their indices, (rows, columns).
     """
     count, columns = rows.shape
     size = {"figsize": (1.25 * columns, 1.3 * count), "layout": "constrained"}
@@ -95,6 +69,5 @@ def rows_of_pictures(images: Tensor, rows: Tensor) -> Figure:
     for (row, column), ax in np.ndenumerate(axes):
         ax.imshow(images[rows[row, column]].permute(1, 2, 0).numpy(), interpolation="nearest")
         ax.set(xticks=[], yticks=[])
-        for side in ax.spines.values():
-            side.set(color=COLORS["omitted"], linewidth=2.5, visible=column == 0)
+        ax.spines[:].set(color=COLORS["omitted"], linewidth=2.5, visible=column == 0)
     return figure

@@ -43,23 +43,11 @@ def image_grid(
     titles: Sequence[str] = (),
     labels: Sequence[str] = (),
 ) -> Figure:
-    """Show pictures row by row, one pixel of theirs a pixel of the figure.
+    """Show pictures, uint8 of shape (n, 3, height, width), each pixel as one of the figure's.
 
-    Parameters
-    ----------
-    pictures : Tensor
-        uint8, shape (n, 3, height, width).
-    columns : int
-        Pictures a row.
-    rows, titles : sequence of str, optional
-        Labels of the rows, at their left, and of the columns, above.
-    labels : sequence of str, optional
-        Of single pictures, written into them at the lower left; an empty one for none.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many labels as rows, columns or pictures.
+    `rows` are labels of the rows, at their left, and `titles` of the columns, above; `labels` are
+    written into the pictures at the lower left, an empty one for none. Raises a ValueError if there
+    are not as many as rows, columns or pictures.
     """
     page = sheet(pictures, columns, gap=GAP)
     n, _, height, width = pictures.shape
@@ -71,12 +59,12 @@ def image_grid(
     # places may be at the border, where texts would be clipped
     write = partial(axis.annotate, textcoords="offset points", annotation_clip=False)
     ups, acrosses = height + GAP, width + GAP
-    plain = {"fontsize": SIZE}
     for number, text in enumerate(rows):
-        write(text, (0, number * ups + height / 2), (-5, 0), ha="right", va="center", **plain)
+        place = 0, number * ups + height / 2
+        write(text, place, (-5, 0), ha="right", va="center", fontsize=SIZE)
     for number, text in enumerate(titles):
         place = number * acrosses + width / 2, 0
-        write(text, place, (0, 2), ha="center", va="bottom", **plain)
+        write(text, place, (0, 2), ha="center", va="bottom", fontsize=SIZE)
     outline = [patheffects.withStroke(linewidth=1.6, foreground="black", alpha=0.7)]
     inside = {"color": "white", "fontsize": SIZE - 2, "path_effects": outline}
     for number, text in enumerate(labels):
@@ -101,22 +89,9 @@ def _bare(page: Tensor, letters: int, titled: bool) -> Axes:
 def diverging(values: Tensor, scale: Tensor | float) -> Tensor:
     """Colour numbers from blue (negative) over white (zero) to red (positive).
 
-    Parameters
-    ----------
-    values : Tensor
-        Shape (n, height, width).
-    scale : Tensor or float
-        What is deepest red, and with a minus deepest blue; above 0, a number or of shape (n,).
-
-    Returns
-    -------
-    Tensor
-        uint8, shape (n, 3, height, width).
-
-    Raises
-    ------
-    ValueError
-        If a scale is not above 0.
+    Makes pictures, uint8 of shape (n, 3, height, width), of values (n, height, width). The scale is
+    what is deepest red, and with a minus deepest blue: above 0, or it is a ValueError; a number or
+    of shape (n,).
     """
     scale = torch.as_tensor(scale, dtype=values.dtype)
     if not bool((scale > 0).all()):

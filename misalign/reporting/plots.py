@@ -33,12 +33,8 @@ def label(name: str) -> str:
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Sort factor names without repetition: s1 to s10 by number, m_x, m_t, others by name."""
-
-    def place(name: str) -> tuple[float, str]:
-        number = int(name[1:]) if name[1:].isdigit() else math.inf
-        return number, {"m_x": "", "m_t": " "}.get(name, name)
-
-    return sorted(set(names), key=place)
+    by_name = sorted(set(names), key=lambda name: {"m_x": "", "m_t": " "}.get(name, name))
+    return sorted(by_name, key=lambda name: int(name[1:]) if name[1:].isdigit() else math.inf)
 
 
 def cells(ax: Axes, mean: pd.DataFrame, spread: pd.DataFrame | None = None) -> AxesImage:
@@ -65,26 +61,10 @@ def heatmap(
 ) -> None:
     """Draw scores by factor and setting: each cell's mean and, if it is not 0.00, its spread.
 
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    summary : DataFrame
-        Rows of `misalign.reporting.summaries.over_seeds` that differ in setting and `by` only.
-    rows : sequence
-        Rows of the heatmap, from the top.
-    title : str, optional
-        Above the axes.
-    by : str, optional
-        Column that the rows are values of.
-
-    Raises
-    ------
-    ValueError
-        If a cell would have more than one value.
+    `summary` has rows of `misalign.reporting.summaries.over_seeds` that differ in the setting and
+    in the column `by` only (a ValueError if not); `rows` are the values of `by`, from the top.
     """
-    twice = summary.duplicated(["setting", by]).sum()
-    if twice:
+    if twice := summary.duplicated(["setting", by]).sum():
         raise invalid("summary", f"one row a setting and {by}", f"{twice} more")
     table = summary.pivot(index=by, columns="setting", values=["mean", "spread"]).reindex(rows)
     cells(ax, table["mean"], table["spread"])
@@ -99,22 +79,10 @@ def heatmaps(
 ) -> Figure:
     """Draw four heatmaps, by default as in Figure 3: both kinds of latents, both modalities.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of the records that differ in seed, setting, factor and what tells the panels only.
-    factors : sequence of str, optional
-        Rows of the heatmaps, from the top; by default all, as `in_order`.
-    metric : str, optional
-        Name of the score.
-    panels : tuple of str, optional
-        What the panels of a column and those of a row differ in: ``"modality"`` and one of
-        ``"latents"`` and ``"bias"`` (Figures 6, 8, 13 and 17 to 19).
-
-    Returns
-    -------
-    Figure
-        Cells are means over seeds, and their standard deviation where it is not 0.00.
+    `scores` are rows of the records that differ in seed, setting, factor and what tells the panels
+    only; `factors` are the heatmaps' rows, from the top, by default all, as `in_order`. `panels` is
+    what those of a column and those of a row differ in: ``"modality"`` and one of ``"latents"`` and
+    ``"bias"`` (Figures 6, 8, 13 and 17 to 19).
     """
     factors = list(factors) or in_order(scores["factor"])
     size = {"figsize": (9.5, 2.4 + 0.55 * len(factors)), "layout": "constrained"}
@@ -137,20 +105,9 @@ def by_width(
 ) -> Figure:
     """Draw a phase diagram: scores of one factor by setting and width of the representation.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of the records, of one modality, probe, target and factor.
-    titles : dict of (str, str) to str
-        Title of each panel by its bias and kind of latents, in the order to draw them.
-    ticks : sequence
-        What the settings stand for, in their order.
-
-    Returns
-    -------
-    Figure
-        Three panels a row, the least width at the bottom; cells are means over seeds, and their
-        standard deviation where it is not 0.00.
+    `scores` are rows of the records, of one modality, probe, target and factor. `titles` names each
+    panel by its bias and kind of latents, three a row in this order, the least width at the bottom;
+    `ticks` are what the settings stand for. Cells are as in `heatmap`.
     """
     rows = math.ceil(len(titles) / 3)
     figure = plt.figure(figsize=(9.5, 2.7 * rows), layout="constrained")
@@ -184,18 +141,9 @@ def diagonal(
 def against_theory(scores: pd.DataFrame, metric: str = "$R^2$") -> Figure:
     """Draw measured against predicted scores, one point a run, modality and factor.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows with a `status`, such as `misalign.reporting.summaries.latents` has; those without an
-        oracle are left out.
-    metric : str, optional
-        Name of the score.
-
-    Returns
-    -------
-    Figure
-        A panel for each kind of latents, points colored by status.
+    `scores` have a `status`, such as `misalign.reporting.summaries.latents` has, which colors
+    points; each kind of latents has a panel. Rows without an oracle are left out. `metric` names
+    the score.
     """
     known = scores.dropna(subset=["oracle"])
     limits = (min(0.0, known["score"].min()) - 0.07, 1.05)
@@ -223,18 +171,9 @@ def band(ax: Axes, xs: Sequence, line: pd.DataFrame, color: str, name: str) -> N
 def by_setting(scores: pd.DataFrame, title: str = "$R^2$") -> Figure:
     """Draw scores against the setting: a line a factor, a panel a bias and kind of latents.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of the records, of one variant, modality, probe, target and metric; one line also for
-        each split.
-    title : str, optional
-        Label of the vertical axes.
-
-    Returns
-    -------
-    Figure
-        Lines are means over seeds, bands the standard deviation, dashes the oracle.
+    `scores` are rows of the records, of one variant, modality, probe, target and metric; one line
+    also for each split. Lines are means over seeds, bands the standard deviation, dashes the
+    oracle.
     """
     summary = over_seeds(scores)
     biases = [name for name in SETTINGS if (summary["bias"] == name).any()]

@@ -16,20 +16,11 @@ LATENTS = (*(f"s{i}" for i in range(1, 11)), "m_x", "m_t")
 
 
 def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:
-    """What captions do to a factor: a key of `misalign.style.COLORS`.
+    """What captions under a bias do to a factor such as ``"s3"``.
 
-    Parameters
-    ----------
-    factor : str
-        Such as ``"s3"``, ``"m_x"`` or ``"noise"``.
-    bias : Bias
-        Of the world.
-    semantic : sequence of str, optional
-        Names of the semantic factors in the order of the bias's indices; by default s1, s2, ...
-
-    Returns
-    -------
-    {"unbiased", "perturbed", "omitted", "specific"}
+    ``"unbiased"``, ``"perturbed"``, ``"omitted"``, or ``"specific"`` to a modality: the keys of
+    `misalign.style.COLORS`. `semantic` has the names of the semantic factors in the order of the
+    bias's indices, by default s1, s2, ...
     """
     names = list(semantic) or [f"s{i}" for i in range(1, bias.n + 1)]
     if factor not in names:
@@ -43,16 +34,8 @@ def status(factor: str, bias: Bias, semantic: Sequence[str] = ()) -> str:
 def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread of scores over seeds.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of the records.
-
-    Returns
-    -------
-    DataFrame
-        One row for scores that differ in nothing but the seed, with `mean`, `spread` (the standard
-        deviation over seeds), `oracle` (its mean) and `seeds`.
+    One row for scores that differ in nothing but the seed, with `mean`, `spread` (the standard
+    deviation over seeds), `oracle` (its mean) and `seeds`, their number.
     """
     keys = [name for name in SCORES[1:-2] if name != "seed"]
     parts = {"mean": ("score", "mean"), "spread": ("score", "std"), "oracle": ("oracle", "mean")}
@@ -72,12 +55,7 @@ def choose(name: str, table: pd.DataFrame, query: str) -> pd.DataFrame:
 def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
     """Choose scores of the true latents in distribution (Figures 3, 9 to 11), as from `of_study`.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of the numerical study's records.
-    probe : {"nonlinear", "linear"}, optional
-        Which probe.
+    `scores` are the numerical study's, the probe is ``"nonlinear"`` or ``"linear"``.
     """
     chosen = (scores["probe"] == probe) & (scores["split"] == "test")
     rows = scores[chosen & (scores["target"] == "image") & scores["factor"].isin(LATENTS)]
@@ -85,15 +63,7 @@ def latents(scores: pd.DataFrame, probe: str = "nonlinear") -> pd.DataFrame:
 
 
 def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
-    """Say what captions do to the factor of each score, by a column `status`, see there.
-
-    Parameters
-    ----------
-    name : str
-        The study, such as ``"mpi3d"``.
-    scores : DataFrame
-        Rows of its records.
-    """
+    """Say what captions do to the factor of each score of a study, by a column: its `status`."""
     one = study(name)
     # studies of pictures name their factors, the others number them
     names = [factor.name for factor in getattr(one, "semantic", ())]
@@ -106,15 +76,7 @@ def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
 def unconverged_runs(rows: pd.DataFrame) -> list[str]:
     """Name the runs of independent semantics that learned next to nothing.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        As from `latents`.
-
-    Returns
-    -------
-    list of str
-        Runs whose unbiased factors score less than 0.5 on average.
+    `rows` are as from `latents`; such runs' unbiased factors score less than 0.5 on average.
     """
     chosen = rows[(rows["latents"] == "independent") & (rows["status"] == "unbiased")]
     means = chosen.groupby("run")["score"].mean()
@@ -122,18 +84,10 @@ def unconverged_runs(rows: pd.DataFrame) -> list[str]:
 
 
 def worst_by_status(rows: pd.DataFrame) -> pd.Series:
-    """Worst mean over seeds by status, for independent semantics.
+    """Worst mean over seeds by status, for independent semantics; `rows` are as from `latents`.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        As from `latents`.
-
-    Returns
-    -------
-    Series
-        By status: the lowest mean of an unbiased factor, the largest absolute mean of any other,
-        over all settings, modalities and factors.
+    That is the lowest mean of an unbiased factor and the largest absolute mean of any other, over
+    all settings, modalities and factors.
     """
     chosen = rows[rows["latents"] == "independent"]
     means = chosen.groupby(["status", "bias", "setting", "modality", "factor"])["score"].mean()
@@ -143,20 +97,10 @@ def worst_by_status(rows: pd.DataFrame) -> pd.Series:
 
 
 def oracle_error(rows: pd.DataFrame, by: Sequence[str] = ("latents",)) -> pd.DataFrame:
-    """How far scores are from their oracles, by kind of semantics.
+    """How far scores are from their oracles, a row for each value of the columns `by`.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of the records; those without an oracle do not count.
-    by : sequence of str, optional
-        Columns whose values are told apart.
-
-    Returns
-    -------
-    DataFrame
-        Columns `mean` and `largest` of the absolute difference, and `off`, the share of scores that
-        it takes more than 0.10 away; one row a kind.
+    Gives `mean` and `largest` of the absolute difference, and `off`, the share of scores that it
+    takes more than 0.10 away. Rows without an oracle do not count.
     """
     known = rows.dropna(subset=["oracle"])
     known = known.assign(miss=(known["score"] - known["oracle"]).abs())
@@ -172,20 +116,10 @@ def read_paper_table(source: str) -> pd.DataFrame:
 
 
 def compare_with_paper(scores: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Put recorded means beside a table of the paper.
+    """Put recorded means beside ``"Table 4"`` or ``"Table 5"`` of the paper, of the same set-up.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of the records, of the table's set-up.
-    source : {"Table 4", "Table 5"}
-        Which one.
-
-    Returns
-    -------
-    DataFrame
-        One row a kind of latents, probe, modality and source (ours, spread over seeds, paper, and
-        the difference, ours less the paper's), one column a factor.
+    One row a kind of latents, probe, modality and source (ours, spread over seeds, paper, and the
+    difference, ours less the paper's), one column a factor.
     """
     keys = ["latents", "probe", "modality"]
     ours = pd.concat([latents(scores, probe) for probe in ("linear", "nonlinear")])
@@ -205,17 +139,9 @@ def compare_with_paper(scores: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def beside_paper(scores: pd.DataFrame) -> pd.DataFrame:
-    """Put recorded means beside what Figures 6 and 13 print.
+    """Put recorded means of MPI3D, with a column `status`, beside what Figures 6 and 13 print.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of the records of MPI3D, in the figures' set-up, with a column `status`.
-
-    Returns
-    -------
-    DataFrame
-        One row a bias, setting, modality, probe and factor: `ours`, `paper` and `status`.
+    One row a bias, setting, modality, probe and factor: `ours`, `paper` and `status`.
     """
     keys = ["bias", "setting", "modality", "probe", "factor"]
     ours = scores.groupby([*keys, "status"], as_index=False).agg(ours=("score", "mean"))

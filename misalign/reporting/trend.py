@@ -25,12 +25,10 @@ class Trend:
     ----------
     intercept, slope : float
         Score of a concept that every caption names, and what a tenfold coverage adds.
-    spread : float
-        Standard deviation of the residuals.
     covariance : tuple of float
         Variance of the intercept, covariance with the slope, variance of the slope.
-    points : int
-        How many scores were fitted.
+    spread, points : float, int
+        Standard deviation of the residuals, and how many scores were fitted.
     """
 
     intercept: float
@@ -41,21 +39,11 @@ class Trend:
 
     @classmethod
     def fit(cls, coverage: ArrayLike, score: ArrayLike) -> Trend:
-        """Fit the line by least squares.
+        """Fit the line by least squares to corrected F1 by coverage, both of shape (n,).
 
         Without scores beyond the cut-offs this is ordinary least squares. Scores that have reached
-        0 or 1 say no more than that the line is beyond.
-
-        Parameters
-        ----------
-        coverage, score : array_like
-            Share of captions that name the concept, above 0 and at most 1, and chance-corrected F1,
-            both of shape (n,).
-
-        Raises
-        ------
-        ValueError
-            For fewer than two coverages between the cut-offs, or values out of range.
+        0 or 1 say no more than that the line is beyond. Coverages are shares above 0 and at most 1,
+        at least two of them between the cut-offs, or it is a ValueError.
         """
         coverage, score = np.asarray(coverage, float), np.asarray(score, float)
         if not ((coverage > 0) & (coverage <= 1)).all() or len(coverage) < 3:
@@ -72,23 +60,15 @@ class Trend:
         residual = score - values.clip(0, 1)
         variance = residual @ residual / (len(x) - 2)
         design = np.vander(x[on_line], 2, increasing=True)
-        ((a, b), (_, c)) = variance * np.linalg.inv(design.T @ design)
-        return cls(
-            intercept=float(line[0]),
-            slope=float(line[1]),
-            spread=float(np.sqrt(variance)),
-            covariance=(float(a), float(b), float(c)),
-            points=len(x),
-        )
+        covariance = variance * np.linalg.inv(design.T @ design)[np.triu_indices(2)]
+        spread = float(np.sqrt(variance))
+        return cls(*line.tolist(), spread, (*covariance.tolist(),), points=len(x))
 
     def predict(self, coverage: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Predict scores of coverages, which are shares of captions, from 0 to 1.
 
-        Returns
-        -------
-        score, low, high : ndarray
-            In the shape of `coverage`, from 0 to 1. Between the last two 95 % of new points lie,
-            as far as residuals are normal and the line is right.
+        Returns score, low and high in the shape of `coverage`, from 0 to 1. Between the last two 95
+        % of new points lie, as far as residuals are normal and the line is right.
         """
         from scipy.stats import t
 
@@ -97,8 +77,7 @@ class Trend:
         a, b, c = self.covariance
         variance = self.spread**2 + a + 2 * b * x + c * x**2
         width = t.ppf((1 + CONFIDENCE) / 2, self.points - 2) * np.sqrt(variance)
-        score, low, high = (np.clip(value, 0, 1) for value in (line, line - width, line + width))
-        return score, low, high
+        return tuple(np.clip([line, line - width, line + width], 0, 1))
 
     def crossing(self, score: float) -> float:
         """Coverage at which the line reaches a score between 0 and 1; above 1 if none does."""

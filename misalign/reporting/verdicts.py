@@ -37,20 +37,13 @@ class Verdict:
 
     Parameters
     ----------
-    claim : Claim
-        Which one.
-    verdict : str
-        One of `VERDICTS`.
-    reason : str
-        Why it is not tested, or was trained too briefly; else empty.
-    points : Series
-        One value a point, by world, seed and cell; empty where nothing is tested.
-    interval : tuple of float
-        Of the estimate, 95 %.
-    runs, seeds : int
-        How many runs the points are from, and how many training seeds.
-    late : list of str
-        Runs that began to learn late, or never.
+    claim, verdict, reason : Claim, str, str
+        Which one, one of `VERDICTS`, and why it is not tested, or was trained too briefly.
+    points, interval : Series, tuple of float
+        One value a point, by world, seed and cell, empty where nothing is tested; and the 95 %
+        interval of the estimate.
+    runs, seeds, late : int, int, tuple of str
+        How many runs and training seeds the points are from; runs that learned late, or never.
     """
 
     claim: Claim
@@ -83,22 +76,16 @@ class Verdict:
 
 
 def assess(claim: Claim, folder: Path = RESULTS) -> Verdict:
-    """Hold a claim against the records.
+    """Hold a claim against the records of a results folder.
 
-    Parameters
-    ----------
-    claim : Claim
-        Which one.
-    folder : Path, optional
-        Results folder.
-
-    Raises
-    ------
-    ValueError
-        If the query is none or chooses nothing, or a contrast has rows without a partner.
+    Raises a ValueError if the query is none or chooses nothing, or a contrast has rows without a
+    partner.
     """
     if claim.published:
-        return _published(claim)
+        effect, low, high = published(claim.published)[["effect", "low", "high"]]
+        whole = claim.beyond(low) <= 0 and claim.beyond(high) <= 0
+        verdict = HOLDS if whole else IN_PART if claim.beyond(effect) <= 0 else FAILS
+        return Verdict(claim, verdict, points=pd.Series([effect]), interval=(low, high))
     sweeps = [Sweep.named(name) for name in claim.sweeps]
     if reason := _untested(claim, sweeps, folder):
         return Verdict(claim, OPEN, reason)
@@ -120,14 +107,6 @@ def assess(claim: Claim, folder: Path = RESULTS) -> Verdict:
         return found
     passed = claim.beyond(found.estimate) <= 0
     return replace(found, verdict=HOLDS if found.off.empty else IN_PART if passed else FAILS)
-
-
-def _published(claim: Claim) -> Verdict:
-    """A verdict by an estimate from published tables."""
-    effect, *interval = published(claim.published)[["effect", "low", "high"]]
-    whole = all(claim.beyond(end) <= 0 for end in interval)
-    verdict = HOLDS if whole else IN_PART if claim.beyond(effect) <= 0 else FAILS
-    return Verdict(claim, verdict, "", pd.Series([effect]), (interval[0], interval[1]))
 
 
 def is_flat(curve: np.ndarray) -> bool:
@@ -157,12 +136,8 @@ def _untested(claim: Claim, sweeps: list[Sweep], folder: Path) -> str:
     runs = {run.id for sweep in sweeps for run in sweep.runs}
     if missing := {run.id for sweep in sweeps for run in sweep.missing(folder)}:
         return f"{len(runs) - len(missing)} of {len(runs)} runs recorded"
-    if claim.control:
-        return _uncontrolled(claim, folder)
-    return ""
-
-
-def _uncontrolled(claim: Claim, folder: Path) -> str:
+    if not claim.control:
+        return ""
     if not claim.control_sweep:
         return f"no positive control: {claim.control}"
     sweep = Sweep.named(claim.control_sweep)
@@ -176,13 +151,11 @@ def _uncontrolled(claim: Claim, folder: Path) -> str:
 
 def _brief(claim: Claim, sweeps: list[Sweep], curves: dict[str, np.ndarray]) -> str:
     """Why runs were trained too briefly to judge a claim, if they were."""
-    scales = {run.scale for sweep in sweeps for run in sweep.runs} - {claim.scale}
-    if scales:
+    if scales := {run.scale for sweep in sweeps for run in sweep.runs} - {claim.scale}:
         return f"runs are at scale {', '.join(sorted(scales))}, not {claim.scale}"
-    falling = sum(not is_flat(curve) for curve in curves.values())
-    unknown = sum(not len(curve) for curve in curves.values())
-    if unknown:
+    if unknown := sum(not len(curve) for curve in curves.values()):
         return f"{unknown} of {len(curves)} runs have no recorded loss"
+    falling = sum(not is_flat(curve) for curve in curves.values())
     return f"the loss of {falling} of {len(curves)} runs was still falling" if falling else ""
 
 
@@ -195,8 +168,7 @@ def _chosen(name: str, rows: str, sweeps: list[Sweep], folder: Path) -> pd.DataF
         worlds = {run.id: run.resolved_world_seed if drawn else 0 for run in sweep.runs}
         chosen = choose(name, of_study(experiment, sweep.scores(folder)), rows)
         parts.append(chosen.assign(world=chosen["run"].map(worlds)))
-    table = pd.concat(parts)
-    return table.drop_duplicates()  # sweeps may share runs
+    return pd.concat(parts).drop_duplicates()  # sweeps may share runs
 
 
 def _points(claim: Claim, table: pd.DataFrame) -> pd.Series:

@@ -36,22 +36,12 @@ def decompose(
 ) -> pd.DataFrame:
     """Part how often a concept is shown from how often captions name it when it is.
 
-    Parameters
-    ----------
-    table : DataFrame
-        With the columns of `counts`.
-    threshold : {70, 60, 50}, optional
-        Confidence of the tags, in percent.
-    caption : str, optional
-        Which count of captions.
-
-    Returns
-    -------
-    DataFrame
-        The rows of which all three counts are known and above 0, with logarithms to the base 10:
-        `images`, pairs whose picture has the concept; `naming`, the share of them whose caption
-        names it, 1 - omission; and `precision`, the share of naming captions whose picture has it,
-        1 - distortion. `images + naming` is the number of pairs that have both.
+    The table has the columns of `counts`, of which `caption` is the count of captions to take; the
+    threshold, 70, 60 or 50, is the confidence of the tags in percent. Gives the rows of which all
+    three counts are known and above 0, with logarithms to the base 10: `images`, pairs whose
+    picture has the concept; `naming`, the share of them whose caption names it, 1 - omission; and
+    `precision`, the share of naming captions whose picture has it, 1 - distortion. `images +
+    naming` is the number of pairs that have both.
     """
     if threshold not in THRESHOLDS:
         raise invalid("threshold", f"one of {', '.join(map(str, THRESHOLDS))}", threshold)
@@ -75,21 +65,11 @@ def effects(
     on: str = "accuracy",
     absorb: Sequence[Sequence[str]] = (("dataset", "concept"), ("dataset", "pretraining")),
 ) -> pd.DataFrame:
-    """Linear effects at equal fixed effects, with errors clustered by concept.
+    """Linear effects of columns on another, at equal fixed effects, clustered by concept.
 
-    Parameters
-    ----------
-    table : DataFrame
-        One row an observation; columns `concept`, those of `of`, `on` and `absorb`.
-    of, on : sequence of str, str, optional
-        Regressors and response.
-    absorb : sequence of sequence of str, optional
-        Columns whose combinations have an effect each, such as a concept's own difficulty.
-
-    Returns
-    -------
-    DataFrame
-        By regressor: `effect`, and `low` and `high`, its 95 % interval.
+    `table` has one row an observation; what `absorb` combines has an effect each, such as a
+    concept's own difficulty. Gives, by regressor, `effect`, and `low` and `high`, its 95 %
+    interval.
     """
     from linearmodels.iv import AbsorbingLS
 
@@ -127,11 +107,9 @@ def rank_correlation(table: pd.DataFrame, one: str, other: str, within: Sequence
 def published(name: str) -> pd.Series:
     """`effect`, `low` and `high` of what a claim on models of the web is tested by.
 
-    Parameters
-    ----------
-    name : {"coverage", "naming", "precision"}
-        Spearman's correlation of naming captions with accuracy, within evaluation and pretraining
-        sets; or the points of accuracy that a tenfold naming rate, or precision, adds.
+    ``"coverage"`` is Spearman's correlation of naming captions with accuracy, within evaluation and
+    pretraining sets; ``"naming"`` and ``"precision"`` are the points of accuracy that a tenfold one
+    adds.
     """
     table = observations()
     if name == "coverage":

@@ -13,20 +13,10 @@ MOST = 25  # concepts whose numbers can be read
 
 
 def confusion_matrix(counts: pd.DataFrame, title: str = "") -> Figure:
-    """Draw which concept is taken for which.
+    """Draw which concept is taken for which, from numbers of pictures: true ones in rows.
 
-    Parameters
-    ----------
-    counts : DataFrame
-        Pictures by true concept (rows) and predicted one (columns).
-    title : str, optional
-        Above the axes.
-
-    Returns
-    -------
-    Figure
-        Colours and numbers are shares of a row, so the diagonal is the recall; a row without
-        pictures is left blank, as are numbers that would read 0.00.
+    Colours and numbers are shares of a row, so the diagonal is the recall; a row without pictures
+    is left blank, as are numbers that would read 0.00.
     """
     shares = counts.div(counts.sum(axis=1), axis=0).to_numpy()  # of none, not a number
     side = 1.6 + 0.42 * len(counts)

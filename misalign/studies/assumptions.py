@@ -49,19 +49,10 @@ class Assumptions:
     scales = SCALES
 
     def bias(self, bias: str, setting: int) -> Bias:
-        """Look a probability up.
+        """Look a probability up by its 1-based place in `PROBABILITIES`, or raise a ValueError.
 
-        Parameters
-        ----------
-        bias : {"perturbation", "alternative"}
-            The caption's value of s2 is drawn anew, or is one of the other values.
-        setting : int
-            1-based place in `PROBABILITIES`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such bias or setting.
+        With the bias ``"perturbation"`` the caption's value of s2 is drawn anew, with
+        ``"alternative"`` it is one of the other values.
         """
         if bias not in KINDS:
             raise invalid("bias", f"one of {', '.join(KINDS)}", repr(bias))

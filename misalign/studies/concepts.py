@@ -46,12 +46,7 @@ def coverage(bias: str, setting: int) -> tuple[float, ...]:
         settings every group has every level once. ``breadth``: two words a caption, spread over
         `BREADTHS` groups. ``omission``: the background in `HOW_OFTEN` of the captions.
     setting : int
-        1-based.
-
-    Raises
-    ------
-    ValueError
-        If there is no such bias or setting.
+        1-based; if there is no such bias or setting, that is a ValueError.
     """
     known = {"coverage": len(LEVELS), "breadth": len(BREADTHS), "omission": len(HOW_OFTEN)}
     if bias not in known:

@@ -17,19 +17,9 @@ SPLIT, BINARY = "y2", "y2_binary"  # the task that is also posed as a yes or no,
 
 
 def f_y(s: Tensor) -> Tensor:
-    """Evaluate the nonlinear target function of App. C.1 on all given variables.
+    """Evaluate the nonlinear target function of App. C.1 on all variables, (..., d), as (...).
 
     The last coefficient is the paper's 0.4; the authors' code has 0.6.
-
-    Parameters
-    ----------
-    s : Tensor
-        Shape (..., d).
-
-    Returns
-    -------
-    Tensor
-        Shape (...).
     """
     first, second, third = (s.pow(power).sum(-1) for power in (1, 2, 3))
     # Newton's identities: sums over pairs and triples without forming them
@@ -42,18 +32,7 @@ def f_y(s: Tensor) -> Tensor:
 
 
 def tasks(s: Tensor) -> Tensor:
-    """Evaluate y1 to y4, in the order of `BLOCKS`.
-
-    Parameters
-    ----------
-    s : Tensor
-        Semantic variables, shape (..., n_s), n_s at least 9.
-
-    Returns
-    -------
-    Tensor
-        Shape (..., 4).
-    """
+    """Evaluate y1 to y4, (..., 4), in the order of `BLOCKS`, on n_s >= 9 variables, (..., n_s)."""
     least = max(BLOCKS.values())
     if not s.shape[-1] >= least:
         raise invalid("s", f"at least {least} semantic variables", s.shape[-1])

@@ -43,23 +43,15 @@ class ImageScale:
 
     Parameters
     ----------
-    side : int
-        Pixels a side.
-    pictures : int
-        How many there are.
-    shares : tuple of int
-        Of training, evaluation (where probes are fitted) and test, as
-        `misalign.images.base.split` takes them.
+    side, pictures, shares : int, int, tuple of int
+        Pixels a side, and how many pictures; their shares of training, evaluation (where probes are
+        fitted) and test, as `misalign.images.base.split` takes them.
     trunk : tuple of (int, int, int)
         Convolutions of the picture encoder; none stands for the published encoders.
     hidden, width : int
         Of the small encoders, see `misalign.encoders.small`.
-    recipe : Recipe
-        Training.
-    probe_steps : int
-        Length of a probe's training.
-    probe_rate : float, optional
-        Adam's rate in it, at the start.
+    recipe, probe_steps, probe_rate : Recipe, int, float
+        Training; length of a probe's training, and Adam's first rate in it.
     oracle_draws : int, optional
         Samples that the oracle is computed from, where it has no closed form.
     """
@@ -133,10 +125,7 @@ def _recipe(steps: int, batch_size: int, learning_rate: float) -> Recipe:
 class ImageStudy:
     """A study of pictures and captions; its two worlds say what they are.
 
-    Parameters
-    ----------
-    objective : {"mmcl", "sym_align_max_ent", "nt_xent"}, optional
-        Loss. The paper's Eq. (1) by default; a study with another one has a name of its own.
+    The loss is the paper's Eq. (1); a study with another objective has a name of its own.
     """
 
     world: str

@@ -24,14 +24,8 @@ if TYPE_CHECKING:
 class Representations:
     """What probes read and what they predict.
 
-    Parameters
-    ----------
-    z : dict of str to Tensor
-        Representations by modality, each of shape (n, size).
-    targets : dict of (str, str) to Tensor
-        By target and factor, each of shape (n, dimension), int64 if discrete.
-    factors : dict of (str, str) to Factor
-        Kind and size of every target.
+    Representations by modality, each of shape (n, size); targets by target and factor, each of
+    shape (n, dimension), int64 if discrete; and kind and size of every target.
     """
 
     z: dict[str, Tensor]
@@ -56,19 +50,9 @@ def represent(
 
 @torch.no_grad()
 def represent_samples(model: TrainedModel, n: int, generator: torch.Generator) -> Representations:
-    """Represent fresh samples of a world.
+    """Represent n fresh samples of a world, drawn by a generator on its device.
 
-    Parameters
-    ----------
-    model : TrainedModel
-        World and encoders.
-    n, generator : int, torch.Generator
-        Number of samples, and their source, on the world's device.
-
-    Returns
-    -------
-    Representations
-        Targets are every factor of the image, and what captions say of perturbed ones.
+    Targets are every factor of the image, and what captions say of perturbed ones.
     """
     world = model.world
     batch = world.sample(n, generator=generator, device=generator.device)

@@ -29,16 +29,11 @@ class Scale:
         Widths of the encoders' hidden layers, in units of the input size if `relative`.
     recipe : Recipe
         Training.
-    probe_samples : int
-        Samples to fit probes on, and again as many to score them on.
-    probe_steps : int
-        Longest training of a nonlinear probe.
-    probe_rate : float, optional
-        Adam's rate in it, at the start.
+    probe_samples, probe_steps, probe_rate : int, int, float
+        Samples to fit probes on, and again as many to score them on; longest training of a
+        nonlinear probe, and Adam's first rate in it.
     oracle_draws : int, optional
         Samples that predictions without a closed form are computed from.
-    relative : bool, optional
-        See `hidden`.
     whiten, standardize : bool, optional
         Fixed scales at the encoders' two ends, see `misalign.encoders.mlp.numerical_encoder`.
     """

@@ -40,16 +40,9 @@ GROUPED = ("seed", "latents", "setting")
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep file, read and checked.
+    """A sweep file, read and checked, by its stem; runs without repetitions, in the file's order.
 
-    Parameters
-    ----------
-    name : str
-        Stem of the file.
-    notebook : Path or None
-        The notebook that executes the runs; a file without one is for ``--no-notebooks``.
-    runs : tuple of Run
-        Without repetitions, in the file's order.
+    A file without a notebook, which executes the runs, is for ``--no-notebooks``.
     """
 
     name: str
@@ -58,13 +51,7 @@ class Sweep:
 
     @classmethod
     def named(cls, name: str) -> Sweep:
-        """Read one of the project's own sweeps, such as ``"figure_03"``.
-
-        Raises
-        ------
-        ValueError
-            For an unknown name; the message lists the known ones.
-        """
+        """Read one of the project's own, such as ``"figure_03"``; an error lists the known ones."""
         known = sorted(path.stem for path in SWEEPS.glob("*.yml"))
         if name not in known:
             expected = f"one of {', '.join(known)}" if known else CHECKOUT
@@ -73,20 +60,10 @@ class Sweep:
 
     @classmethod
     def read(cls, path: Path, scale: str | None = None) -> Sweep:
-        """Read a sweep file as a `Sweep`.
+        """Read a YAML file, see the module's docstring; a scale takes the place of its own.
 
-        Parameters
-        ----------
-        path : Path
-            A YAML file, see the module's docstring.
-        scale : str, optional
-            Takes the place of the file's own scale.
-
-        Raises
-        ------
-        ValueError
-            If the file is no such mapping, or has an unknown field, an empty axis or a value that
-            `Run` refuses.
+        What is no such mapping, an unknown field, an empty axis or a value that `Run` refuses is a
+        ValueError.
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -105,7 +82,11 @@ class Sweep:
             runs = [run for block in blocks for run in Run.grid(**{**block, **override})]
         except (TypeError, ValueError, LookupError) as error:
             raise ValueError(f"{path}: {error}") from None
-        notebook = _found(str(content["notebook"]), path) if "notebook" in keys else None
+        notebook = None
+        if "notebook" in keys:
+            name = str(content["notebook"]).removesuffix(".ipynb") + ".ipynb"
+            beside = path.parent / name
+            notebook = beside if beside.exists() else NOTEBOOKS / name
         return cls(path.stem, notebook, tuple(dict.fromkeys(runs)))
 
     def missing(self, folder: Path) -> list[Run]:
@@ -125,37 +106,16 @@ class Sweep:
         return dict(ChainMap(*(recorded(name, folder) for name in experiments)))
 
     def scores(self, folder: Path = RESULTS) -> pd.DataFrame:
-        """Read the scores of these runs and of no others.
+        """Read the scores of these runs and of no others, with columns `misalign.records.SCORES`.
 
-        Parameters
-        ----------
-        folder : Path, optional
-            Results folder.
-
-        Returns
-        -------
-        DataFrame
-            Columns `misalign.records.SCORES`.
-
-        Raises
-        ------
-        ValueError
-            If a run is not recorded: a figure of half a sweep would not show it.
+        A missing run is a ValueError: a figure of half a sweep would not show it.
         """
-        left = len(self.missing(folder))
-        if left:
+        if left := len(self.missing(folder)):
             expected = f"all {len(self.runs)} runs of {self.name} (make sweep)"
             raise invalid("results", expected, len(self.runs) - left)
         experiments = {run.experiment for run in self.runs}
         tables = pd.concat([read_scores(experiment, folder) for experiment in experiments])
         return tables[tables["run"].isin({run.id for run in self.runs})]
-
-
-def _found(notebook: str, sweep: Path) -> Path:
-    """A notebook by its path, from the sweep file on, or one of the project's by its name."""
-    name = notebook if notebook.endswith(".ipynb") else f"{notebook}.ipynb"
-    beside = sweep.parent / name
-    return beside if beside.exists() else NOTEBOOKS / name
 
 
 def groups(runs: Iterable[Run], most: int) -> list[list[Run]]:

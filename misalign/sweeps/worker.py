@@ -54,14 +54,12 @@ def expect_template(notebook: Path | None, runs: Iterable[Run]) -> None:
     if not cell:
         raise invalid("notebook", "a cell tagged parameters", f"none in {notebook.name}")
     needed = dict.fromkeys(name for run in runs for name in (*run.needed, "record"))
-    lacking = ", ".join(name for name in needed if name not in cell)
-    if lacking:
+    if lacking := ", ".join(name for name in needed if name not in cell):
         got = f"only {', '.join(sorted(cell))}"
         raise invalid(notebook.name, f"{lacking} in the parameters cell", got)
     # one module may hold several studies of a kind, and a notebook that serves them all
     own = study_module(ast.literal_eval(cell["experiment"]))
-    others = {run.experiment for run in runs if study_module(run.experiment) != own}
-    if others:
+    if others := {run.experiment for run in runs if study_module(run.experiment) != own}:
         raise invalid(notebook.name, f"runs of {cell['experiment']}", ", ".join(sorted(others)))
 
 

@@ -8,14 +8,12 @@ of minus the entropy of p by the divergence of p from its own blur, `blur_diverg
 
 from __future__ import annotations
 
-from math import exp, log, pi, sqrt
+from math import erf, exp, log, pi, sqrt
 
-import numpy as np
-import torch
+from scipy.integrate import quad
 
 from misalign.errors import invalid
 
-NODES = 64  # of each Gauss-Legendre panel
 EDGE = 6.0  # width of an edge layer, in units of sqrt(tau)
 
 
@@ -45,19 +43,17 @@ def uniform_log_kernel(tau: float, n: int = 1) -> float:
     """Log-kernel term of the uniform distribution on (0, 1)^n against itself, at temperature tau.
 
     That is n times the integral over (0, 1) of the log of
-    sqrt(pi tau) / 2 (erf(z / sqrt(tau)) + erf((1 - z) / sqrt(tau))),
-    by Gauss-Legendre quadrature: one panel for the edge, one for the inside.
+    sqrt(pi tau) / 2 (erf(z / sqrt(tau)) + erf((1 - z) / sqrt(tau))), by quadrature.
     """
     _check(tau, n)
     width = sqrt(tau)
-    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
-    total = 0.0
-    edge = min(0.5, EDGE * width)  # the integrand is even about 1/2: twice its left half
-    for left, right in ((0.0, edge), (edge, 0.5)):
-        z = left + (right - left) * (nodes + 1) / 2
-        kernel = torch.erf(z / width) + torch.erf((1 - z) / width)
-        total += (right - left) * float(weights @ kernel.mul(width * sqrt(pi) / 2).log())
-    return n * total
+
+    def log_kernel(z: float) -> float:
+        return log(width * sqrt(pi) / 2 * (erf(z / width) + erf((1 - z) / width)))
+
+    # even about 1/2: twice its left half, with a break where it has left its edge
+    half, _ = quad(log_kernel, 0, 0.5, points=[min(0.5, EDGE * width)], epsabs=1e-12)
+    return n * 2 * half
 
 
 def corners_log_kernel(tau: float, n: int = 1) -> float:
@@ -79,17 +75,9 @@ def gaussian_entropy(n: int = 1, *, variance: float = 1.0) -> float:
 def blur_divergence(log_kernel: float, entropy: float, tau: float, n: int = 1) -> float:
     """Divergence of a distribution from its own blur, KL(p || p * N(0, tau/2 I)), never negative.
 
+    From its log-kernel term against itself and its differential entropy, in nats, in n dimensions.
     It is what the limit of Eq. (1) and minus the entropy differ by, once (n/2) log(pi tau) is
     subtracted from the limit.
-
-    Parameters
-    ----------
-    log_kernel : float
-        Log-kernel term of the distribution against itself.
-    entropy : float
-        Its differential entropy, in nats.
-    tau, n : float, int
-        Temperature and dimension.
     """
     _check(tau, n)
     return n / 2 * log(pi * tau) - log_kernel - entropy

@@ -46,15 +46,9 @@ class HistogramDarmois:
 
     Coordinate i is mapped by the distribution function of the sample members whose earlier
     coordinates fell into the same cells. Distribution functions are linear between quantiles, so
-    what is uniform up to sampling error is each coordinate given the cells of those before it.
-
-    Parameters
-    ----------
-    sample : Tensor
-        Draws of the density, shape (m, n), with m at least 20 times cells^(n - 1), else a
-        ValueError.
-    cells : int, optional
-        Cells a coordinate, all equally likely.
+    what is uniform up to sampling error is each coordinate given the cells of those before it. Of
+    the density there are draws, shape (m, n), with m at least 20 times cells^(n - 1), else it is a
+    ValueError; the cells of a coordinate are equally likely.
     """
 
     KNOTS = 64  # quantiles of a distribution function, at most
@@ -111,15 +105,8 @@ class HistogramDarmois:
 def entropy_after(h: Callable[[Tensor], Tensor], s: Tensor, entropy: float) -> float:
     """Differential entropy of h(s), in nats, for an injective h: H(s) + E log |det dh/ds|.
 
-    Parameters
-    ----------
-    h : callable
-        Maps one point s, (n,), to one of shape (n,); differentiable. Where it drops a direction,
-        the result is minus infinity.
-    s : Tensor
-        Draws to average over, shape (m, n).
-    entropy : float
-        Differential entropy of s, in nats.
+    The differentiable h maps one point, (n,), to one of shape (n,); where it drops a direction, the
+    result is minus infinity. Of s there are draws to average over, shape (m, n), and its entropy.
     """
     jacobians = torch.func.vmap(torch.func.jacrev(h))(s)
     return entropy + torch.linalg.slogdet(jacobians).logabsdet.mean().item()
@@ -129,14 +116,8 @@ def nearest_neighbour_entropy(v: Tensor, neighbour: int = 3) -> float:
     """Differential entropy of a sample, in nats, by distances to neighbours (Kozachenko, Leonenko).
 
     Unlike the training loss it has no kernel width: a uniform sample says 0 up to sampling error,
-    and one with more than `neighbour` members on every point says minus infinity.
-
-    Parameters
-    ----------
-    v : Tensor
-        Sample, shape (m, n).
-    neighbour : int, optional
-        Which neighbour's distance to take.
+    and one with more than `neighbour` members on every point says minus infinity. The sample has
+    the shape (m, n), and `neighbour` is whose distance to take.
     """
     if v.ndim != 2:
         raise invalid("v", "shape (m, n)", tuple(v.shape))

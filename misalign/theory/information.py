@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 from misalign.errors import check_int, invalid
@@ -18,10 +18,9 @@ def retained_information(values: int, probability: float, kind: str = "uniform")
 
     Parameters
     ----------
-    values : int
-        Number of values k, at least 2; here and below, all else is a ValueError.
-    probability : float
-        Chance that the caption's value is replaced, in [0, 1].
+    values, probability : int, float
+        Number of values k, at least 2, and the chance in [0, 1] that a caption's value is replaced;
+        here and below, all else is a ValueError.
     kind : {"uniform", "other"}, optional
         By a fresh draw from all values (the authors' code), or by one of the others (the words of
         App. D.1).
@@ -38,9 +37,8 @@ def retained_information(values: int, probability: float, kind: str = "uniform")
     if kind not in ("uniform", "other"):
         raise invalid("kind", "'uniform' or 'other'", repr(kind))
     right = 1 - probability + (probability / values if kind == "uniform" else 0)
-    channel = np.array([right, *[(1 - right) / (values - 1)] * (values - 1)])
-    said = channel[channel > 0]
-    return float(np.log2(values) + (said * np.log2(said)).sum()) + 0.0
+    row = [right, *[(1 - right) / (values - 1)] * (values - 1)]
+    return float(stats.entropy(row, [1 / values] * values, base=2))  # how far the row is from even
 
 
 def partial_r2(
@@ -56,12 +54,10 @@ def partial_r2(
 
     Parameters
     ----------
-    target : Tensor
-        The factor, shape (n, 1), n at least 20; a ValueError if not, or if the block determines it.
-    z : Tensor
-        Representation, shape (n, k).
-    given : Tensor
-        Block that is known already, such as s_unbiased, shape (n, d).
+    target, z, given : Tensor
+        The factor, shape (n, 1), n at least 20; the representation, shape (n, k); and a block that
+        is known already, such as s_unbiased, shape (n, d). A ValueError for other shapes, or if the
+        block determines the factor.
     probe : callable, optional
         Makes the regression; by default least squares.
 

@@ -11,15 +11,7 @@ from misalign.errors import invalid
 
 
 def jacobians(h: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Jacobian dh/dz at many points, shape (m, k, d).
-
-    Parameters
-    ----------
-    h : callable
-        Maps latent rows, (m, d), to representations, (m, k), each row for itself.
-    z : Tensor
-        Latents, shape (m, d); a ValueError for another number of dimensions.
-    """
+    """Jacobian dh/dz, (m, k, d), of a map of latent rows z, (m, d), to rows of (m, k)."""
     if z.ndim != 2:
         raise invalid("z", "shape (m, d)", tuple(z.shape))
     return torch.func.vmap(torch.func.jacrev(lambda row: h(row[None])[0]))(z)
@@ -54,12 +46,7 @@ def profile(jacobian: Tensor, covariance: Tensor | None = None) -> Tensor:
 def smallest_stretch(jacobian: Tensor, block: tuple[int, ...]) -> Tensor:
     """Smallest singular value, (m,), of a block of the Jacobian: above 0, h is locally 1-to-1.
 
-    Parameters
-    ----------
-    jacobian : Tensor
-        As from `jacobians`, shape (m, k, d).
-    block : tuple of int
-        1-based indices of the block's latents, 1 to k of them; a ValueError for others.
+    The block is of 1 to k latents, by 1-based indices; a ValueError for others.
     """
     _, k, d = jacobian.shape
     stray = [i for i in block if not 1 <= i <= d]

@@ -64,10 +64,8 @@ def explained_functions(
 
     Parameters
     ----------
-    functions : callable
-        Maps s, (draws, n), to targets, (draws, k).
-    covariance, block : Tensor, tuple of int
-        As in `explained`.
+    functions, covariance, block : callable, Tensor, tuple of int
+        Map of s, (draws, n), to targets, (draws, k); covariance and block as in `explained`.
     draws, generator : int, torch.Generator
         Pairs to draw, of N(0, covariance), and their source, on the CPU.
 
@@ -97,16 +95,8 @@ def mcc_of_likelier_class(
 
     That guess is right most often, and it is what a classifier learns. It has not the largest MCC:
     guessing "above" only where its probability exceeds some other threshold than 1/2 can score
-    higher. Probabilities are read off many completions of s_I.
-
-    Parameters
-    ----------
-    function : callable
-        Maps s, (draws, n), to y, (draws,).
-    covariance, block, generator : Tensor, tuple of int, torch.Generator
-        As in `explained_functions`.
-    draws, completions : int, optional
-        Values of s_I, and completions of each.
+    higher. Probabilities are read off many completions of each of so many draws of s_I. The
+    function maps s, (draws, n), to y, (draws,); the rest is as in `explained_functions`.
     """
     complete = _Completion(covariance, block)
     s = complete.draw(draws, generator=generator)
@@ -160,11 +150,6 @@ def oracle(world: World, encoding_size: int | None = None) -> dict[tuple[str, st
         Score by (target, factor); target ``"image"`` is the true factor, ``"text"`` what captions
         say of a selected one. None where the theorem does not apply: at any other width. It is the
         score of the best nonlinear probe, and an upper bound for a linear one.
-
-    Raises
-    ------
-    TypeError
-        For a world without these covariances.
 
     Examples
     --------

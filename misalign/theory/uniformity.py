@@ -18,17 +18,8 @@ from misalign.errors import check_int, invalid
 def uniformity(v: Tensor, cells: int = 10) -> float:
     """Chi-squared test of uniformity on (0, 1)^n: counts in a grid of equal cells.
 
-    Parameters
-    ----------
-    v : Tensor
-        Sample in (0, 1)^n, shape (m, n), with m at least 5 times cells^n.
-    cells : int, optional
-        Cells a coordinate.
-
-    Returns
-    -------
-    float
-        p-value: uniform on (0, 1) if `v` is uniform, next to 0 where a cell is over-full.
+    Of a sample `v`, shape (m, n), with m at least 5 times cells^n (or it is a ValueError), this is
+    the p-value: uniform on (0, 1) if `v` is uniform, next to 0 where a cell is over-full.
     """
     if v.ndim != 2:
         raise invalid("v", "shape (m, n)", tuple(v.shape))

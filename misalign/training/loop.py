@@ -44,16 +44,13 @@ def train(
         Where the pairs come from: anything with `World.sample`.
     recipe : Recipe
         How to train. An objective that is a Module is moved to the device and trained in place.
-    generator : torch.Generator
-        Source of the batches, on the device.
-    device : torch.device or str, optional
-        Where everything lives.
+    generator, device : torch.Generator, torch.device or str
+        Source of the batches, on the device, and where everything lives.
     checkpoint : Path, optional
         File to resume from, if it exists, and to save to; removed at the end.
-    every : int, optional
-        Steps between two checkpoints, a multiple of the recipe's `prefetch_steps`.
-    run : str, optional
-        Name of the run, which a checkpoint must match.
+    every, run : int, str, optional
+        Steps between two checkpoints, a multiple of the recipe's `prefetch_steps`; and a name that
+        a checkpoint must match.
 
     Returns
     -------
@@ -62,11 +59,9 @@ def train(
 
     Raises
     ------
-    ValueError
+    ValueError, FloatingPointError
         If the checkpoint is of another run, other networks or another recipe, if nothing can be
-        trained, if `every` is no such multiple, or if an objective's loss is no scalar.
-    FloatingPointError
-        If the loss is no longer finite.
+        trained, if an objective's loss is no scalar; if the loss is no longer finite.
 
     Examples
     --------
@@ -113,10 +108,8 @@ def train_many(
     encoders, worlds, generators : sequence
         One of each a run, as `train` takes them, or it is a ValueError; several runs need encoders
         that stack.
-    recipe : Recipe
-        How to train all of them; an objective of several runs must own no tensors.
-    device, checkpoint, every
-        As in `train`.
+    recipe, device, checkpoint, every
+        As in `train`; an objective of several runs must own no tensors.
     runs : sequence of str, optional
         Names of the runs, which a checkpoint must match.
 

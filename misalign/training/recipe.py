@@ -22,15 +22,11 @@ class Recipe:
     ----------
     steps, batch_size : int
         Length of training; pairs a step.
-    learning_rate : float
-        Adam's learning rate.
-    muon_rate : float, optional
-        Muon's learning rate for what modules list in a method `hidden_matrices`, as those of
-        `misalign.encoders` do; without it Adam trains them too.
-    warmup : float, optional
-        Share of the steps in which rates rise from 0.
-    decay : bool, optional
-        Let rates fall linearly to 0 after the warm-up.
+    learning_rate, muon_rate : float
+        Adam's learning rate, and Muon's for what modules list in a method `hidden_matrices`, as
+        those of `misalign.encoders` do; without it Adam trains them too.
+    warmup, decay : float, bool, optional
+        Share of the steps in which rates rise from 0; whether they then fall linearly to 0.
     max_grad_norm : float, optional
         Largest 2-norm of the whole gradient (App. C.1: 2).
     objective : {"sym_align_max_ent", "mmcl", "nt_xent"} or callable, optional

@@ -17,10 +17,8 @@ class Factor:
 
     Parameters
     ----------
-    name : str
-        As in the records, such as ``"s3"`` or ``"m_x"``.
-    kind : {"continuous", "discrete"}
-        Scored by R2 or by MCC.
+    name, kind : str, {"continuous", "discrete"}
+        As in the records, such as ``"s3"`` or ``"m_x"``; scored by R2 or by MCC.
     size : int
         Dimension of a continuous factor, number of values of a discrete one.
     side : {"semantic", "image", "text"}
@@ -47,8 +45,8 @@ class Batch:
         What the caption says of the selected semantic factors (s_tilde), shaped likewise; where
         words are coarser than values, the place of the word.
     content : dict of str to Tensor, optional
-        Of factors whose words are coarser, the value that was put into words, so that
-        ``text_factors | content`` is s_tilde in the units of `factors`.
+        The value that was put into such a word, so that ``text_factors | content`` is s_tilde in
+        the units of `factors`.
     """
 
     image: Tensor
@@ -77,11 +75,8 @@ class World(Protocol):
 
     >>> class Coins:
     ...     bias = Bias(2, (1,))
-    ...     factors = (
-    ...         Factor("s1", "discrete", 2),
-    ...         Factor("s2", "discrete", 2),
-    ...         Factor("m_x", side="image"),
-    ...     )
+    ...     coins = (Factor("s1", "discrete", 2), Factor("s2", "discrete", 2))
+    ...     factors = (*coins, Factor("m_x", side="image"))
     ...
     ...     def sample(self, n, *, generator, device="cpu"):
     ...         s1, s2 = torch.randint(2, (2, n, 1), generator=generator, device=device)
@@ -98,15 +93,8 @@ class World(Protocol):
     def sample(
         self, n: int, *, generator: torch.Generator, device: torch.device | str = "cpu"
     ) -> Batch:
-        """Draw n pairs.
+        """Draw n pairs on the device, where the world and the generator are.
 
-        Parameters
-        ----------
-        n : int
-            Number of pairs.
-        generator : torch.Generator
-            Source of everything that is drawn, on the device.
-        device : torch.device or str, optional
-            Where the world is; the package's own are moved with their method `to`.
+        Everything random comes from the generator. The package's own worlds move by their `to`.
         """
         ...

@@ -52,10 +52,8 @@ class Captions(Protocol):
         What the text side of each selected factor is: a color's word is one of a few.
     vocabulary : Vocabulary
         Of the tokens.
-    length : int
-        Tokens of a caption, padding included.
-    templates : int
-        Number of values of m_t.
+    length, templates : int
+        Tokens of a caption, padding included; number of values of m_t.
     """
 
     bias: Bias
@@ -67,16 +65,12 @@ class Captions(Protocol):
     def caption(
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        """Caption pictures.
+        """Caption pictures; the generator serves whatever is drawn afresh.
 
         Parameters
         ----------
-        rows : Tensor
-            Indices of the pictures, shape (n,).
-        values : mapping of str to Tensor
-            Their true semantic factors, each of shape (n,).
-        generator : torch.Generator
-            Source of whatever is drawn afresh.
+        rows, values : Tensor, mapping of str to Tensor
+            Indices of the pictures, shape (n,), and their true semantic factors, each (n,).
 
         Returns
         -------
@@ -113,12 +107,8 @@ class TemplateCaptions:
         Of kind "uniform" or "other"; the latter only where all perturbed factors are discrete.
         It omits nothing by chance: `misalign.worlds.random_omission` does.
     captioner : Captioner
-        Writes the tokens; of the setting that selects what the bias selects.
-
-    Raises
-    ------
-    ValueError
-        If bias, factors and captioner do not fit each other.
+        Writes the tokens; of the setting that selects what the bias selects. A ValueError if
+        these three do not fit each other.
     """
 
     OMITS: ClassVar[bool] = False  # whether captions leave something out by chance

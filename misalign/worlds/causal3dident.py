@@ -49,12 +49,10 @@ def setting(bias: str, number: int, *, probability: float = 1.0) -> Bias:
 
     Parameters
     ----------
-    bias : {"selection", "perturbation"}
-        ``selection``: the first `number` of shape, x_pos, y_pos, s_pos, color, s_color, b_color.
-        ``perturbation``: all selected, the last `number` - 1 perturbed, so setting 1 perturbs
-        nothing and 7 all but shape (the table prints them the other way round).
-    number : int
-        1 to 7; a ValueError for another.
+    bias, number : {"selection", "perturbation"}, int
+        Selection: the first `number` of shape, x_pos, y_pos, s_pos, color, s_color, b_color.
+        Perturbation: all selected, the last `number` - 1 perturbed, so setting 1 perturbs nothing
+        and 7 all but shape (the table prints them the other way round). A ValueError for others.
     probability : float, optional
         Of a perturbation (App. E.1: always).
     """
@@ -97,15 +95,13 @@ def rendered(
 
     Parameters
     ----------
-    n, seed : int, optional
-        Number of pictures (the paper: 100,000), and seed of their factors.
-    size, supersample : int, optional
-        Pixels a side; rays along either side of a pixel.
+    n, seed, size, supersample : int, optional
+        Number of pictures (the paper: 100,000), and seed of their factors; pixels a side, and rays
+        along either side of a pixel.
     authors_hues : bool, optional
         Light and ground in other hues than captions name, as the authors' pictures have them.
     keep : bool, optional
-        Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
-        whenever it is asked for.
+        Render each picture just once and keep it, n x size x size x 3 bytes in the end.
     """
     # a renderer is loaded by those who render
     from misalign.rendering import causal3dident as scenes
@@ -118,27 +114,19 @@ def rendered(
 def folder(path: Path) -> ImageFolder:
     """Pictures of a folder in the published layout, of Causal3DIdent or Multimodal3DIdent.
 
-    Parameters
-    ----------
-    path : Path
-        Where ``images/`` and ``latents_image.csv`` are; a FileNotFoundError or ValueError names
-        what is missing.
+    It holds ``images/`` and ``latents_image.csv``; a FileNotFoundError or ValueError names what is
+    missing.
     """
     return ImageFolder(Path(path), tuple(factor.name for factor in FACTORS), DISCRETE)
 
 
 def written(path: Path, bias: str | None = None, number: int | None = None) -> StoredCaptions:
-    """Captions of a folder in the published layout.
+    """Captions in ``text/`` of a folder in the published layout: those of a `setting`.
 
-    Parameters
-    ----------
-    path : Path
-        Where ``text/`` is.
-    bias, number : str, int, optional
-        A `setting`. Without them, those of Multimodal3DIdent (Zenodo record 7678231), which has
-        one set of captions, in each of its folders ``train``, ``val`` and ``test``. A
-        FileNotFoundError or ValueError names a file that is missing or does not fit. Files that the
-        authors' own script made slip in perturbation setting 1, see `Slipped`.
+    Without `bias` and `number`, those of Multimodal3DIdent (Zenodo record 7678231), which has one
+    set of captions, in each of its folders ``train``, ``val`` and ``test``. A FileNotFoundError or
+    ValueError names a file that is missing or does not fit. Files that the authors' own script made
+    slip in perturbation setting 1, see `Slipped`.
     """
     if bias is None:
         return StoredCaptions.read(Path(path), SEMANTIC, PLAIN, None)
@@ -146,15 +134,10 @@ def written(path: Path, bias: str | None = None, number: int | None = None) -> S
 
 
 def composed(bias: Bias, captioner: Captioner | None = None, **options: bool) -> TemplateCaptions:
-    """`TemplateCaptions`, composed afresh for every pair.
+    """`TemplateCaptions`, composed afresh for every pair, of a `setting` or another bias.
 
-    Parameters
-    ----------
-    bias : Bias
-        A `setting`, or another.
-    captioner : Captioner, optional
-        By default the one whose sentences name what the bias selects, of these `options`:
-        `printed` and `distinct`, see `misalign.captions.captioner.Captioner`.
+    By default they have the captioner whose sentences name what the bias selects, of these
+    `options`: `printed` and `distinct`, see `misalign.captions.captioner.Captioner`.
     """
     return compose("causal3dident", SEMANTIC, bias, captioner, **options)
 
@@ -163,7 +146,7 @@ def composed(bias: Bias, captioner: Captioner | None = None, **options: bool) ->
 class Slipped(TemplateCaptions):
     """Captions that name the hue of the object for the background's.
 
-    It is what the authors' script writes in perturbation setting 1, the only one that leaves the
+    The authors' script writes them in perturbation setting 1, the only one that leaves the
     background's color as it is (its branch for that case takes the wrong column).
     """
 

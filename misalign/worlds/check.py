@@ -32,7 +32,8 @@ def check_world(
     world : World
         Anything with `factors`, `bias` and `sample`.
     samples : int, optional
-        Pairs to draw, at least 256. A picture of a finite set that comes up again counts once.
+        Pairs to draw; a ValueError if fewer than 256 are different. A picture of a finite set that
+        comes up again counts once.
     generator : torch.Generator, optional
         Source of the samples, on the world's device; by default on the CPU, of a fixed seed.
 
@@ -45,11 +46,6 @@ def check_world(
         once in 10,000 times. ``"s3 | text beyond selected"`` is of what selected factors leave
         open of an omitted one. ``"s1 as said"`` is the share of captions that say another value
         (no row where only the word is known). Other rows count faults; the first ends the check.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 256 different pairs.
 
     Examples
     --------
@@ -154,9 +150,8 @@ def _perturbation(world: World, batch: Batch) -> list[Row]:
         expected = bias.probability * hit if i in bias.perturbed else 0.0
         measured = (true != told).any(1).double().mean().item()
         room = ERRORS * math.sqrt(expected * (1 - expected) / n) + (expected > 0) / n
-        rows.append(
-            (f"{factor.name} as said", expected, measured, abs(measured - expected) <= room)
-        )
+        holds = abs(measured - expected) <= room
+        rows.append((f"{factor.name} as said", expected, measured, holds))
     return rows
 
 

@@ -1,8 +1,7 @@
 """A picture book whose captions name each group of concepts as often as one likes.
 
 The case study of the slides in miniature: ten groups of four concepts
-(`misalign.rendering.concepts`), all independent and uniform, and captions that name a group in a
-given share of the images.
+(`misalign.rendering.concepts`), all independent and uniform.
 """
 
 from __future__ import annotations
@@ -54,12 +53,9 @@ def draw(n: int, *, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def rendered(n: int, *, seed: int = 0, size: int = 64) -> CachedImages:
-    """`CachedImages` of scenes drawn at random, each rendered when it is first asked for.
+    """`CachedImages` of n scenes drawn at random, `size` pixels a side.
 
-    Parameters
-    ----------
-    n, seed, size : int
-        Number of pictures, seed of their factors, and pixels a side.
+    Each is rendered when it is first asked for; the seed is that of their factors.
     """
     # a renderer is loaded by those who render
     from misalign.rendering import concepts as scenes
@@ -73,17 +69,8 @@ class ConceptCaptions:
     """Captions that name each group in a given share of the pairs, and else leave it out.
 
     Which groups a caption names is drawn for every pair, independently: selection bias at random
-    (App. G.1). What is named is named as it is.
-
-    Parameters
-    ----------
-    coverage : tuple of float
-        Share of the captions that name each of `GROUPS`.
-
-    Raises
-    ------
-    ValueError
-        If there is not one share a group, or one is not a share.
+    (App. G.1). What is named is named as it is. The coverage is the share of the captions that name
+    each of `GROUPS`, in [0, 1].
     """
 
     coverage: tuple[float, ...]

@@ -50,27 +50,20 @@ def export(
 
     Parameters
     ----------
-    folder : Path
-        Where to; made if it is missing.
-    n : int
-        Number of pictures (the paper: 100,000).
+    folder, n : Path, int
+        Where to, made if it is missing, and the number of pictures (the paper: 100,000).
     seed : int, optional
         Of factors and captions, each of which has its own stream.
-    size : int, optional
-        Pixels a side.
-    batch : int, optional
-        Pictures a call of the renderer.
-    device : torch.device or str, optional
-        Where to render.
+    size, batch, device : int, int, torch.device or str, optional
+        Pixels a side, pictures a call of the renderer, and where to render.
     renderer : {"torch", "blender"}, optional
         `misalign.rendering.causal3dident` or `misalign.rendering.blender.blender`.
 
     Raises
     ------
-    ModuleNotFoundError
-        Without what the renderer needs, before anything is written.
-    ValueError
-        If the folder holds something else, or the renderer is unknown.
+    ModuleNotFoundError, ValueError
+        Without what the renderer needs, before anything is written; if the folder holds something
+        else, or the renderer is unknown.
     """
     named = {"n": n, "size": size, "batch": batch}
     n, size, batch = (check_int(name, value, 1) for name, value in named.items())
@@ -93,14 +86,14 @@ def export(
 
 def _renderer(name: str) -> Callable[..., Tensor]:
     """A renderer is loaded by those who render, and they hear at once what it lacks."""
-    if name not in RENDERERS:
-        raise invalid("renderer", " or ".join(RENDERERS), repr(name))
     if name == "torch":
         from misalign.rendering.causal3dident import render
-    else:
+    elif name == "blender":
         from misalign.rendering.blender.blender import expect_installed, render
 
         expect_installed()
+    else:
+        raise invalid("renderer", "torch or blender", repr(name))
     return render
 
 
@@ -189,9 +182,8 @@ def _said_table(captions: TemplateCaptions, said: Values, template: Tensor) -> p
     for factor in captions.selected:
         name, values = factor.name, said[factor.name]
         if is_hue(factor):
-            place = captions.captioner.word_of(name, values).numpy()
+            hue, place = layout.HUES[name], captions.captioner.word_of(name, values).numpy()
             words = np.array(captions.captioner.wordings[name].words)
-            hue = layout.HUES[name]
             columns |= {f"{hue}_name": words[place], f"{hue}_index": place}
         else:
             columns[layout.COLUMNS[name]] = values.numpy()

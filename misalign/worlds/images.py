@@ -41,19 +41,12 @@ class ImageWorld:
     ----------
     known : tuple of Factor
         Factors of the pictures: semantic ones in the order of the bias's indices, then those that
-        are specific to images.
-    pictures : Images
-        The source.
-    captions : Captions
-        What is said of them.
+        are specific to images. A ValueError if the pictures lack one.
+    pictures, captions : Images, Captions
+        The source, and what is said of its pictures.
     part : Tensor, optional
         Indices of the pictures to draw from, int64, such as a part of `misalign.images.base.split`;
         by default all.
-
-    Raises
-    ------
-    ValueError
-        If the pictures lack a factor, or an index is not of a picture.
     """
 
     known: tuple[Factor, ...]
@@ -106,21 +99,11 @@ class ImageWorld:
         return self.pairs(self.part[chosen], generator=generator)
 
     def pairs(self, rows: Tensor, *, generator: torch.Generator) -> Batch:
-        """Caption given pictures, such as every one of a part once.
+        """Caption given pictures, by their indices, (n,), such as every one of a part once.
 
-        Parameters
-        ----------
-        rows : Tensor
-            Indices of the pictures, int64, shape (n,).
-        generator : torch.Generator
-            Source of the captions, on the world's device.
-
-        Returns
-        -------
-        Batch
-            `image` in [0, 1], float32, shape (n, 3, H, W); `text` of tokens, int64, shape
-            (n, length); factors of shape (n, 1), int64 where discrete; `text_factors` of what is
-            said, a color by its word, and `content` of the hues that were put into words.
+        The batch has `image` in [0, 1], float32, shape (n, 3, H, W); `text` of tokens, int64, shape
+        (n, length); factors of shape (n, 1), int64 where discrete; `text_factors` of what is said,
+        a color by its word, and `content` of the hues that were put into words.
         """
         here = self._table.device
         values = {factor.name: self.pictures.factors[factor.name][rows] for factor in self.known}

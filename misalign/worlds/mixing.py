@@ -22,10 +22,7 @@ ACCEPTED = 25  # the best-conditioned 0.1 % of the draws
 class Mixing:
     """Square linear layers with leaky ReLUs between them, and the exact inverse.
 
-    Parameters
-    ----------
-    weights : tuple of Tensor
-        Invertible matrices of shape (d, d), applied to rows from the right.
+    Weights are invertible matrices of shape (d, d), applied to rows from the right.
     """
 
     weights: tuple[Tensor, ...]
@@ -37,16 +34,8 @@ class Mixing:
         Weights are uniform on (-1, 1) with columns of norm 1. A matrix is accepted if its
         condition number is below the 0.1 % quantile of 25,000 draws, so the layers are chosen
         among the 25 best of one set of 25,000 draws (the paper prints "threshold of 1e-3"; a
-        condition number is never below 1).
-
-        Parameters
-        ----------
-        dimension : int
-            Width d of input, layers and output.
-        layers : int
-            Number of linear layers (the paper: 3), at most 25.
-        generator : torch.Generator
-            Source of the draws, on the CPU.
+        condition number is never below 1). Layers, the paper's 3 or at most 25, have all the same
+        width d; the generator is on the CPU.
         """
         if dimension < 1:
             raise invalid("dimension", "a width of at least 1", dimension)

@@ -45,15 +45,11 @@ def setting(bias: str, number: int, *, probability: float = 0.9, kind: str = "un
 
     Parameters
     ----------
-    bias : {"selection", "perturbation"}
-        ``selection``: the first `number` of color, shape, size, cam, back. ``perturbation``: all
-        selected, the last `number` - 1 perturbed.
-    number : int
-        1 to 5; a ValueError for another.
-    probability : float, optional
-        Of a perturbation (App. D.1: 0.9).
-    kind : {"uniform", "other"}, optional
-        A perturbed value is any value, as in the authors' code, or an alternative only.
+    bias, number : {"selection", "perturbation"}, int
+        Selection: the first `number` of color, shape, size, cam, back. Perturbation: all selected,
+        the last `number` - 1 perturbed. A ValueError for others.
+    probability, kind : float, {"uniform", "other"}, optional
+        Of a perturbation (App. D.1: 0.9), to any value, as in the authors' code, or an alternative.
     """
     return nested_settings(len(SEMANTIC), bias, number, 7, probability=probability, kind=kind)
 
@@ -71,13 +67,10 @@ def combinations() -> dict[str, Tensor]:
 
 
 def stored(path: Path) -> NpzImages:
-    """Photographs of the published file, ``real3d_complicated_shapes_ordered.npz``.
+    """Photographs of the published file, ``real3d_complicated_shapes_ordered.npz``, from `PAGE`.
 
-    Parameters
-    ----------
-    path : Path
-        Where it has been downloaded to, from `PAGE`. Its 5.7 GB are mapped, not loaded. A
-        FileNotFoundError if it is not there, a ValueError if it is damaged or another file.
+    Its 5.7 GB are mapped, not loaded. A FileNotFoundError if it is not at the path, a ValueError if
+    it is damaged or another file.
     """
     return NpzImages(Path(path), combinations(), SHAPE, page=PAGE)
 
@@ -89,16 +82,12 @@ def rendered(
 
     Parameters
     ----------
-    n : int, optional
-        Size of a pool of combinations drawn without repetition; by default all 460,800, and a
-        ValueError for more.
-    seed : int, optional
-        Of the pool.
-    size, supersample : int, optional
-        Pixels a side; rays along either side of a pixel.
-    keep : bool, optional
-        Render each picture once and keep it, n x size x size x 3 bytes in the end, rather than
-        whenever it is asked for.
+    n, seed : int, optional
+        Size, by default all 460,800 and at most that, and seed of a pool of combinations drawn
+        without repetition.
+    size, supersample, keep : int, int, bool, optional
+        Pixels a side, and rays along either side of a pixel; whether each picture is rendered just
+        once and kept, n x size x size x 3 bytes in the end.
     """
     # a renderer is loaded by those who render
     from misalign.rendering import mpi3d as scenes
@@ -131,13 +120,10 @@ def world(
 
     Parameters
     ----------
-    pictures : Images
-        `stored` or `rendered` ones.
-    bias : Bias
-        Such as a `setting`.
-    part : Tensor, optional
-        Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``.
-    captioner : Captioner, optional
-        As for `composed`.
+    pictures, bias : Images, Bias
+        `stored` or `rendered` ones; a `setting` or another bias.
+    part, captioner : Tensor, Captioner, optional
+        Indices of the pictures to draw from, of ``split(len(pictures), SHARES, seed=...)``; as for
+        `composed`.
     """
     return ImageWorld(FACTORS, pictures, composed(bias, captioner), part)

@@ -47,15 +47,8 @@ class Gaussian:
 def heavy_tails(s: Tensor, *, generator: torch.Generator, spikes: bool = False) -> Tensor:
     """Move s_9 and s_10 out of distribution: 2 sign(s) s^2, and all else as it was (App. C.1).
 
-    Parameters
-    ----------
-    s : Tensor
-        Semantic variables in distribution, shape (n, 10).
-    generator : torch.Generator
-        Source of the spikes.
-    spikes : bool, optional
-        Put 10 sign(s) for a random tenth of either variable's samples, as the authors' code does;
-        the paper has no spikes.
+    Of semantic variables in distribution, shape (n, 10). With `spikes`, which the paper does not
+    have, a random tenth of either variable's samples is 10 sign(s), as in the authors' code.
     """
     if s.shape[-1] != 10:
         raise invalid("s", "10 semantic variables", s.shape[-1])
@@ -82,11 +75,9 @@ class NumericalWorld(MixedWorld):
     Parameters
     ----------
     bias : Bias
-        What captions omit and perturb.
-    sigma_s, sigma_eps : Tensor
-        Covariances of shape (n_s, n_s), float64.
-    sigma_m_x, sigma_m_t : Tensor
-        Covariances of the modality-specific variables, shape (5, 5) in the paper.
+        What captions omit and perturb, of kind "noise".
+    sigma_s, sigma_eps, sigma_m_x, sigma_m_t : Tensor
+        Covariances, float64, shape (n_s, n_s), and (5, 5) of m_x and m_t in the paper.
     g_x, g_t : Mixing
         Invertible maps of widths n_s + 5 and ``|I_theta|`` + 5.
     environment : callable, optional
@@ -123,18 +114,14 @@ class NumericalWorld(MixedWorld):
 
         Parameters
         ----------
-        bias : Bias
-            What captions omit and perturb.
-        latents : {"independent", "dependent"}, optional
-            Sigma_s: the identity, or a draw from W(I, n_s).
-        layers : int, optional
-            Mixing layers (the paper: 3).
-        seed : int, optional
-            Worlds of one seed share sigma_s and g_x whatever their bias.
+        bias, latents, degrees : Bias, {"independent", "dependent"}, int, optional
+            Sigma_s: the identity, or a draw of `wishart` with so many degrees of freedom, by
+            default n_s.
+        layers, seed : int, optional
+            Mixing layers (the paper: 3), and the seed: worlds of one seed share sigma_s and g_x
+            whatever their bias.
         noise : float, optional
             Factor on sigma_eps, above 0 (the paper: 1).
-        degrees : int, optional
-            Degrees of freedom of Sigma_s in a dependent world, see `wishart`; by default n_s.
         """
         if not 0 < noise < math.inf:
             raise invalid("noise", "a finite factor above 0", noise)

@@ -26,17 +26,8 @@ class RandomOmission(TemplateCaptions):
     """Captions that omit the last selected factor with the bias's `omission_probability`.
 
     A caption that omits it is a sentence of the setting without it. One probability for all values:
-    missing completely at random. Otherwise silence tells something about the value.
-
-    Parameters
-    ----------
-    shorter : Captioner
-        Of the setting without the last selected factor, which is discrete.
-
-    Raises
-    ------
-    ValueError
-        If the captioners do not differ by that factor, or there is not one probability a value.
+    missing completely at random. Otherwise silence tells something about the value. `shorter` is
+    the captioner of the setting without the last selected factor, which is discrete.
     """
 
     OMITS: ClassVar[bool] = True

@@ -31,7 +31,7 @@ class ResampledWorld(MixedWorld):
         What captions omit and perturb, of kind "uniform" or "other".
     values : int or None
         Number of values of every factor, at least 2; None for continuous ones, which have no
-        "other" value. A ValueError for what is not so.
+        "other" value.
     g_x, g_t : Mixing
         Invertible maps of widths n_s + 2 and |I_theta| + 2.
     """

@@ -30,14 +30,10 @@ class StoredCaptions:
 
     Parameters
     ----------
-    bias, said, vocabulary : Bias, tuple of Factor, Vocabulary
-        As of `Captions`.
-    tokens : Tensor
-        All captions, int64, shape (N, length).
+    bias, said, vocabulary, tokens, template
+        As of `Captions`; all captions, int64, shape (N, length); m_t of each, shape (N,).
     table : mapping of str to Tensor
         What each caption says of each selected factor, shape (N,).
-    template : Tensor
-        m_t of each caption, shape (N,).
     """
 
     bias: Bias

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from misalign.errors import check_int, invalid
@@ -21,41 +22,36 @@ from misalign.zeroshot.models import Model
 from misalign.zeroshot.result import CONCEPTS, GROUPS, UNREADABLE, Zeroshot
 
 Failure = tuple[Path, str]
-Item = tuple[Tensor, int] | Failure
 
 
 def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int = 0) -> Zeroshot:
-    """Take each picture for the concept of its group whose text is nearest by cosine: `Zeroshot`.
+    """Take each picture for the concept of its group whose text is nearest by cosine.
 
-    Pictures that cannot be read are named and left out. The chance level is the exact mean over
-    all permutations of a group's labels (`misalign.metrics.expected_chance`).
+    Unreadable pictures are named and left out; vectors that are not finite are a ValueError. The
+    chance level is the exact mean over all permutations of a group's labels, see
+    `misalign.metrics.expected_chance`.
 
     Parameters
     ----------
-    labelled : Labelled
-        Pictures in groups.
-    model : Model
-        What encodes pictures and concepts.
-    batch : int, optional
-        Pictures at a time.
-    workers : int, optional
-        Processes that read pictures; 0 reads them in this one.
-
-    Raises
-    ------
-    ValueError
-        For a model whose vectors are not finite.
+    labelled, model : Labelled, Model
+        Pictures in groups, and what encodes pictures and concepts.
+    batch, workers : int, optional
+        Pictures at a time, and processes that read them; 0 reads them in this one.
     """
-    options = {"batch_size": check_int("batch", batch, 1)}
-    options |= {"num_workers": check_int("workers", workers, 0), "collate_fn": _collate}
+    how = {"batch_size": check_int("batch", batch, 1)}
+    how |= {"num_workers": check_int("workers", workers, 0)}
     concepts, groups, confusions, failures, notes = [], [], {}, [], list(labelled.notes)
-    with tqdm(total=len(labelled), desc="pictures", unit="picture", disable=None) as bar:
+    total = sum(len(group.pictures) for group in labelled.groups)
+    with tqdm(total=total, desc="pictures", unit="picture", disable=None) as bar:
         for group in labelled.groups:
-            counts, failed = _count(group, model, bar, options)
+            counts, failed = _count(group, model, bar, how)
             scores = by_class(counts)
             rows = zip(group.concepts, scores.support, *scores[:3], strict=True)
             concepts += [(group.category, group.name, *row) for row in rows]
-            groups.append(_group_row(group, counts, len(failed)))
+            n = int(counts.sum())
+            f1, chance = (macro_f1(counts), expected_chance(counts)) if n else (np.nan, np.nan)
+            row = group.category, group.name, n, len(failed), f1, chance, corrected(f1, chance)
+            groups.append(row)
             confusions[group.name] = pd.DataFrame(counts, group.concepts, group.concepts)
             failures += [(as_text(path.relative_to(labelled.folder)), why) for path, why in failed]
             lost = [name for name, n in zip(group.concepts, counts.sum(1), strict=True) if not n]
@@ -82,40 +78,13 @@ def read_picture(path: Path) -> Image.Image:
         raise ValueError(reason or type(error).__name__) from None
 
 
-class _Pictures(Dataset):
-    """A group's pictures, preprocessed; one that cannot be read is its path and the reason."""
-
-    def __init__(self, group: Group, preprocess: Callable[[Image.Image], Tensor]) -> None:
-        self.group = group
-        self.preprocess = preprocess
-
-    def __len__(self) -> int:
-        return len(self.group.pictures)
-
-    def __getitem__(self, i: int) -> Item:
-        path, label = self.group.pictures[i]
-        try:
-            picture = read_picture(path)
-        except ValueError as error:
-            return path, str(error)
-        return self.preprocess(picture), label
-
-
-def _collate(items: list[Item]) -> tuple[Tensor | None, list[int], list[Failure]]:
-    """Pictures that could be read, (B, 3, H, W), their labels, and those that could not."""
-    failed = [item for item in items if isinstance(item[0], Path)]
-    read = [item for item in items if isinstance(item[0], Tensor)]
-    pictures = torch.stack([picture for picture, _ in read]) if read else None
-    return pictures, [label for _, label in read], failed
-
-
 def _count(group: Group, model: Model, bar: tqdm, how: dict) -> tuple[np.ndarray, list[Failure]]:
     """Confusion matrix of a group, and its pictures that cannot be read."""
     texts = _finite(model.concepts(group.concepts), group)
     # a loader draws seeds for its processes even if nothing is shuffled; not from torch's own
-    loader = DataLoader(_Pictures(group, model.preprocess), generator=torch.Generator(), **how)
+    how = how | {"collate_fn": partial(_read, model.preprocess), "generator": torch.Generator()}
     truth, prediction, failed = [], [], []
-    for pictures, labels, unreadable in loader:
+    for pictures, labels, unreadable in DataLoader(group.pictures, **how):
         failed += unreadable
         if pictures is not None:
             near = _finite(model.pictures(pictures), group) @ texts.T
@@ -125,15 +94,23 @@ def _count(group: Group, model: Model, bar: tqdm, how: dict) -> tuple[np.ndarray
     return confusion(truth, prediction, len(group.concepts)), failed
 
 
+def _read(
+    preprocess: Callable[[Image.Image], Tensor], batch: list[tuple[Path, int]]
+) -> tuple[Tensor | None, list[int], list[Failure]]:
+    """Preprocessed pictures, (B, 3, H, W), their labels, and those that cannot be read."""
+    pictures, labels, failed = [], [], []
+    for path, label in batch:
+        try:
+            picture = read_picture(path)
+        except ValueError as error:
+            failed.append((path, str(error)))
+        else:
+            pictures.append(preprocess(picture))
+            labels.append(label)
+    return torch.stack(pictures) if pictures else None, labels, failed
+
+
 def _finite(vectors: Tensor, group: Group) -> Tensor:
     if not vectors.isfinite().all():
         raise invalid("model", f"finite vectors for {group.name}", "others")
     return vectors
-
-
-def _group_row(group: Group, counts: np.ndarray, unreadable: int) -> tuple:
-    images = int(counts.sum())
-    if not images:
-        return group.category, group.name, 0, unreadable, *(np.nan,) * 3
-    f1, chance = macro_f1(counts), expected_chance(counts)
-    return group.category, group.name, images, unreadable, f1, chance, corrected(f1, chance)

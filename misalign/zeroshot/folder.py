@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from misalign.errors import invalid
 
@@ -13,8 +13,7 @@ SENSITIVE = frozenset({"stereotype", "trait"})  # groups of labels that harm who
 LAYOUT = "category/group/concept/*.jpg (or jpeg, png, webp)"
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Pictures of concepts that are told from each other."""
 
     category: str  # such as "common"
@@ -23,26 +22,21 @@ class Group:
     pictures: tuple[tuple[Path, int], ...]  # each with its concept's place, sorted by it
 
 
-@dataclass(frozen=True)
-class Labelled:
+class Labelled(NamedTuple):
     """What a folder holds: groups, sorted by category and name, and notes of what was left out."""
 
     folder: Path
     groups: tuple[Group, ...]  # at least one
     notes: tuple[str, ...] = ()  # a line each
 
-    def __len__(self) -> int:
-        """Number of pictures."""
-        return sum(len(group.pictures) for group in self.groups)
-
 
 def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = False) -> Labelled:
     """Find labelled pictures; none is opened.
 
     A folder's name is the concept, underscores read as spaces, so ``police_officer`` and
-    ``police officer`` are one. A concept without pictures is left out with a note, and so is a
-    group of fewer than two concepts. Hidden files and those of other suffixes are passed over;
-    folders whose names begin with a dot, too, with a note.
+    ``police officer`` are one. A concept without pictures, a group of fewer than two concepts and
+    folders whose names begin with a dot are left out with a note. Hidden files and those of other
+    suffixes are passed over.
 
     Parameters
     ----------
@@ -51,8 +45,7 @@ def read_folder(folder: Path, only: Collection[str] = (), *, sensitive: bool = F
     only : collection of str, optional
         Names of groups to take; by default all.
     sensitive : bool, optional
-        Whether the groups Stereotype and Trait may be among them. Pictures of people that are
-        scored on such labels do harm, so it has to be asked for.
+        Whether Stereotype and Trait may be among them: labels that harm whom they are put on.
     """
     if not folder.is_dir():
         raise invalid("FOLDER", f"a folder of {LAYOUT}", folder, FileNotFoundError)
@@ -87,15 +80,16 @@ def _group(category: str, name: str, path: Path, root: Path, notes: list[str]) -
     """Read a group's folder, and note what is left out of it."""
     pictures: dict[str, list[Path]] = {}
     for concept in _subfolders(path, root, notes):
-        pictures.setdefault(_spaced(concept.name), []).extend(_pictures(concept))
+        shown = (path for path in concept.iterdir() if not path.name.startswith("."))
+        files = [path for path in shown if path.suffix.lower() in SUFFIXES and path.is_file()]
+        pictures.setdefault(_spaced(concept.name), []).extend(files)
     concepts = tuple(sorted(concept for concept, paths in pictures.items() if paths))
     if empty := ", ".join(sorted(set(pictures) - set(concepts))):
         notes.append(f"{name}: no pictures of {empty}, left out")
     if len(concepts) < 2:
         there = f"{concepts[0]} only" if concepts else "no concept"
         notes.append(f"{name}: nothing to tell apart ({there}), left out")
-    places = enumerate(concepts)
-    labelled = ((file, i) for i, concept in places for file in sorted(pictures[concept]))
+    labelled = ((file, i) for i, key in enumerate(concepts) for file in sorted(pictures[key]))
     return Group(category, name, concepts, tuple(labelled))
 
 
@@ -105,12 +99,6 @@ def _subfolders(folder: Path, root: Path, notes: list[str]) -> Iterator[Path]:
         if path.name.startswith("."):
             notes.append(f"{as_text(path.relative_to(root))}: begins with a dot, left out")
         else:
-            yield path
-
-
-def _pictures(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
             yield path
 
 

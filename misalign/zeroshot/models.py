@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -30,8 +30,7 @@ CONTENTS = "a safetensors file or a state dict of tensors alone"
 class Model(Protocol):
     """What gives pictures and concepts a place in one space."""
 
-    # makes a PIL picture a tensor, shape (3, H, W); called in the loader's processes
-    preprocess: Callable[[Image.Image], Tensor]
+    preprocess: Callable[[Image.Image], Tensor]  # to shape (3, H, W), in the loader's processes
 
     def pictures(self, batch: Tensor) -> Tensor:
         """Unit vectors of preprocessed pictures, (B, 3, H, W): shape (B, d), on the CPU."""
@@ -84,12 +83,10 @@ class OpenClip:
 
 def expect_prompts(prompts: Sequence[str]) -> None:
     """Refuse prompts that do not have one ``{}`` for the concept, and none at all."""
-    if not prompts:
-        raise invalid("prompt", 'at least one, such as "a photo of a {}."', "none")
-    for prompt in prompts:
-        # a format or an attribute would change the name, or read more than it
-        if not PROMPT.fullmatch(prompt):
-            raise invalid("prompt", "one {} for the concept", repr(prompt))
+    # a format or an attribute would change the name, or read more than it
+    bad = [repr(prompt) for prompt in prompts if not PROMPT.fullmatch(prompt)]
+    if bad or not prompts:
+        raise invalid("prompt", "one {} for the concept", bad[0] if bad else "none")
 
 
 def load(
@@ -101,41 +98,24 @@ def load(
     device: str = "cpu",
     amp: bool = False,
 ) -> OpenClip:
-    """Make a model of open_clip.
+    """Make a model of open_clip, in evaluation mode.
 
-    Checkpoints are read by safetensors, or by torch with ``weights_only``, which refuses whatever
-    is no tensor; nothing is unpickled. Weights known by a tag get the activations that they were
-    trained with, whether or not the name ends in ``-quickgelu``.
+    Checkpoints are read by safetensors, or by torch with ``weights_only``: nothing is unpickled.
+    Weights of a tag get the activations they were trained with, ``-quickgelu`` in the name or not.
 
     Parameters
     ----------
     name : str
-        One of ``open_clip.list_models()``, or ``hf-hub:...`` or ``local-dir:...``, which bring
-        their weights.
+        One of ``open_clip.list_models()``, or ``hf-hub:...`` or ``local-dir:...`` with weights.
     weights : str, optional
-        A tag of ``open_clip.list_pretrained()``, downloaded if it is not in the cache, or a file.
-        Without it a model is randomly initialised.
+        A file, or a tag of ``open_clip.list_pretrained()``, which is downloaded if it is not in the
+        cache. Without it the model is randomly initialised.
     generator : torch.Generator
-        Source of random initial weights. They come from torch's own generator, which is seeded for
-        this one call and then put back.
+        Seeds torch's own one, which draws the random weights and is then put back.
     prompts : sequence of str, optional
         Each with one ``{}`` for the concept.
-    device : str, optional
-        Where to compute.
-    amp : bool, optional
-        Whether to compute in bfloat16 where torch thinks that fit.
-
-    Returns
-    -------
-    OpenClip
-        In evaluation mode.
-
-    Raises
-    ------
-    ImportError
-        If open_clip is missing, or does not fit the torch at hand.
-    ValueError
-        If there is no such model or weights, or they do not fit or cannot be read.
+    device, amp : str, bool, optional
+        Where to compute, and whether to do so in bfloat16 where torch thinks that fit.
     """
     expect_prompts(prompts)
     open_clip = _open_clip()
@@ -145,13 +125,15 @@ def load(
         raise invalid("pretrained", f"none with {name}, which has its own", weights)
     loads = bool(whole or weights)
     options |= {"pretrained": weights, "require_pretrained": loads, "pretrained_text": False}
+    options |= {"device": device, "weights_only": True}
     seed = torch.randint(2**31, (1,), generator=generator).item()
     try:
-        with torch.random.fork_rng(devices=[]), _no_log():
+        with torch.random.fork_rng(devices=[]), contextlib.ExitStack() as after:
             torch.manual_seed(seed)
-            model, _, preprocess = open_clip.create_model_and_transforms(
-                name, device=device, weights_only=True, **options
-            )
+            # open_clip's lines on the root logger say what the error does
+            after.callback(logging.disable, logging.root.manager.disable)
+            logging.disable(logging.ERROR)
+            model, _, preprocess = open_clip.create_model_and_transforms(name, **options)
             tokenizer = open_clip.get_tokenizer(name)
     # a download and a damaged file may raise nearly anything, in many lines
     except Exception as error:
@@ -170,31 +152,25 @@ def _open_clip() -> ModuleType:
         import open_clip
     # a torchvision for another torch raises one of the latter two
     except (ImportError, RuntimeError, AttributeError) as error:
-        reason = str(error).partition("\n")[0]
-        if "torchvision" in reason and not isinstance(error, ImportError):
-            got = f"torchvision {version('torchvision')}, which does not ({reason})"
-            raise invalid("torchvision", _fitting(), got, ImportError) from None
-        expected = "the extra clip (pip install 'misalign[clip]')"
-        raise invalid("open_clip", expected, reason, ImportError) from None
+        name, expected = "open_clip", "the extra clip (pip install 'misalign[clip]')"
+        got = str(error).partition("\n")[0]
+        if "torchvision" in got and not isinstance(error, ImportError):
+            number, _, build = torch.__version__.partition("+")
+            fix = f"pip uninstall -y torchvision && pip install torch=={number} torchvision"
+            if build.startswith(("cpu", "cu", "rocm")):  # else torch is from PyPI
+                fix += f" --index-url https://download.pytorch.org/whl/{build}"
+            name, expected = "torchvision", f"one that fits torch {torch.__version__} ({fix})"
+            got = f"torchvision {version('torchvision')}, which does not ({got})"
+        raise invalid(name, expected, got, ImportError) from None
     return open_clip
-
-
-def _fitting() -> str:
-    """The torchvision that fits the torch at hand, and what installs it from where that is from."""
-    number, _, build = torch.__version__.partition("+")
-    command = f"pip uninstall -y torchvision && pip install torch=={number} torchvision"
-    if build.startswith(("cpu", "cu", "rocm")):  # else it is from PyPI
-        command += f" --index-url https://download.pytorch.org/whl/{build}"
-    return f"one that fits torch {torch.__version__} ({command})"
 
 
 def _expect_known(open_clip: ModuleType, name: str, weights: str | None) -> dict[str, bool]:
     """Refuse unknown models and weights, and give the options that weights of a tag need."""
     known, key = open_clip.list_models(), name.replace("/", "-")
     if key not in known:
-        close = difflib.get_close_matches(name, known, n=3) or known[:3]
-        expected = f"one of open_clip's {len(known)}, such as {', '.join(close)}"
-        raise invalid("model", expected, name)
+        close = ", ".join(difflib.get_close_matches(name, known) or known[:3])
+        raise invalid("model", f"one of open_clip's {len(known)}, such as {close}", name)
     # as in open_clip, a tag goes before a file of its name
     config = open_clip.get_pretrained_cfg(key, weights) if weights else {}
     if weights and not config and not Path(weights).is_file():
@@ -209,14 +185,3 @@ def _source(weights: str) -> str:
         return weights
     with path.open("rb") as file:
         return f"{path.name}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
-@contextlib.contextmanager
-def _no_log() -> Iterator[None]:
-    """Keep open_clip's lines off the root logger: an error says the same in one."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -41,20 +41,9 @@ class Zeroshot:
     def save(self, folder: Path, draw: Callable[[pd.DataFrame, str], Figure] | None = None) -> None:
         """Write tables, confusion matrices and their pictures, each file whole or not at all.
 
-        Parameters
-        ----------
-        folder : Path
-            New or empty. It gets ``concepts.csv``, ``groups.csv``, ``unreadable.csv``,
-            ``confusion/GROUP.csv``, maybe ``.png`` and, at the end, ``run.json``: a folder without
-            it is not complete.
-        draw : callable, optional
-            What draws a confusion matrix by its counts and title, such as
-            `misalign.reporting.zeroshot_plots.confusion_matrix`. Without it there are no pictures.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written to, or has files.
+        A new or empty folder, or else an OSError, gets ``concepts.csv``, ``groups.csv``,
+        ``unreadable.csv``, ``confusion/GROUP.csv``, ``.png`` if matrices are to be drawn by their
+        counts and title and, at the end, ``run.json``: a folder without it is not complete.
         """
         expect_new(folder)
         for name in ("concepts", "groups", "unreadable"):

@@ -1,7 +1,6 @@
-"""Causal3DIdent's scenes by Cycles, Blender's path tracer; needs the extra `blender`.
+"""Scenes of `misalign.rendering.causal3dident` by Cycles, Blender's path tracer.
 
-Camera, poses, colours and lights are those of `misalign.rendering.causal3dident`. Light that goes
-from surface to surface, soft shadows and smooth outlines come on top.
+It needs the extra `blender`, and adds soft shadows, smooth outlines and light between surfaces.
 """
 
 from __future__ import annotations
@@ -9,11 +8,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ def render(
     samples: int = SAMPLES,
     authors_hues: bool = False,
 ) -> Tensor:
-    """Render scenes to bytes by Cycles, on the CPU.
+    """Render scenes to bytes by Cycles, on the CPU: uint8, shape (n, 3, size, size).
 
     The same factors give the same bytes, whatever the batch. What Blender prints is dropped,
     together with all else that the process prints meanwhile.
@@ -48,17 +47,10 @@ def render(
     samples : int, optional
         Paths a pixel, whose mean is denoised.
 
-    Returns
-    -------
-    Tensor
-        uint8, on the CPU, shape (n, 3, size, size).
-
     Raises
     ------
-    ModuleNotFoundError
-        Without bpy or scikit-image.
-    ValueError
-        For a factor that is missing, or of another shape, type or range.
+    ModuleNotFoundError, ValueError
+        Without bpy or scikit-image; for factors that are missing or of wrong shape, type or range.
     """
     expect_sizes(size, 1)
     check_int("samples", samples, 1)
@@ -69,25 +61,20 @@ def render(
     pictures = torch.empty(len(values["shape"]), 3, size, size, dtype=torch.uint8)
     if not meshes:
         return pictures
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        silent(),
-        stage(scene, meshes, size, samples) as set_up,
-    ):
+    with TemporaryDirectory() as folder, silent(), stage(scene, meshes, size, samples) as set_up:
         for i, picture in enumerate(pictures):
-            file = Path(folder) / f"{i}.png"
+            file = Path(folder, f"{i}.png")
             set_up.shoot(i, file)
-            with Image.open(file) as read_back:
-                picture[:] = torch.from_numpy(np.array(read_back)).movedim(-1, 0)
+            with Image.open(file) as shot:
+                picture[:] = torch.from_numpy(np.array(shot)).movedim(-1, 0)
     return pictures
 
 
 def expect_installed() -> None:
     """Raise a one-line ModuleNotFoundError without bpy or scikit-image."""
     if not find_spec("bpy"):
-        install = "pip install --no-deps bpy==5.0.1, on Python 3.11"
-        package = f"the package bpy ({install}) to render by Blender"
-        raise invalid("renderer", package, "none", ModuleNotFoundError)
+        package = "the package bpy (pip install --no-deps bpy==5.0.1, on Python 3.11)"
+        raise invalid("renderer", f"{package} to render by Blender", "none", ModuleNotFoundError)
     polygons.expect_installed()
 
 
@@ -95,23 +82,21 @@ def expect_installed() -> None:
 def silent() -> Iterator[None]:
     """Drop what the process writes to its output and error streams, C libraries included."""
     flush = ctypes.CDLL(None).fflush
-    streams = sys.stdout, sys.stderr
 
-    def emptied() -> None:
-        for stream in streams:
-            stream.flush()
+    def empty() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
         flush(None)  # what printf keeps would come out later
 
-    emptied()
-    kept = [os.dup(number) for number in (1, 2)]
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    empty()
+    kept = {number: os.dup(number) for number in (1, 2)}
     try:
-        for number in (1, 2):
-            os.dup2(nowhere, number)
+        with Path(os.devnull).open("wb") as nowhere:
+            for number in kept:
+                os.dup2(nowhere.fileno(), number)
         yield
     finally:
-        emptied()
-        for number, copy in zip((1, 2), kept, strict=True):
+        empty()
+        for number, copy in kept.items():
             os.dup2(copy, number)
             os.close(copy)
-        os.close(nowhere)

@@ -38,11 +38,7 @@ def expect_installed() -> None:
 def zero_level(
     primitives: Sequence[Primitive], centre: Tensor, half: Tensor, *, side: int = FINE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a box into cells and find the surface in each: marching cubes.
-
-    Gives vertices, float32 of shape (v, 3), and which three make a triangle, counterclockwise as
-    seen from outside, int32 of shape (f, 3).
-    """
+    """Marching cubes: vertices, float32 (v, 3), and triangles that face outward, int32 (f, 3)."""
     from skimage.measure import marching_cubes  # needs an extra
 
     level = field(primitives, points_of(centre, half, side)).numpy()

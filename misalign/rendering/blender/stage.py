@@ -1,16 +1,12 @@
-"""A scene's camera, backdrop, body and lights, set up in Blender; needs the extra `blender`.
-
-Nothing here imports bpy before a stage is set.
-"""
+"""Scenes set up in Blender; needs the extra `blender`, but imports bpy only to set a stage."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -20,9 +16,12 @@ from misalign.rendering.scene import GLOSS, Scene
 from misalign.rendering.vectors import cross, unit
 
 if TYPE_CHECKING:
-    import bpy
-    import mathutils
+    from bpy.types import BlendData, Light, Material, Mesh, NodeSocket, Object, World
+    from bpy.types import Scene as BlenderScene
+    from mathutils import Matrix
 
+# by a shape's number: vertices, and which three make a triangle
+Triangles = Mapping[int, tuple[np.ndarray, np.ndarray]]
 BOUNCES = 2  # of light from surface to surface
 GROUND = 60.0  # half of the ground's side
 LAMP = 0.06  # radius of the spotlight's bulb: how soft shadows are
@@ -35,16 +34,15 @@ SHEEN = GLOSS * 4 * (2 / 34)
 WATTS = 4 * math.pi**2
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
+class Stage(NamedTuple):
     """What Blender keeps of scenes that differ in their factors alone."""
 
     scene: Scene  # the n scenes
-    blender: bpy.types.Scene  # what Blender renders
-    body: bpy.types.Object
-    lamp: bpy.types.Object
-    meshes: dict[int, bpy.types.Mesh]  # by a shape's number
-    paints: dict[str, bpy.types.NodeSocket]  # where the colours of body, ground and lamp go
+    blender: BlenderScene  # what Blender renders
+    body: Object
+    lamp: Object
+    meshes: dict[int, Mesh]  # by a shape's number
+    paints: tuple[NodeSocket, ...]  # where the colours of body, ground and lamp go
 
     def shoot(self, i: int, file: Path) -> None:
         """Render scene number i to a file of suffix .png."""
@@ -55,44 +53,28 @@ class Stage:
         turn = bodies.rotation[:, :, i, 0] * bodies.scale[i, 0]
         self.body.matrix_world = _matrix(turn, bodies.position[:, i, 0])
         self.lamp.matrix_world = _looking(light.position[:, i], light.target[:, i])
-        _paint(self.paints["body"], bodies.colour[:, i, 0])
-        _paint(self.paints["ground"], self.scene.backdrop.ground[:, i])
-        _paint(self.paints["lamp"], light.colour[:, i])
+        colours = bodies.colour[:, i, 0], self.scene.backdrop.ground[:, i], light.colour[:, i]
+        for paint, colour in zip(self.paints, colours, strict=True):
+            paint.default_value = (*colour.tolist(), 1.0)
         self.blender.render.filepath = str(file)
         bpy.ops.render.render(write_still=True, scene=self.blender.name)
 
 
 @contextmanager
-def stage(
-    scene: Scene, meshes: Mapping[int, tuple[np.ndarray, np.ndarray]], size: int, samples: int
-) -> Iterator[Stage]:
-    """Set a stage, in a scene of its own beside what else Blender holds, and clear it away.
+def stage(scene: Scene, meshes: Triangles, size: int, samples: int) -> Iterator[Stage]:
+    """Set a stage of one camera and a body a scene beside what Blender holds, and clear it away."""
+    from bpy import data
 
-    All scenes have one camera and one body over the ground, of vertices and triangles by its
-    shape's number.
-    """
-    import bpy
-
-    before = {kind: set(things) for kind, things in _kinds(bpy.data)}
-    try:
-        yield _set(bpy.data, scene, meshes, size, samples)
-    finally:
-        after = [thing for kind, things in _kinds(bpy.data) for thing in set(things) - before[kind]]
-        bpy.data.batch_remove(after)
-
-
-def _kinds(data: bpy.types.BlendData) -> list[tuple[str, bpy.types.bpy_prop_collection]]:
     kinds = ("objects", "meshes", "materials", "lights", "cameras", "worlds", "images", "scenes")
-    return [(kind, getattr(data, kind)) for kind in kinds]
+    before = {kind: set(getattr(data, kind)) for kind in kinds}
+    try:
+        yield _set(data, scene, meshes, size, samples)
+    finally:
+        after = [thing for kind in kinds for thing in set(getattr(data, kind)) - before[kind]]
+        data.batch_remove(after)
 
 
-def _set(
-    data: bpy.types.BlendData,
-    scene: Scene,
-    meshes: Mapping[int, tuple[np.ndarray, np.ndarray]],
-    size: int,
-    samples: int,
-) -> Stage:
+def _set(data: BlendData, scene: Scene, meshes: Triangles, size: int, samples: int) -> Stage:
     blender = data.scenes.new("misalign")
     _adjust(blender, size, samples)
     blender.world = _sky(data, *scene.light.ambient)
@@ -110,11 +92,11 @@ def _set(
         blender.collection.objects.link(thing)
     blender.camera = placed["eye"]
     placed["eye"].matrix_world = _looking(scene.camera.eye[:, 0], scene.camera.target[:, 0])
-    paints = {"body": body_paint, "ground": ground_paint, "lamp": bulb_paint}
+    paints = body_paint, ground_paint, bulb_paint
     return Stage(scene, blender, placed["body"], placed["lamp"], shapes, paints)
 
 
-def _adjust(blender: bpy.types.Scene, size: int, samples: int) -> None:
+def _adjust(blender: BlenderScene, size: int, samples: int) -> None:
     blender.render.engine = "CYCLES"
     blender.render.resolution_x = blender.render.resolution_y = size
     blender.render.use_persistent_data = True
@@ -134,7 +116,7 @@ def _adjust(blender: bpy.types.Scene, size: int, samples: int) -> None:
     cycles.max_bounces = BOUNCES
 
 
-def _sky(data: bpy.types.BlendData, base: float, top: float) -> bpy.types.World:
+def _sky(data: BlendData, base: float, top: float) -> World:
     """Light from all sides of which a surface of normal n gets base + top * n_z, if unhidden."""
     world = data.worlds.new("misalign")
     nodes, links = world.node_tree.nodes, world.node_tree.links
@@ -153,9 +135,7 @@ def _sky(data: bpy.types.BlendData, base: float, top: float) -> bpy.types.World:
     return world
 
 
-def _material(
-    data: bpy.types.BlendData, sheen: float
-) -> tuple[bpy.types.Material, bpy.types.NodeSocket]:
+def _material(data: BlendData, sheen: float) -> tuple[Material, NodeSocket]:
     """A matt material, under a highlight if `sheen` is not 0, and where its colour goes."""
     material = data.materials.new("misalign")
     nodes, links = material.node_tree.nodes, material.node_tree.links
@@ -174,7 +154,7 @@ def _material(
     return material, matt.inputs["Color"]
 
 
-def _bulb(data: bpy.types.BlendData, scene: Scene) -> tuple[bpy.types.Light, bpy.types.NodeSocket]:
+def _bulb(data: BlendData, scene: Scene) -> tuple[Light, NodeSocket]:
     """A spotlight as strong at all distances, and where its colour goes."""
     full, none = scene.light.full, scene.light.none
     bulb = data.lights.new("misalign", "SPOT")
@@ -188,9 +168,7 @@ def _bulb(data: bpy.types.BlendData, scene: Scene) -> tuple[bpy.types.Light, bpy
     return bulb, emission.inputs["Color"]
 
 
-def _mesh(
-    data: bpy.types.BlendData, vertices: np.ndarray, faces: np.ndarray, paint: bpy.types.Material
-) -> bpy.types.Mesh:
+def _mesh(data: BlendData, vertices: np.ndarray, faces: np.ndarray, paint: Material) -> Mesh:
     mesh = data.meshes.new("misalign")
     mesh.from_pydata(vertices, [], faces)
     mesh.shade_smooth()
@@ -198,18 +176,14 @@ def _mesh(
     return mesh
 
 
-def _paint(socket: bpy.types.NodeSocket, colour: Tensor) -> None:
-    socket.default_value = (*colour.tolist(), 1.0)
-
-
-def _looking(position: Tensor, target: Tensor) -> mathutils.Matrix:
+def _looking(position: Tensor, target: Tensor) -> Matrix:
     # cameras and lamps look along -z, with y up
     back = unit(position - target)
     right = unit(cross(position.new_tensor([0.0, 0.0, 1.0]), back))
     return _matrix(torch.stack([right, cross(back, right), back], 1), position)
 
 
-def _matrix(turn: Tensor, position: Tensor) -> mathutils.Matrix:
+def _matrix(turn: Tensor, position: Tensor) -> Matrix:
     from mathutils import Matrix  # comes with bpy; nested lists would be taken for columns
 
     rows = torch.cat([turn, position[:, None]], 1).tolist()
