@@ -332,6 +332,51 @@ def test_another_column_of_text_is_said(tmp_path):
     assert (read.column, read.notes) == ("caption", ("other columns hold text, too: text",))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "captions"),
+    [
+        (
+            "a.jsonl",
+            [{"caption": "a dog"}, {"caption": "a cat"}],
+            2,
+        ),  # one document
+        ("a.json", {"annotations": {"7": {"caption": "a dog"}, "8": {"caption": "a cat"}}}, 2),
+        ("a.json", {"image": "1.jpg", "caption": "a dog"}, 1),
+        ("a.json", {"train": ["a dog"], "val": ["a cat", "no more"]}, 3),
+        ("a.json", {"1.jpg": "a dog", "2.jpg": "a cat"}, 2),
+        ("a.json", {"data": [{"id": 1, "texts": ["a dog", None]}, {"id": 2, "texts": []}]}, 2),
+        ("a.json", [{"img": "1.jpg", "sentences": [{"raw": "a dog"}, {"raw": "a cat"}]}], 2),
+    ],
+)
+def test_documents_of_other_shapes_are_read(tmp_path, name, content, captions):
+    (tmp_path / name).write_text(json.dumps(content))
+    assert counted(tmp_path / name)[0] == captions
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "captions"),
+    [
+        ("a.txt", "image_id\tcaption\n1\ta dog\n2\ta cat\n", 2),
+        ("a.txt", "1.jpg|0|a dog\n1.jpg|1|a cat\n2.jpg|0|a dog, a cat\n", 3),
+        ("a.txt", "1.jpg\t0\ta dog\n1.jpg\t1\ta cat and more\n", 2),
+        ("a.txt", "a dog, a cat\na cat, a dog\n", 2),  # commas alone make no table
+        ("a.csv", "\ufeffimage;caption\n1.jpg;a dog, a cat\n", 1),
+        ("a.csv", "0,1\n1.jpg,a dog\n", None),  # columns of no names are asked about
+        ("a.csv", "a dog on a beach with a red ball\na cat\n", 2),
+        ("a.csv", "file_name, Caption \n1.jpg,a dog\n", 1),
+        ("a.tsv", "a dog\thttp://x/1\na cat\thttp://x/2\n", 2),
+        ("a.tsv", 'id\tcaption\n1\t"a ""red"" dog"\n', 1),
+    ],
+)
+def test_tables_are_known_by_their_rows(tmp_path, name, content, captions):
+    (tmp_path / name).write_text(content)
+    if captions is None:
+        with pytest.raises(ValueError, match=r"^column: .* by --column, got columns 0 \(looks"):
+            count([tmp_path / name], TAXONOMY)
+    else:
+        assert counted(tmp_path / name)[0] == captions
+
+
 def test_lines_that_begin_with_names_of_pictures_are_no_captions(tmp_path, complains):
     path = tmp_path / "a.txt"
     path.write_text("1.jpg a dog\n2.jpg a cat\n")

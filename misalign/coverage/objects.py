@@ -72,7 +72,8 @@ class _JSON(_Objects):
             except ValueError as error:
                 hint = " (use --format jsonl)" if "Extra data" in str(error) else ""
                 raise ValueError(f"{error}{hint}") from None
-        if found := dict(_lists(content)):
+        places = {"": content} | (content if isinstance(content, dict) else {})
+        if found := {name: rows for name, one in places.items() if (rows := _records(one))}:
             return found
         keys = f" with {', '.join(list(content)[:5])}" if isinstance(content, dict) else ""
         expected = "a list of objects or captions, or names with captions"
@@ -83,20 +84,22 @@ class _JSON(_Objects):
             yield f"record {i:,}", one
 
 
-def _lists(content: Any) -> Iterator[tuple[str, list[dict]]]:
-    """Lists of records that a document may mean, by the name of their place."""
-    places = {"": content}
-    if isinstance(content, dict) and content:
-        places = content
-        if all(isinstance(one, dict) for one in content.values()):
-            yield "", [{"key": key} | one for key, one in content.items()]
-        elif all(map(_is_captions, content.values())) and _are_names(content):
-            yield "", [{"key": key, "captions": one} for key, one in content.items()]
-    for name, one in places.items():
-        if isinstance(one, list) and one and all(isinstance(row, dict) for row in one):
-            yield name, one
-        elif isinstance(one, list) and one and all(isinstance(row, str) for row in one):
-            yield name, [{"captions": row} for row in one]
+def _records(value: Any) -> list[dict]:
+    """The records that a document, or a part of it, may mean."""
+    if isinstance(value, list):
+        texts = all(isinstance(one, str) for one in value)
+        return [{"captions": one} for one in value] if texts else _objects_alone(value)
+    if not isinstance(value, dict):
+        return []
+    if len(_objects_alone(list(value.values()))) == len(value):
+        return [{"key": key} | one for key, one in value.items()]
+    if all(map(_is_captions, value.values())) and _are_names(value):
+        return [{"key": key, "captions": one} for key, one in value.items()]
+    return [value] if {"caption", "text"} & value.keys() else []
+
+
+def _objects_alone(values: list) -> list[dict]:
+    return values if all(isinstance(one, dict) for one in values) else []
 
 
 def _is_captions(value: Any) -> bool:

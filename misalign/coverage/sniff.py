@@ -16,19 +16,8 @@ from misalign.coverage.reading import IMAGE, TAGS, How, Source, Unclear
 from misalign.errors import invalid
 
 # names of columns of captions, the first that a file has, in any case; also at the end of dots
-USUAL = (
-    "txt",
-    "caption",
-    "captions",
-    "text",
-    "texts",
-    "alt_text",
-    "alt",
-    "sentence",
-    "sentences",
-    "raw",
-)
-USUAL += ("caption_str", "comment", "description", "title", LINE)
+USUAL = ("txt", "caption", "captions", "text", "texts", "alt_text", "alt", "sentence", "raw")
+USUAL += ("sentences", "caption_str", "comment", "description", "title", LINE)
 # what else stands in the headers of such tables
 BESIDE = ("image", "image_name", "image_id", "img", "filename", "file_name", "file", "path", "url")
 BESIDE += ("id", "key", "label", "filepath", "image_path", "comment_number", "name", "split")
@@ -46,6 +35,8 @@ def look(item: Item, how: How) -> Source | None:
     source = replace(source, where=tuple(source.where) if source.where else None)
     if source.format == "txt" and not how.kind:
         source = _table_in_text(source)
+    if source.format == "jsonl" and not how.kind and _starts_with_list(source):
+        source = replace(source, format="json", notes=("one JSON document in a file of lines",))
     if source.format == "json":
         source, kind = _document(source, kind, how)
     if source.format == "table":
@@ -213,6 +204,11 @@ def _count(source: Source, quotes: bool) -> int | None:
     except ValueError:
         return None
     return rows
+
+
+def _starts_with_list(source: Source) -> bool:
+    with source.item.open(source.encoding) as file:
+        return file.read(formats.lines.BLOCK).removeprefix(formats.lines.MARK).lstrip()[:1] == b"["
 
 
 def _document(source: Source, kind: dict[str, Any], how: How) -> tuple[Source, dict[str, Any]]:
