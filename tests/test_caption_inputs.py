@@ -313,6 +313,17 @@ def test_a_tsv_that_reads_two_ways_is_asked_about(tmp_path, complains):
     assert counted(path, quotes="double")[0] == 2
 
 
+def test_a_document_without_captions_is_left_out_of_a_folder(tmp_path):
+    (tmp_path / "a.txt").write_text("a dog\n")
+    (tmp_path / "about.json").write_text('{"version": 1}')
+    (tmp_path / "boxes.json").write_text('[{"box": [1, 2], "class": 3}]')
+    counts = count([tmp_path], TAXONOMY)
+    assert (counts.captions, counts.failed) == (1, ())
+    reasons = {Path(file).name: why for file, why in counts.skipped}
+    assert "expected a list of objects or captions" in reasons["about.json"]
+    assert "that holds captions, by --column" in reasons["boxes.json"]
+
+
 def test_failed_downloads_do_not_count(tmp_path):
     status = ["success", "failed_to_download", None]
     rows = pa.table({"url": ["u"] * 3, "caption": ["a dog"] * 3, "status": status})

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from misalign.coverage import formats, lines, nested
 from misalign.coverage.formats import FIRST, FORMATS, Format, Rows
-from misalign.coverage.reading import Read, Source
+from misalign.coverage.reading import Read, Source, Unclear
 from misalign.errors import invalid
 
 FILES = 1 << 12  # of a caption each, of a shard
@@ -77,7 +77,9 @@ class _JSON(_Objects):
             return found
         keys = f" with {', '.join(list(content)[:5])}" if isinstance(content, dict) else ""
         expected = "a list of objects or captions, or names with captions"
-        raise invalid("JSON", expected, f"{type(content).__name__}{keys}")
+        raise invalid(
+            f"JSON of {source.item}", expected, f"{type(content).__name__}{keys}", Unclear
+        )
 
     def objects(self, source: Source, part: None, read: Read) -> Iterator[tuple[str, dict]]:
         for i, one in enumerate(self.lists(source)[source.records], 1):

@@ -52,10 +52,8 @@ def settle(source: Source, first: dict[str, list], kind: dict[str, Any], how: Ho
     image = how.image or (kind.get("image", "") if how.by == "image" else "")
     if how.by == "image" and not image:
         raise invalid("image", f"a column of {source.item} that names pictures", "none", Unclear)
-    asked = [
-        *how.labels,
-        *((key, name) for key, name in ((TAGS, how.tags), (IMAGE, image)) if name),
-    ]
+    every = [*how.labels, (TAGS, how.tags), (IMAGE, image)]
+    asked = [(key, name) for key, name in every if name]
     for key, name in asked:
         if _full(first, name) is None:
             what = key if key in (TAGS, IMAGE) else "label"
