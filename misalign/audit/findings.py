@@ -47,8 +47,7 @@ class Findings:
         accuracies are predicted, if none are.
     contradictions : DataFrame
         One row a pair of exclusive concepts that some caption names together, most captions first:
-        `group`, `one`, `other`, `captions`, `either` (that name one of them), `share` with `low`
-        and `high`.
+        `group`, `one`, `other`, `captions`, `either` (that name one of them), `share` and its ends.
     """
 
     counts: Counts

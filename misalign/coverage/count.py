@@ -51,10 +51,9 @@ def count(
         By default the packaged one.
     match : {"words", "substring", "spaces"}, optional
         How terms are found; see `misalign.coverage.matcher.Matcher`.
-    client : distributed.Client, optional
-        Where to count; see `misalign.parallel.connected`. By default in this process, on one core.
-    progress : callable, optional
-        Gets, after each shard, the bytes of files read, those to read, and captions counted.
+    client, progress : distributed.Client, callable, optional
+        Where to count, see `misalign.parallel.connected`, by default in this process; what gets,
+        after each shard, the bytes of files read, those to read, and captions counted.
     **how
         What is known of the files, fields of `misalign.coverage.reading.How`: ``kind``, such as
         ``"llava"`` or ``"tsv-bare"``, ``column``, ``labels``, ``tags``, ``image``, ``by``,
@@ -67,12 +66,8 @@ def count(
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        For an unknown group, or a column that is missing, which lists those that there are.
-    ImportError
-        Without the packages of captions.
+    ValueError, ImportError
+        For what cannot be found, or is not clear, with what to say; without packages of captions.
 
     Examples
     --------

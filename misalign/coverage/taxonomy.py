@@ -29,11 +29,9 @@ class Concept:
     ----------
     category, group, name : str
         Such as ``"common"``, ``"Animal"``, ``"dog"``.
-    terms : tuple of str
-        What captions call it, its own name among them: ``("dog", "dogs", "puppy", ...)``. Concepts
-        may share a term.
-    excluded : tuple of str, optional
-        Longer phrases in which these terms do not name it: ``("hot dog",)``.
+    terms, excluded : tuple of str
+        What captions call it, its own name among them: ``("dog", "dogs", "puppy", ...)``; and
+        longer phrases in which these do not name it: ``("hot dog",)``. Concepts may share a term.
     """
 
     category: str
