@@ -49,6 +49,7 @@ def engines_table(data: dict) -> str:
         {**engines, "who": who, "what": f"{what}, {engines.get('terms', 0):,} terms", "cores": 1}
         for engines in rows(data, "bench_coverage_engines")
         for who, what in WHAT.items()
+        if best(engines, who)
     ]
     for row in rows(data, "bench_coverage_files"):
         lines.append({**row, "who": "ours", "what": "Parquet, ours", "cores": row["workers"]})
