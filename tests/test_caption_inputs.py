@@ -427,3 +427,10 @@ def test_samples_and_notes_of_what_was_read_are_said(tmp_path):
     lines = count([tmp_path], TAXONOMY).described()
     assert lines[0].startswith(f"read: 5 files, {tmp_path}/0.txt first (txt, column line): ")
     assert lines[0].endswith("10 rows, 10 captions, 5 without text; such as: dog 0 | dog 1 | dog 2")
+
+
+def test_terms_apart_by_commas_are_refused_with_what_parts_them():
+    with pytest.raises(
+        ValueError, match=r"line 2: expected terms separated by \|"
+    ):
+        Taxonomy.read(INPUTS / "terms_comma.csv")
