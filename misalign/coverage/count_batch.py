@@ -45,7 +45,7 @@ def count_batch(
         captions=len(texts),
         empty=_empty(texts),
         long=_long(texts),
-        naming=len(once(rows)),
+        naming=np.count_nonzero(np.diff(rows, prepend=-1)),
         concepts=np.bincount(concepts, minlength=size),
         apart=np.stack([np.bincount(keys % size, minlength=size) for keys in found[1:]], 1),
         group_named=np.bincount(groups % len(taxonomy.groups), minlength=len(taxonomy.groups)),

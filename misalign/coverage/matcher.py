@@ -140,8 +140,8 @@ class Matcher:
 
 
 def once(keys: np.ndarray) -> np.ndarray:
-    """Numbers from 0, sorted and each once; faster here than `numpy.unique`, which hashes."""
-    keys = np.sort(keys)
+    """Numbers from 0, sorted and each once; fast on such as are nearly so, as here."""
+    keys = np.sort(keys, kind="stable")
     return keys[np.diff(keys, prepend=-1) != 0]
 
 
