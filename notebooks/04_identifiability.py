@@ -707,10 +707,9 @@ print(
     bool(ratio > 5),
 )
 assert ratio > 5, "all steps"
-glue("least-ratio", f"{ratio:.1f}", display=False)
 
 # %% [markdown]
-# That ratio is {glue:text}`least-ratio`, and that is the theorem. Each step has
+# That is the theorem. Each step has
 # a number of this pair of encoders, which would have come out differently had the step been false: set `broken` at the top and see which assert stops the page.
 #
 # ## The corollaries, as two runs
