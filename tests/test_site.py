@@ -16,6 +16,9 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
+import torch
+
+from misalign.theory.oracle import explained
 
 bs4 = pytest.importorskip("bs4", reason="pip install -e '.[test]'")
 webdriver = pytest.importorskip("selenium.webdriver", reason="pip install -e '.[test]'")
@@ -236,3 +239,96 @@ def test_search_works_without_a_network(browser: "webdriver.Chrome", address: st
     found = browser.execute_async_script(script)
     pages = {urlsplit(url).path.lstrip("/") for url in found}
     assert pages <= set(PAGES)
+
+
+# --- the explorer on the front page ---
+
+
+EXPLORER = "book/preface.html"
+
+
+def _numbers(browser: "webdriver.Chrome") -> list[float]:
+    """Predicted R2 of the four factors, then the score of the task, as the page prints them."""
+    texts = browser.execute_script(
+        "return [...document.querySelectorAll('#explorer .ex-value, #explorer .ex-score')]"
+        ".map(one => one.textContent)"
+    )
+    return [float(text.split()[-1].replace("\N{MINUS SIGN}", "-")) for text in texts]
+
+
+def _predicted(status: str, rho: float, weight: bool, reversed_: bool) -> list[float]:
+    """The same from covariances: of the factors, and of the village of chapter 1."""
+    block = tuple(i + 1 for i, one in enumerate(status) if one == "0")
+    sigma = torch.full((4, 4), rho, dtype=torch.float64).fill_diagonal_(1)
+    found = explained(sigma, block).tolist()
+    if not weight:  # the sum of color and background is a fifth variable
+        more = torch.cat([torch.eye(4), torch.tensor([[0.0, 0, 1, 1]])]).double()
+        return [*found, explained(more @ sigma @ more.T, block)[4].item()]
+    base = torch.block_diag(sigma, torch.ones(1, 1, dtype=torch.float64))
+    y = torch.tensor([0.5, 0.5, 0, 0, 0.5**0.5], dtype=torch.float64)
+    spread = (y @ base @ y).sqrt()
+
+    def village(seen: float) -> torch.Tensor:
+        rows = torch.eye(5, dtype=torch.float64)
+        rows[2:4] = seen * y / spread + (1 - seen**2) ** 0.5 * rows[2:4]
+        rows[4] = y
+        return rows @ base @ rows.T
+
+    home, there = village(0.6), village(-0.6 if reversed_ else 0.6)
+    inside = [i - 1 for i in block]
+    w = torch.zeros(5, dtype=torch.float64)
+    w[inside] = torch.linalg.solve(home[inside][:, inside], home[inside, 4])
+    w[4] = -1  # what the prediction misses
+    return [*found, (1 - w @ there @ w / there[4, 4]).item()]
+
+
+@pytest.mark.parametrize("by_file", [False, True], ids=["http", "file"])
+def test_explorer_says_what_the_theorem_predicts(
+    browser: "webdriver.Chrome", address: str, by_file: bool
+) -> None:
+    place = (SITE / EXPLORER).as_uri() if by_file else f"{address}/{EXPLORER}"
+    browser.get_log("browser")
+    for status, rho in (("0012", 0), ("0000", 30), ("2010", 60), ("1220", 90)):
+        for task, where in ((0, 0), (1, 0), (1, 1)):
+            browser.get("about:blank")
+            browser.get(f"{place}#captions={status}-{rho}-75-0-{task}-{where}")
+            _requested(browser)
+            expected = _predicted(status, rho / 100, bool(task), bool(where))
+            assert _numbers(browser) == pytest.approx(expected, abs=0.0051)
+            assert not [url for url in _requested(browser) if url[:5] != "data:"]
+    assert not [e for e in browser.get_log("browser") if _is_error(e)]
+
+
+def test_explorer_works_by_keyboard_alone(browser: "webdriver.Chrome", address: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get("about:blank")
+    browser.get(f"{address}/{EXPLORER}")
+    values = [
+        one.get_attribute("textContent")
+        for one in browser.find_elements("css selector", "#explorer .ex-value")
+    ]
+    assert values == ["1.00", "1.00", "?", "0.00"]  # color is to be guessed first
+    guess = browser.find_element("css selector", "#explorer [name=guess]")
+    guess.send_keys(Keys.HOME)
+    browser.switch_to.active_element.send_keys(Keys.TAB)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert _numbers(browser) == [1, 1, 0, 0, 0]
+    said = browser.find_element("css selector", "#explorer [aria-live]").text
+    assert said.startswith("Your guess is off by 0.00.")
+    # the button hands the focus to the first factor, shape; three tabs on is the background
+    for _ in range(3):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)  # from omitted round to stated
+    assert _numbers(browser) == [1, 1, 0, 1, 0.5]
+    caption = browser.find_element("css selector", "#explorer .ex-caption").text
+    assert caption[1:-1] == "A large red cat on a meadow."
+    assert browser.execute_script("return location.hash") == "#captions=0010-0-75-0-0-0"
+
+
+def test_explorer_is_small_and_says_something_without_a_script() -> None:
+    script = SITE / "_static" / "explorer.js"
+    assert script.stat().st_size < 20_000
+    soup = bs4.BeautifulSoup((SITE / EXPLORER).read_text(encoding="utf-8"), "html.parser")
+    cells = [row.find_all("td")[-1].text for row in soup.select("#explorer tbody tr")]
+    assert cells == [f"{value:.0f}" for value in _predicted("0012", 0, False, False)[:4]]
