@@ -322,6 +322,19 @@ assert len(sensitive) == 19
 # | Should the model not use something? | Leave it out of **all** captions, and its proxies too | {numref}`fig-practice-omission` |
 # | Did it work? | Ask by name: `misalign zeroshot`. Then train a classifier on the representation: names may be gone and traces not | {numref}`fig-openclip-probe` |
 #
+# ### What do your captions name?
+#
+# Paste some, or drop a text file of one caption a line. They are counted in this page, by the rules of `misalign audit`: whole words,
+# "no dog" names no dog, and a hot dog is none. Of a few captions the shares say little; `misalign audit` gives their intervals,
+# and what follows from them.
+#
+# ```{raw} html
+# :file: ../book/concepts.html
+# ```
+# ```{raw} html
+# :file: ../book/paste.html
+# ```
+#
 # ## What we saw
 #
 # - Breadth is bought with depth, and the trade is a good one unless a task is both hard and all that

@@ -4,6 +4,7 @@ The static half parses every page. The browser half opens every page in headless
 other hosts cut off, wide and as narrow as a phone, in the light and in the dark theme.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -15,9 +16,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+import coverage_reference
 import pytest
 import torch
 
+from misalign.coverage.matcher import Matcher
+from misalign.coverage.taxonomy import Taxonomy
 from misalign.theory.oracle import explained
 
 bs4 = pytest.importorskip("bs4", reason="pip install -e '.[test]'")
@@ -332,3 +336,38 @@ def test_explorer_is_small_and_says_something_without_a_script() -> None:
     soup = bs4.BeautifulSoup((SITE / EXPLORER).read_text(encoding="utf-8"), "html.parser")
     cells = [row.find_all("td")[-1].text for row in soup.select("#explorer tbody tr")]
     assert cells == [f"{value:.0f}" for value in _predicted("0012", 0, False, False)[:4]]
+
+
+# --- captions pasted into the page of what to do with them ---
+
+
+def test_pasted_captions_are_counted_as_the_library_counts_them(
+    browser: "webdriver.Chrome", address: str
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    own = Taxonomy.read()
+    texts = [one or "" for one in coverage_reference.adversarial(5_000, own, seed=3)]
+    browser.get("about:blank")
+    browser.get(f"{address}/notebooks/13_practice.html")
+    browser.execute_async_script(SETTLED)
+    _requested(browser)
+    data = "JSON.parse(document.getElementById('concepts-data').textContent)"
+    found = browser.execute_script(f"return misalignCount(arguments[0], {data})", texts)
+    rows, concepts = Matcher(own)(pa.array(texts))
+    counts = [int((concepts == i).sum()) for i in range(len(own.concepts))]
+    assert found == {"captions": 5_000, "naming": len(set(rows.tolist())), "counts": counts}
+    field = browser.find_element("css selector", "#paste textarea")
+    field.clear()
+    field.send_keys("No dog, a hot-dog and a CAT.\n\nTwo puppies and a cat\n")
+    cells = browser.find_elements("css selector", "#paste tbody tr")
+    told = [one.text.split() for one in cells]
+    assert told == [["cat", "(Animal)", "2", "100.0", "%"], ["dog", "(Animal)", "1", "50.0", "%"]]
+    assert not [url for url in _requested(browser) if url[:5] != "data:"]
+
+
+def test_concepts_in_the_page_are_those_of_the_library() -> None:
+    path = HERE.parent / "scripts" / "write_concepts.py"
+    spec = importlib.util.spec_from_file_location("write_concepts", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.PAGE.read_text(encoding="utf-8") == script.content()
