@@ -10,6 +10,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 RESULTS ?= results
+# addresses of the sources and of the site; given, pages link to them
+REPOSITORY ?=
+SITE ?=
+export REPOSITORY SITE
 # For example --extra-index-url https://download.pytorch.org/whl/cpu
 PIP_ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
@@ -43,7 +47,7 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 	@touch $@
 
 .PHONY: book
-book: venv  ## build the site, every warning an error
+book: venv  ## build the site, every warning an error (REPOSITORY=, SITE=)
 	@rm -rf $(PAGES) # --all rebuilds pages, but leaves those that are gone
 	jupyter-book build . --all -W -n --keep-going
 	@echo "Open $(abspath $(PAGES))/index.html, or run 'make serve'."

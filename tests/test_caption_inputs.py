@@ -430,7 +430,5 @@ def test_samples_and_notes_of_what_was_read_are_said(tmp_path):
 
 
 def test_terms_apart_by_commas_are_refused_with_what_parts_them():
-    with pytest.raises(
-        ValueError, match=r"line 2: expected terms separated by \|"
-    ):
+    with pytest.raises(ValueError, match=r"line 2: expected terms separated by \|"):
         Taxonomy.read(INPUTS / "terms_comma.csv")

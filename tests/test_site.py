@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -26,6 +27,7 @@ from misalign.theory.oracle import explained
 
 bs4 = pytest.importorskip("bs4", reason="pip install -e '.[test]'")
 webdriver = pytest.importorskip("selenium.webdriver", reason="pip install -e '.[test]'")
+pytest.importorskip("axe_core_python", reason="pip install -e '.[test]'")
 
 HERE = Path(__file__).resolve().parent
 SITE = HERE.parent / "_build" / "html"
@@ -124,6 +126,24 @@ def test_pages_name_no_other_host_to_load_from(soups: dict) -> None:
     assert foreign == []
 
 
+def test_pages_say_what_they_are_about(soups: dict) -> None:
+    about = {page: soup.find("meta", attrs={"name": "description"}) for page, soup in soups.items()}
+    silent = [page for page, found in about.items() if not found or len(found["content"]) > 164]
+    assert not [page for page in silent if page.startswith(("book", "notebooks"))]
+    front = bs4.BeautifulSoup((SITE / "index.html").read_text(encoding="utf-8"), "html.parser")
+    assert (front.html["lang"], front.title.text) == ("en", "misalign")
+
+
+def test_pages_are_not_heavier_than_they_need_be(soups: dict) -> None:
+    for page, soup in soups.items():
+        scripts = [one["src"] for one in soup.find_all("script", src=True)]
+        assert not any("fontawesome" in one for one in scripts), page
+        if not soup.select(".math"):
+            assert not any("mathjax" in one for one in scripts), page
+        rasters = [one for one in soup.select("article img") if one["src"].endswith(".png")]
+        assert all(one.get("width") and one.get("height") for one in rasters), page
+
+
 # --- what a browser shows ---
 
 
@@ -185,6 +205,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["webdriver.Chr
 # Both run in the page and call back: when MathJax is done, and with a line for every fault.
 SETTLED = (HERE / "site_settled.js").read_text()
 FAULTS = (HERE / "site_faults.js").read_text()
+# axe-core, and a call of it, with its options, for a line for every rule that the page breaks
+AXE = resources.files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+INACCESSIBLE = """
+const [options, done] = arguments;
+axe.run(document, {resultTypes: ["violations"], preload: false, ...options}).then(result => done(
+  result.violations.map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html)}`)));
+"""
+# code and formulas have thousands of parts; site_faults.js looks at their contrast, and faster
+SHORTENED = """
+for (const one of document.querySelectorAll("pre, mjx-container")) one.textContent = "x";
+"""
+CONTRAST, SCROLLS = "color-contrast", "scrollable-region-focusable"
 
 
 def _screen(browser: "webdriver.Chrome", size: tuple[int, int], theme: str) -> None:
@@ -195,7 +227,13 @@ def _screen(browser: "webdriver.Chrome", size: tuple[int, int], theme: str) -> N
     )
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+        # colors that take time to change would be looked at too soon
+        {
+            "features": [
+                {"name": "prefers-color-scheme", "value": theme},
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ]
+        },
     )
 
 
@@ -228,6 +266,25 @@ def test_page_in_a_browser(browser: "webdriver.Chrome", address: str, page: str)
 
 def _is_error(entry: dict) -> bool:
     return entry["level"] == "SEVERE"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_is_accessible(browser: "webdriver.Chrome", address: str, page: str) -> None:
+    def broken(**options: object) -> list[str]:
+        return browser.execute_async_script(INACCESSIBLE, options)
+
+    _screen(browser, PHONE, "light")
+    browser.get(f"{address}/{page}")
+    browser.execute_async_script(SETTLED)
+    browser.execute_script(AXE)
+    faults = broken(runOnly=[SCROLLS])
+    _screen(browser, WIDE, "light")
+    faults += broken(rules={CONTRAST: {"enabled": False}, SCROLLS: {"enabled": False}})
+    browser.execute_script(SHORTENED)
+    for theme in ("light", "dark"):
+        _screen(browser, WIDE, theme)
+        faults += [f"{theme}: {fault}" for fault in broken(runOnly=[CONTRAST])]
+    assert not faults, "\n".join(faults)
 
 
 def test_search_works_without_a_network(browser: "webdriver.Chrome", address: str) -> None:
