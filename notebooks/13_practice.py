@@ -164,7 +164,7 @@ assert gain > cost > 0
 # them? Two questions wait for the model. $y_2$ does not depend on them. $y_4$ does, on $s_9$. So omission has a price
 # here, too, and {numref}`fig-practice-robust` shows both sides from that chapter's records.
 
-# %% mystnb={"figure": {"caption": "Two ways to write captions for a world in which $s_9$ and $s_{10}$ will shift, by what is asked: means and standard deviations over five seeds. MCC for the question about $y_2$, $R^2$ for $y_4$. Laptop scale. 20 of 100 runs of sweep figure_03.", "name": "fig-practice-robust"}, "image": {"alt": "Two panels of three rows with two points each. With independent semantics omission costs y4, leaves y2 at home as it is and gains for y2 after the shift. With dependent semantics costs and gains are alike but y2 after the shift is far lower."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Two ways to write captions for a world in which $s_9$ and $s_{10}$ will shift, by what is asked: means and standard deviations over five seeds. MCC for the question about $y_2$, $R^2$ for $y_4$. The paper's world, our training. 20 of 100 runs of sweep figure_03.", "name": "fig-practice-robust"}, "image": {"alt": "Two panels of three rows with two points each. With independent semantics omission costs y4, leaves y2 at home as it is and gains for y2 after the shift. With dependent semantics costs and gains are alike but y2 after the shift is far lower."}} tags=["recorded"]
 numerical = Sweep.named("figure_03").scores()
 QUESTIONS = {
     ("y4", "test"): "$y_4$ at home",

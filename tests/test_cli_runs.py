@@ -72,7 +72,7 @@ def found(folder, *words):
         ((), {0, 1, 2}),
         (("smoke",), {2}),
         (("stale",), {0, 1}),
-        (("laptop", "EPYC", "2026-11-21"), {1}),
+        (("full", "EPYC", "2026-11-21"), {1}),
         (("2",), {1}),
         (("setting > 1",), {1}),
         (("seconds < 11.5 and stale == 'stale'",), {0, 1}),

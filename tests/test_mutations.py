@@ -92,8 +92,8 @@ MUTANTS = {
     ),
     "a stored score": (
         "results/numerical.csv",
-        ",laptop,,independent,selection,3,0,3,image,test,nonlinear,image,s1,r2,0.9",
-        ",laptop,,independent,selection,3,0,3,image,test,nonlinear,image,s1,r2,0.8",
+        ",full,,independent,selection,3,0,3,image,test,nonlinear,image,s1,r2,0.9",
+        ",full,,independent,selection,3,0,3,image,test,nonlinear,image,s1,r2,0.8",
         ["test_readme.py::test_figure_was_drawn_from_the_records"],
     ),
 }

@@ -55,8 +55,21 @@ def test_example_runs(example):
     assert "oracle" in done.stdout
 
 
+CONSOLE = re.findall(r"```console\n\$ (.*)\n((?:.*\n)*?)```", TEXT)
+
+
+@pytest.mark.parametrize(("command", "printed"), CONSOLE, ids=[one for one, _ in CONSOLE])
+def test_command_prints_what_stands_below_it(command, printed):
+    program, *words = command.split()
+    assert program == "misalign"
+    call = [sys.executable, "-m", program, *words]
+    done = subprocess.run(call, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == printed
+
+
 @pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".github/workflows/ci.yml"]
+    "name",
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "book/running.md", ".github/workflows/ci.yml"],
 )
 def test_every_file_and_make_target_it_names_exists(name):
     text = (ROOT / name).read_text(encoding="utf-8")
@@ -64,7 +77,8 @@ def test_every_file_and_make_target_it_names_exists(name):
     named = re.findall(r"make ([a-z]+)", text)
     assert [target for target in named if target not in targets] == []
     links = re.findall(r"\]\(((?!http)[^)#]+)\)", text)
-    assert [path for path in links if not (ROOT / path).exists()] == []
+    folder = (ROOT / name).parent
+    assert [path for path in links if not (folder / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "notebooks/errata.py"])

@@ -73,16 +73,6 @@ def of_study(name: str, scores: pd.DataFrame) -> pd.DataFrame:
     return scores.assign(status=[status(factor, biases[key], names) for factor, key in pairs])
 
 
-def unconverged_runs(rows: pd.DataFrame) -> list[str]:
-    """Name the runs of independent semantics that learned next to nothing.
-
-    `rows` are as from `latents`; such runs' unbiased factors score less than 0.5 on average.
-    """
-    chosen = rows[(rows["latents"] == "independent") & (rows["status"] == "unbiased")]
-    means = chosen.groupby("run")["score"].mean()
-    return sorted(means[means < 0.5].index)
-
-
 def worst_by_status(rows: pd.DataFrame) -> pd.Series:
     """Worst mean over seeds by status, for independent semantics; `rows` are as from `latents`.
 
