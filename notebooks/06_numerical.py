@@ -353,6 +353,7 @@ assert failed.sum() < 25 and lowest[failed].mean() < lowest[~failed].mean() - 0.
 # should keep, and what the kept factors say about the others suffers with it, or something else has come in its place. Most of these
 # runs are of two of the five worlds. {ref}`question-oracle` shows why: covariances drawn as published are badly conditioned, and a
 # wide kernel lets an encoder fold one factor into the place of another.
+# {ref}`question-kernel` tries narrower ones in this world.
 #
 # ## Is it linear?
 #
