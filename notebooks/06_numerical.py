@@ -251,6 +251,8 @@ linear = summaries.latents(pd.concat([figure_3, figure_9]), probe="linear")
 keys = ["run", "modality", "factor"]
 behind = rows.set_index(keys)["score"] - linear.set_index(keys)["score"]
 rows = rows.assign(behind=behind.loc[pd.MultiIndex.from_frame(rows[keys])].to_numpy())
+
+# %% tags=["recorded", "remove-cell"]
 misaligned = "status in ('omitted', 'perturbed')"
 # figures, semantics, what the text says, its number, which of our rows, and their value
 text = [
@@ -272,6 +274,8 @@ for figures, kind, said_there, number, query, value in text:
     table.append(line | {"least": f"{values.min():.2f}", "largest": f"{values.max():.2f}"})
 table = pd.DataFrame(table).set_index("Figures").replace(["-0.000", "-0.00"], ["0.000", "0.00"])
 glue("tab-text-values", table, display=False)
+
+# %% tags=["recorded", "remove-cell"]
 alone = rows.query("latents == 'independent'")
 scores_of = alone.groupby(alone["status"] == "unbiased")["score"]
 least = alone[alone["status"] == "unbiased"].groupby(["bias", "setting", "run"])["score"].min()

@@ -305,6 +305,8 @@ names = np.select([*choices.values()], [*choices], OURS)
 double, unbounded, wide, wider, *narrow = choices
 order = [*reversed(narrow), OURS, wider, wide, unbounded, double]
 kernels = kernels.assign(kernel=pd.Categorical(names, order))
+
+# %% tags=["recorded", "remove-cell"]
 parts = kernels.groupby("kernel", observed=True)
 kept = kernels[kernels["status"] == "unbiased"].groupby("kernel", observed=True)["score"]
 table = pd.DataFrame(
