@@ -69,6 +69,7 @@ sweep: venv  ## record what sweeps/ names and results/ lacks (RESULTS=, ARGS="--
 .PHONY: readme
 readme: venv  ## fill README, figure and pinned numbers from results/
 	python scripts/update_readme.py
+	python scripts/write_concepts.py
 
 .PHONY: trend
 trend: venv  ## fit what `misalign audit` predicts by to published tables
