@@ -58,6 +58,10 @@ def test_example_runs(example):
 CONSOLE = re.findall(r"```console\n\$ (.*)\n((?:.*\n)*?)```", TEXT)
 
 
+def test_some_command_is_shown_with_what_it_prints():
+    assert CONSOLE
+
+
 @pytest.mark.parametrize(("command", "printed"), CONSOLE, ids=[one for one, _ in CONSOLE])
 def test_command_prints_what_stands_below_it(command, printed):
     program, *words = command.split()

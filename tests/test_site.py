@@ -335,7 +335,9 @@ def _predicted(status: str, rho: float, weight: bool, reversed_: bool) -> list[f
         rows[4] = y
         return rows @ base @ rows.T
 
-    home, there = village(0.6), village(-0.6 if reversed_ else 0.6)
+    chapter = (HERE.parent / "notebooks" / "01_puzzle.py").read_text(encoding="utf-8")
+    seen = float(re.search(r"^coincidence = ([\d.]+)", chapter, flags=re.M)[1])
+    home, there = village(seen), village(-seen if reversed_ else seen)
     inside = [i - 1 for i in block]
     w = torch.zeros(5, dtype=torch.float64)
     w[inside] = torch.linalg.solve(home[inside][:, inside], home[inside, 4])

@@ -49,10 +49,10 @@ def found(names: Iterable[str | Path], how: How) -> Found:
             elif path.suffix.lower() == ".zip" and not how.kind:
                 try:
                     with zipfile.ZipFile(path) as archive:
-                        names = [one.filename for one in archive.infolist() if not one.is_dir()]
+                        inside = [one.filename for one in archive.infolist() if not one.is_dir()]
                 except zipfile.BadZipFile as error:
                     raise invalid("captions", "a .zip archive", f"{path} ({error})") from None
-                _gather(path, [Item(path, one) for one in names], how, every)
+                _gather(path, [Item(path, one) for one in inside], how, every)
             elif how.kind or Item(path).ending in ENDINGS:
                 every.add(Item(path), named=True)
             else:

@@ -48,8 +48,11 @@ def balance(plan: Plan, counts: Counts, most: int, out: Path, seed: int = 0) -> 
     out : Path
         A Parquet file of columns ``file, row, caption, probability, keep``, a row a caption.
 
-    Returns, by concept, ``group, concept, captions`` before, ``expected`` and ``kept`` after; and
-    the sums over all captions as last row.
+    Returns
+    -------
+    pandas.DataFrame
+        By concept: ``group, concept, captions`` before, ``expected`` and ``kept`` after; and the
+        sums over all captions as last row.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -94,8 +97,11 @@ def recaption(plan: Plan, counts: Counts, most: int, out: Path, seed: int = 0) -
     out : Path
         A Parquet file of columns ``file, row, caption, left_out, gain``, the largest gain first.
 
-    Returns, by concept that some picture shows, ``group, concept, pictures, named``, and ``after``,
-    how many would be named.
+    Returns
+    -------
+    pandas.DataFrame
+        By concept that some picture shows: ``group, concept, pictures, named``, and ``after``, how
+        many would be named.
     """
     import pandas as pd
 
