@@ -39,7 +39,8 @@ def smoke(experiment="mpi3d", **fields):
 
 def test_mpi3d_records_every_factor_by_both_probes_of_both_modalities():
     scores = execute(smoke(bias="perturbation", setting=3)).scores
-    assert set(scores["metric"]) == {"mcc"}
+    assert set(scores["metric"]) == {"mcc", "share"}
+    scores = scores[scores["metric"] == "mcc"]
     for modality in ("image", "text"):
         for probe in ("linear", "nonlinear"):
             rows = scores[(scores["modality"] == modality) & (scores["probe"] == probe)]
@@ -59,6 +60,7 @@ def test_causal3dident_scores_hues_on_their_circle_too():
     assert set(said["factor"]) == {"phrase", "s_color", "b_color"}
 
 
+@pytest.mark.filterwarnings("ignore:z. least squares fits the noise")  # of so few pictures
 @pytest.mark.parametrize(
     "fields",
     [
@@ -67,6 +69,14 @@ def test_causal3dident_scores_hues_on_their_circle_too():
         {"variant": "always", "bias": "perturbation", "setting": 2},
         {"bias": "omission", "setting": 2},
         {"bias": "silence", "setting": 4},
+        {"variant": "sight", "setting": 3},
+        {"variant": "once", "bias": "perturbation", "setting": 2},
+        {"experiment": "mpi3d_supervised", "encoding_size": 96},
+        {"experiment": "causal3dident_supervised", "encoding_size": 23},
+        {"experiment": "causal3dident_nt_xent", "setting": 5},
+        {"experiment": "causal3dident", "variant": "sight", "setting": 7},
+        {"experiment": "causal3dident", "variant": "once", "bias": "perturbation", "setting": 3},
+        {"experiment": "causal3dident", "setting": 5, "options": {"warmup_steps": 2}},
         {"experiment": "mpi3d_nt_xent"},
         {"experiment": "mpi3d_sym_align_max_ent"},
         {"experiment": "causal3dident", "variant": "printed", "setting": 7},
@@ -181,8 +191,93 @@ def test_the_study_s_name_is_its_objective():
 
 
 def test_an_unknown_objective_lists_the_known(complains):
-    with complains("objective", "mmcl, sym_align_max_ent, nt_xent", "'cosine'"):
+    with complains("objective", "mmcl, sym_align_max_ent, nt_xent, supervised", "'cosine'"):
         Mpi3d("cosine")
+
+
+def test_a_supervised_net_of_another_width_is_one_line(complains):
+    with complains("encoding_size", "23, one a number to predict", "7"):
+        fit(smoke("causal3dident_supervised", setting=7))
+
+
+def test_a_supervised_net_is_read_for_the_pictures_factors_alone():
+    scores = execute(smoke("mpi3d_supervised", encoding_size=96)).scores
+    assert set(scores["modality"]) == set(scores["target"]) == {"image"}
+    assert set(scores["factor"]) == set(MPI3D)
+    assert scores["oracle"].isna().all()
+
+
+def test_perfect_sight_needs_encoders_of_ours(complains, monkeypatch):
+    ours = study("mpi3d")
+    options = {"side": 32, "pictures": 224, "shares": (5, 1, 1)}
+    monkeypatch.setitem(ours.scales, "smoke", replace(ours.scales["paper"], **options))
+    with complains("scale", "whose encoders are ours, for the variant 'sight'", "'smoke'"):
+        fit(smoke(variant="sight"))
+
+
+def test_options_take_the_place_of_what_the_scale_has():
+    run = smoke(options={"batch_size": 8, "training_steps": 7, "warmup_steps": 3})
+    found = run.scale_config
+    assert (found.recipe.batch_size, found.recipe.steps, found.warmup_steps) == (8, 7, 3)
+    assert found.recipe.learning_rate == smoke().scale_config.recipe.learning_rate
+    assert run.id != smoke().id
+
+
+def test_a_warm_up_s_captions_are_true_of_the_first_factors_alone(monkeypatch):
+    worlds = []
+
+    def noted(pair, world, recipe, **_):
+        worlds.append((world, recipe.steps))
+
+    monkeypatch.setattr(images, "train", noted)
+    run = smoke("causal3dident", setting=5, options={"warmup_steps": 3})
+    start = run.study.initial(run, "cpu")
+    ((world, steps),) = worlds
+    assert steps == 3
+    assert world.bias.unbiased == (1,)
+    assert world.bias.selected == start.world.bias.selected
+    batch = world.sample(400, generator=generator_for(0, "pairs"))
+    same = {name: batch.factors[name] == said for name, said in batch.text_factors.items()}
+    assert same["shape"].all()
+    assert not same["x_pos"].all()
+    # the captions of the training itself are as they were
+    assert start.world.bias.unbiased == (1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"setting": 1}, {"variant": "untrained", "setting": 5}, {"experiment": "mpi3d"}],
+)
+def test_nothing_is_warmed_up_where_nothing_else_is_named_or_trained(monkeypatch, fields):
+    monkeypatch.setattr(images, "train", lambda *_, **__: pytest.fail("warmed up"))
+    run = smoke(**{"experiment": "causal3dident", "options": {"warmup_steps": 3}} | fields)
+    run.study.initial(run, "cpu")
+
+
+def test_once_written_captions_say_the_same_of_a_picture_every_time():
+    fields = {"bias": "perturbation", "setting": 4}
+    for variant, same in (("once", True), ("", False)):
+        run = smoke("causal3dident", variant=variant, **fields)
+        world = run.study.initial(run, "cpu").world
+        rows = world.part[:64]
+        texts = [world.pairs(rows, generator=generator_for(i, "pairs")).text for i in range(2)]
+        assert torch.equal(*texts) == same
+
+
+def test_the_share_within_captions_is_what_their_meaning_leaves_open():
+    run = smoke(setting=1)
+    model = run.study.initial(run, "cpu")
+    color = torch.arange(4).repeat(500)[:, None]
+    noise = torch.randn(2000, 1, generator=generator_for(0, "noise"))
+    z = {"image": color + noise, "text": color.float()}
+    samples = {"test": SimpleNamespace(z=z, targets={("image", "color"): color})}
+    rows = {row["modality"]: row["score"] for row in run.study.extra_scores(run, model, samples)}
+    # the variance of 0, 1, 2, 3 is 1.25, that of the noise 1
+    assert rows["image"] == pytest.approx(1 / 2.25, abs=0.03)
+    assert rows["text"] == pytest.approx(0, abs=1e-6)
+    hues = smoke("causal3dident", setting=5)
+    samples["test"].targets = {("image", f.name): color.float() for f in hues.study.semantic}
+    assert hues.study.extra_scores(hues, model, samples) == []
 
 
 def test_settings_that_do_not_exist_are_one_line(complains):

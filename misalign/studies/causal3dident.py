@@ -11,7 +11,7 @@ from misalign.images.cached import CachedImages
 from misalign.images.folder import ImageFolder
 from misalign.paths import DATA
 from misalign.rng import generator_for
-from misalign.studies.images import POOL, ImageStudy, gpu, laptop, live, published, smoke
+from misalign.studies import images
 from misalign.theory.caption_oracle import caption_oracle
 from misalign.worlds import causal3dident
 from misalign.worlds.captions import TemplateCaptions
@@ -24,22 +24,25 @@ TRUNK = ((24, 5, 2), (48, 5, 2), (96, 3, 2), (128, 3, 2))
 LIGHT = ((32, 4, 4), (64, 3, 2), (128, 3, 2))
 
 
-class Causal3dident(ImageStudy):
+class Causal3dident(images.ImageStudy):
     """Seven semantic factors on a causal graph, and three angles of the picture alone."""
 
     world = "causal3dident"
     latents = ("graph",)
     # captions as printed in Table 11, with every palette's words its own, and with the slip of the
     # authors' script
-    variants = ("", "untrained", "printed", "distinct", "slip", "published")
+    variants = ("", "untrained", images.ONCE, images.SIGHT)
+    variants += ("printed", "distinct", "slip", "published")
     downloaded = "published"
     semantic, factors = causal3dident.SEMANTIC, causal3dident.FACTORS
+    first = ("shape",)
     scales = {
-        "smoke": smoke(TRUNK),
-        "live": live(LIGHT, 200),
-        "laptop": laptop(TRUNK, 260),
-        "gpu": gpu(128, sum(causal3dident.SHARES), causal3dident.SHARES),
-        "paper": published(128, sum(causal3dident.SHARES), causal3dident.SHARES, 100_000),
+        "smoke": images.smoke(TRUNK),
+        "live": images.live(LIGHT, 200),
+        "laptop": images.laptop(TRUNK, 260),
+        "long": images.long(TRUNK, 1_200, 400),
+        "gpu": images.gpu(128, sum(causal3dident.SHARES), causal3dident.SHARES),
+        "paper": images.published(128, sum(causal3dident.SHARES), causal3dident.SHARES, 100_000),
     }
 
     def bias(self, bias: str, setting: int) -> Bias:
@@ -59,7 +62,7 @@ class Causal3dident(ImageStudy):
 
     def rendered(self, n: int, side: int) -> CachedImages:
         """Pictures whose factors are drawn from the graph."""
-        return causal3dident.rendered(n, seed=POOL, size=side)
+        return causal3dident.rendered(n, seed=images.POOL, size=side)
 
     def stored(self) -> ImageFolder:
         """Pictures in the published layout, in ``data/causal3dident``."""
@@ -88,3 +91,7 @@ class Causal3dident(ImageStudy):
 def _words(bias: Bias, draws: int) -> dict[str, float]:
     found = caption_oracle(bias, draws=draws, generator=generator_for(0, "word oracle"))
     return {name: round(value, 6) for name, value in found.items()}
+
+
+nt_xent = Causal3dident("nt_xent")
+supervised = Causal3dident("supervised")

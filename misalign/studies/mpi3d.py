@@ -12,7 +12,7 @@ from misalign.errors import check_int
 from misalign.images.cached import CachedImages
 from misalign.images.npz import NpzImages
 from misalign.paths import DATA
-from misalign.studies.images import PIXELS, POOL, ImageStudy, gpu, laptop, live, published, smoke
+from misalign.studies import images
 from misalign.worlds import mpi3d
 from misalign.worlds.captions import TemplateCaptions
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FILE = "real3d_complicated_shapes_ordered.npz"
 TRUNK = ((32, 4, 4), (64, 3, 2), (128, 3, 2))
-LAPTOP = laptop(TRUNK, 320)
 # App. G.1: captions name color, shape and size, and leave the camera's height out with a
 # probability, by setting from 1; "omission" whatever the height, "silence" only if it is not the
 # last of the three
@@ -30,24 +29,21 @@ NAMED = 4
 MISSING = {"omission": (1, 1, 1), "silence": (1, 1, 0)}
 
 
-class Mpi3d(ImageStudy):
+class Mpi3d(images.ImageStudy):
     """Five semantic factors and two of the picture alone, all discrete and independent."""
 
     world = "mpi3d"
     latents = ("independent",)
-    variants = ("", "untrained", "always", PIXELS, "photographs")
+    variants = ("", "untrained", "always", images.ONCE, images.SIGHT, images.PIXELS, "photographs")
     downloaded = "photographs"
     semantic, factors = mpi3d.SEMANTIC, mpi3d.FACTORS
     scales = {
-        "smoke": smoke(TRUNK),
-        "live": live(TRUNK, 200),
-        # a third of the laptop's training and three times as much: what is perturbed comes back
-        "brief": replace(LAPTOP, recipe=replace(LAPTOP.recipe, steps=100)),
-        "laptop": LAPTOP,
-        "long": replace(LAPTOP, recipe=replace(LAPTOP.recipe, steps=960)),
-        "longest": replace(LAPTOP, recipe=replace(LAPTOP.recipe, steps=2_880)),
-        "gpu": gpu(64, mpi3d.COUNT, mpi3d.SHARES),
-        "paper": published(64, mpi3d.COUNT, mpi3d.SHARES, 200_000),
+        "smoke": images.smoke(TRUNK),
+        "live": images.live(TRUNK, 200),
+        "laptop": images.laptop(TRUNK, 320),
+        "long": images.long(TRUNK, 2_400),
+        "gpu": images.gpu(64, mpi3d.COUNT, mpi3d.SHARES),
+        "paper": images.published(64, mpi3d.COUNT, mpi3d.SHARES, 200_000),
     }
 
     def bias(self, bias: str, setting: int) -> Bias:
@@ -67,7 +63,7 @@ class Mpi3d(ImageStudy):
 
     def rendered(self, n: int, side: int) -> CachedImages:
         """Pictures of a pool of combinations."""
-        return mpi3d.rendered(n, seed=POOL, size=side)
+        return mpi3d.rendered(n, seed=images.POOL, size=side)
 
     def stored(self) -> NpzImages:
         """Photographs of the published file, in ``data/``."""
@@ -97,3 +93,4 @@ class Mpi3d(ImageStudy):
 
 aligned = Mpi3d("sym_align_max_ent")
 nt_xent = Mpi3d("nt_xent")
+supervised = Mpi3d("supervised")

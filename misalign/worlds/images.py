@@ -105,12 +105,14 @@ class ImageWorld:
         (n, length); factors of shape (n, 1), int64 where discrete; `text_factors` of what is said,
         a color by its word, and `content` of the hues that were put into words.
         """
-        here = self._table.device
         values = {factor.name: self.pictures.factors[factor.name][rows] for factor in self.known}
         tokens, said, template, content = self.captions.caption(rows, values, generator=generator)
-        images = self.pictures.images(rows).to(here).float().div_(255)
         columns = [
             {name: column[:, None] for name, column in table.items()}
             for table in (values | {"phrase": template}, said, content)
         ]
-        return Batch(images, tokens, *columns)
+        return Batch(self.seen(rows, values), tokens, *columns)
+
+    def seen(self, rows: Tensor, values: dict[str, Tensor]) -> Tensor:
+        """What the picture's encoder is given, by indices and by factors, each (n,)."""
+        return self.pictures.images(rows).to(self._table.device).float().div_(255)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from misalign.errors import invalid
 from misalign.images.folder import as_factor, read_table
 from misalign.images.layout import COLUMNS, HUES, PHRASE, captions_paths
 from misalign.worlds.base import Factor
-from misalign.worlds.captions import is_hue
+from misalign.worlds.captions import Captions, is_hue
 
 if TYPE_CHECKING:
     from misalign.captions.vocabulary import Vocabulary
@@ -32,8 +32,9 @@ class StoredCaptions:
     ----------
     bias, said, vocabulary, tokens, template
         As of `Captions`; all captions, int64, shape (N, length); m_t of each, shape (N,).
-    table : mapping of str to Tensor
-        What each caption says of each selected factor, shape (N,).
+    table, content : mapping of str to Tensor
+        What each caption says of each selected factor, shape (N,); and, as far as it is known, the
+        hues that were put into words.
     """
 
     bias: Bias
@@ -42,6 +43,17 @@ class StoredCaptions:
     table: Mapping[str, Tensor]
     template: Tensor
     vocabulary: Vocabulary
+    content: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def written(
+        cls, captions: Captions, factors: Mapping[str, Tensor], *, generator: torch.Generator
+    ) -> StoredCaptions:
+        """Write one caption a picture, of factors of shape (N,), to be met again and again."""
+        rows = torch.arange(len(next(iter(factors.values()))))
+        tokens, table, template, hues = captions.caption(rows, factors, generator=generator)
+        said = captions.bias, captions.said
+        return cls(*said, tokens, table, template, captions.vocabulary, hues)
 
     @classmethod
     def read(
@@ -87,14 +99,20 @@ class StoredCaptions:
         self, rows: Tensor, values: Mapping[str, Tensor], *, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """Look captions up; `values` and `generator` are of no consequence."""
-        said = {name: column[rows] for name, column in self.table.items()}
-        return self.tokens[rows], said, self.template[rows], {}
+        said, hues = (
+            {name: column[rows] for name, column in table.items()}
+            for table in (self.table, self.content)
+        )
+        return self.tokens[rows], said, self.template[rows], hues
 
     def to(self, device: torch.device | str) -> StoredCaptions:
         """Move the tables to a device."""
-        table = {name: column.to(device) for name, column in self.table.items()}
+        table, content = (
+            {name: column.to(device) for name, column in one.items()}
+            for one in (self.table, self.content)
+        )
         tokens, template = self.tokens.to(device), self.template.to(device)
-        return replace(self, tokens=tokens, table=table, template=template)
+        return replace(self, tokens=tokens, table=table, template=template, content=content)
 
 
 def _said(
