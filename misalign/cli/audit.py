@@ -42,7 +42,6 @@ def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> 
     CAPTIONS are files, folders or patterns. Without --html the findings are printed.
     """
     from misalign.audit import findings, page, trend
-    from misalign.coverage import selection
 
     html, csv, out, percent = (options[name] for name in ("html", "csv", "out", "threshold"))
     if html and not csv:
@@ -59,6 +58,8 @@ def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> 
         page.write(found, html, csv, captions)
         _say(found, short=bool(html))
         for name in choosing:
+            from misalign.coverage import selection  # by now its packages are known to be there
+
             with writing(out) as partial:
                 table = getattr(selection, name)(
                     plan, counts, options[name], partial, options["seed"]

@@ -10,10 +10,7 @@ from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from misalign.coverage import files as sources
-from misalign.coverage import workers as tasks
 from misalign.coverage.counts import Counts
-from misalign.coverage.files import Shard
 from misalign.coverage.matcher import WORDS, expect_installed, matcher
 from misalign.coverage.reading import How
 from misalign.coverage.taxonomy import Taxonomy
@@ -21,6 +18,8 @@ from misalign.errors import invalid
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from misalign.coverage.files import Shard
 
 Progress = Callable[[int, int, int], None]
 
@@ -105,6 +104,8 @@ class Plan:
     ) -> Plan:
         """Find files and part them."""
         expect_installed()
+        from misalign.coverage import files as sources
+
         taxonomy = taxonomy or Taxonomy.read()
         for group, _ in how.labels:
             if group not in taxonomy.groups:
@@ -124,6 +125,8 @@ class Plan:
 
     def count(self, client: Client | None = None, progress: Progress | None = None) -> Counts:
         """Count every shard, here or on Dask."""
+        from misalign.coverage import workers as tasks
+
         how = (self.taxonomy, self.match, self.how.by)
         if client:
             outcomes = tasks.run_on_dask(self.shards, *how, client)

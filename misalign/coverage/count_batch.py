@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from misalign.coverage.counts import EXAMPLES, Counts
 from misalign.coverage.files import Batch
@@ -12,9 +12,6 @@ from misalign.coverage.matcher import Found, matcher, once
 from misalign.coverage.normalize import normalize
 from misalign.coverage.reading import IMAGE, TAGS
 from misalign.coverage.taxonomy import Taxonomy
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 CONTEXT, TOKEN = 75, r"\w+|[^\w\s]"  # CLIP makes of each a token or more, and reads so many
 
@@ -43,7 +40,7 @@ def count_batch(
         taxonomy,
         match,
         captions=len(texts),
-        empty=_empty(texts),
+        empty=pc.sum(pc.equal(pc.utf8_trim_whitespace(texts.fill_null("")), "")).as_py() or 0,
         long=_long(texts),
         naming=np.count_nonzero(np.diff(rows, prepend=-1)),
         concepts=np.bincount(concepts, minlength=size),
@@ -71,18 +68,8 @@ def _together(rows: np.ndarray, concepts: np.ndarray, taxonomy: Taxonomy) -> np.
     return counts
 
 
-def _empty(captions: pa.Array) -> int:
-    """How many captions have no text."""
-    import pyarrow.compute as pc
-
-    lengths = pc.binary_length(pc.utf8_trim_whitespace(captions.fill_null("")))
-    return len(captions) - int(np.count_nonzero(lengths.to_numpy()))
-
-
 def _long(captions: pa.Array) -> int:
     """How many captions surely have more tokens than CLIP reads: words and marks alone are more."""
-    import pyarrow.compute as pc
-
     maybe = captions.filter(pc.greater(pc.binary_length(captions), 2 * CONTEXT))
     return pc.sum(pc.greater(pc.count_substring_regex(maybe, TOKEN), CONTEXT)).as_py() or 0
 
@@ -125,22 +112,13 @@ def _labelled(named: np.ndarray, taxonomy: Taxonomy, group: str, column: pa.Arra
 
 def tag_keys(column: pa.Array, taxonomy: Taxonomy) -> np.ndarray:
     """Concepts that pictures show, as keys, of tags that one of their terms is."""
-    import pyarrow.compute as pc
-
     tags = pc.split_pattern_regex(column.fill_null(""), r"\s*[|,;]\s*")
     rows, encoded = pc.list_parent_indices(tags), pc.list_flatten(tags).dictionary_encode()
-    size = len(taxonomy.concepts)
-    known = [
-        taxonomy.by_term.get(normalize(one.strip()), ()) for one in encoded.dictionary.to_pylist()
-    ]
-    lengths = np.array([len(one) for one in known])
-    flat = np.array([i for one in known for i in one], np.int64)
-    starts = np.cumsum(lengths) - lengths
-    codes = encoded.indices.to_numpy()
-    counts = lengths[codes]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    concepts = flat[np.repeat(starts[codes], counts) + within]
-    return np.unique(np.repeat(rows.to_numpy(), counts) * size + concepts)
+    names = [normalize(one.strip()) for one in encoded.dictionary.to_pylist()]
+    known = pa.array([taxonomy.by_term.get(one, ()) for one in names], pa.list_(pa.int64()))
+    shown = known.take(encoded.indices)  # places of concepts, a list a tag
+    rows = rows.take(pc.list_parent_indices(shown)).to_numpy()
+    return np.unique(rows * len(taxonomy.concepts) + pc.list_flatten(shown).to_numpy())
 
 
 def _tagged(
@@ -157,7 +135,7 @@ def _tagged(
 
 def _units(units: pa.Array, named: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of pictures or texts, and with each concept that a caption of them names."""
-    from pandas.util import hash_array
+    from pandas.util import hash_array  # not needed by who only counts captions
 
     hashes = hash_array(units.fill_null("").to_numpy(zero_copy_only=False))
     rows, concepts = np.divmod(named, size)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
 
 from misalign.coverage import nested
 from misalign.coverage.formats import Rows
@@ -15,9 +19,6 @@ from misalign.coverage.objects import FORMATS
 from misalign.coverage.reading import IMAGE, TAGS, How, Read, Source, Unclear
 from misalign.coverage.sniff import look, settle
 from misalign.errors import invalid
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FAILED = "failed downloads"
 LONGEST = 200  # characters of a reason why a file cannot be read
@@ -39,12 +40,10 @@ class Shard:
 
     def resolved(self) -> Shard:
         """The same for a process in another folder."""
-
-        def whole(item: Item) -> Item:
-            return replace(item, path=item.path.resolve())
-
-        source = replace(self.source, files=tuple(map(whole, self.source.files)))
-        return replace(self, source=replace(source, item=whole(source.item)))
+        item, *files = (
+            replace(one, path=one.path.resolve()) for one in (self.source.item, *self.source.files)
+        )
+        return replace(self, source=replace(self.source, item=item, files=tuple(files)))
 
 
 @dataclass(frozen=True)
@@ -120,14 +119,12 @@ def _tag_table(how: How) -> tuple[dict[str, str] | None, How]:
 
 def _of_columns(source: Source, rows: Rows, read: Read) -> Batch:
     """Captions and labels of columns, each of text or of lists of text."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import types
-
     columns = {name: _array(one) for name, one in rows.columns.items()}
     captions = columns[source.column]
     read.rows += len(captions)
-    beside = {key: _joined(columns[name]) for key, name in source.beside}
+    beside = {key: columns[name] for key, name in source.beside}
+    # lists of tags as text
+    beside |= {key: pc.binary_join(one, "|") for key, one in beside.items() if _is_list(one.type)}
     if source.status:
         gone = pc.starts_with(columns["status"].cast(pa.string()).fill_null(""), "failed")
         if failed := pc.sum(gone).as_py():
@@ -145,17 +142,8 @@ def _of_columns(source: Source, rows: Rows, read: Read) -> Batch:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
     tests = (types.is_list, types.is_large_list, types.is_fixed_size_list)
     return any(test(kind) for test in tests)
-
-
-def _joined(column: pa.Array) -> pa.Array:
-    """Lists of tags as text."""
-    import pyarrow.compute as pc
-
-    return pc.binary_join(column, "|") if _is_list(column.type) else column
 
 
 def _of_records(source: Source, rows: Rows, read: Read) -> Batch:
@@ -193,8 +181,6 @@ def _text(values: list) -> str | None:
 
 def _array(values: Any) -> pa.Array:
     """Python's strings as an array; half surrogates stand for bytes that are no UTF-8."""
-    import pyarrow as pa
-
     if isinstance(values, pa.Array):
         return values
     try:
@@ -205,8 +191,6 @@ def _array(values: Any) -> pa.Array:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    from pyarrow import types
-
     kind = kind.value_type if types.is_dictionary(kind) else kind
     tests = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
     return any(test(kind) for test in (*tests, types.is_binary, types.is_large_binary))
@@ -214,9 +198,6 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _strings(column: pa.Array, read: Read | None = None) -> pa.Array:
     """As plain strings, with a replacement character for what is not UTF-8."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     column = pc.cast(column, pa.string(), safe=False)
     try:
         column.validate(full=True)

@@ -7,6 +7,10 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from misalign.coverage import lines, nested
 from misalign.coverage.reading import Read, Source
 from misalign.errors import invalid
@@ -43,9 +47,7 @@ class Format(Protocol):
 class _Parquet(Format):
     """Parquet, in parts of whole row groups."""
 
-    def _open(self, source: Source) -> Any:
-        import pyarrow.parquet as pq
-
+    def _open(self, source: Source) -> pq.ParquetFile:
         file = source.item.open() if source.item.member else source.item.path
         # pages are read when they are needed, not a row group at once, as pyarrow.dataset does
         return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
@@ -159,9 +161,6 @@ class _Text(Format):
         return lines.parts(source.item, source.encoding)
 
     def rows(self, source: Source, part: Any, names: list[str], read: Read) -> Iterator[Rows]:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         for _, block in lines.blocks(source.item, part, source.encoding):
             # a view, not a cast: these may be no UTF-8 yet
             text = pa.array([block.removesuffix(b"\n")], pa.binary()).view(pa.string())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from misalign.coverage import files as sources
 from misalign.coverage.count import Plan
@@ -16,10 +19,6 @@ from misalign.coverage.matcher import matcher
 from misalign.coverage.reading import TAGS, Read
 from misalign.coverage.workers import pieces
 from misalign.errors import check_int, invalid
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
 
 class Piece(NamedTuple):
@@ -54,9 +53,6 @@ def balance(plan: Plan, counts: Counts, most: int, out: Path, seed: int = 0) -> 
         By concept: ``group, concept, captions`` before, ``expected`` and ``kept`` after; and the
         sums over all captions as last row.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     check_int("balance", most, 1)
     size, draw = len(counts.concepts), np.random.default_rng(seed)
     lost = 1 - np.minimum(1, most / np.maximum(1, counts.concepts))
@@ -103,8 +99,6 @@ def recaption(plan: Plan, counts: Counts, most: int, out: Path, seed: int = 0) -
         By concept that some picture shows: ``group, concept, pictures, named``, and ``after``, how
         many would be named.
     """
-    import pandas as pd
-
     check_int("recaption", most, 1)
     if not plan.how.tags:
         raise invalid("recaption", "tags of what pictures show (--tags COLUMN)", "none")
