@@ -13,7 +13,7 @@ import click
 from tqdm import tqdm
 
 from misalign.cli.options import COUNT, FILE, WHERE, expect_apart, is_device, writing
-from misalign.coverage.layouts import kinds
+from misalign.coverage.found import kinds
 from misalign.coverage.matcher import MATCHES
 from misalign.errors import invalid
 from misalign.paths import expect_another, expect_writable

@@ -99,24 +99,17 @@ class _Table(Format):
     def rows(self, source: Source, part: None, names: list[str], read: Read) -> Iterator[Rows]:
         every = records(source)
         line, row = next(every)
-        columns = header(source, row)
+        columns, width = header(source, row), len(row)
         places = [columns.index(name) for name in names]
         every = every if source.header else itertools.chain([(line, row)], every)
         while rows := list(itertools.islice(every, ROWS)):
-            whole = [one for one in rows if self._is_whole(*one, len(columns), read)]
-            values = {
-                name: [row[i] if i < len(row) else None for _, row in whole]
-                for name, i in zip(names, places, strict=True)
-            }
-            yield Rows(values)
-
-    @staticmethod
-    def _is_whole(line: int, row: list[str], width: int, read: Read) -> bool:
-        """Whether a row is counted; what it lacks at its end is empty."""
-        if len(row) != width:
-            kind = "too long" if len(row) > width else "too short: what is missing is empty"
-            read.refuse(f"line {line}", f"expected {width} fields, got {len(row)}", kind)
-        return len(row) <= width
+            for line, row in rows:
+                if (size := len(row)) != width:
+                    kind = "too long" if size > width else "too short: what is missing is empty"
+                    read.refuse(f"line {line}", f"expected {width} fields, got {size}", kind)
+            whole = [row for _, row in rows if len(row) <= width]
+            values = ([row[i] if i < len(row) else None for row in whole] for i in places)
+            yield Rows(dict(zip(names, values, strict=True)))
 
 
 def records(source: Source, quotes: bool | None = None) -> Iterator[tuple[int, list[str]]]:

@@ -1,4 +1,4 @@
-"""Files of captions, found by name: of a folder or an archive those that hold captions."""
+"""Files of captions, found by name: what they are, and which of a folder or archive are some."""
 
 from __future__ import annotations
 
@@ -6,16 +6,45 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from misalign.coverage.layouts import ENDINGS, kinds
+import yaml
+
 from misalign.coverage.lines import Item
 from misalign.coverage.reading import How
 from misalign.errors import invalid
+from misalign.paths import DATA_FILES
 
+# how files are read by the ending of their names
+ENDINGS: dict[str, dict[str, Any]] = {
+    ".parquet": {"format": "parquet"},
+    ".csv": {"format": "table", "delimiter": ","},
+    ".tsv": {"format": "table", "delimiter": "\t"},
+    ".jsonl": {"format": "jsonl"},
+    ".ndjson": {"format": "jsonl"},
+    ".json": {"format": "json"},
+    ".txt": {"format": "txt"},
+    ".caption": {"format": "txt"},
+    ".tar": {"format": "tar"},
+}
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 NOTES = ("licen[cs]e*", "readme*", "notice*", "copying*", "copyright*", "changelog*", "citation*")
 NOTES += ("authors*", "install*", "requirements*", "cmakelists*", "*_stats.json")
+
+
+@cache
+def kinds() -> dict[str, dict[str, Any]]:
+    """What `--format` takes: formats, tables with and without a header, and named layouts."""
+    plain = {name[1:]: kind for name, kind in ENDINGS.items()}
+    for name in ("csv", "tsv"):
+        plain[f"{name}-bare"] = plain[name] | {"header": False}
+        plain[name] = plain[name] | {"header": True}
+    named = yaml.safe_load((DATA_FILES / "layouts.yml").read_text())
+    for name, layout in named.items():  # whose format is itself one of the names
+        plain[name] = plain[layout.pop("format")] | layout
+    return plain
 
 
 @dataclass

@@ -17,14 +17,8 @@ if TYPE_CHECKING:
 
 WORDS, SUBSTRING, SPACES = MATCHES = ("words", "substring", "spaces")
 TERM, EXCLUDED, BEFORE, AFTER = range(4)  # what a pattern is
-# what denies the term that follows
-ARTICLES = ("a", "an", "any", "the")
-DENIALS = (
-    "no",
-    "without",
-    "free of",
-    *(f"{one} {a}" for one in ("not", "without") for a in ARTICLES),
-)
+DENIALS = ("no", "without", "free of")  # what denies the term that follows
+DENIALS += tuple(f"{one} {a}" for one in ("not", "without") for a in ("a", "an", "any", "the"))
 MANY = 20_000  # patterns
 # captions, and bytes of them, that are looked at together: what fits the processor's caches
 ROWS, BYTES = 1 << 13, 1 << 22
@@ -165,10 +159,7 @@ def expect_installed() -> None:
         raise invalid("captions", expected, f"no {', '.join(missing)}", ImportError)
 
 
-@lru_cache(maxsize=4)
-def matcher(taxonomy: Taxonomy, match: str) -> Matcher:
-    """A matcher that this process may have made before."""
-    return Matcher(taxonomy, match)
+matcher = lru_cache(maxsize=4)(Matcher)  # this process may have made it before
 
 
 def _ended(captions: pa.Array) -> bytes:

@@ -105,9 +105,7 @@ def _objects_alone(values: list) -> list[dict]:
 
 
 def _is_captions(value: Any) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(one, str) for one in value)
-    )
+    return all(isinstance(one, str) for one in (value if isinstance(value, list) else [value]))
 
 
 def _are_names(content: dict) -> bool:
@@ -162,10 +160,8 @@ class _Sidecars(_Objects):
     """Files beside pictures, each with one caption."""
 
     def parts(self, source: Source) -> list[tuple[Any, int]]:
-        edges = range(0, len(source.files), FILES)
-        return [
-            ((start, start + FILES), len(source.files[start : start + FILES])) for start in edges
-        ]
+        starts = range(0, count := len(source.files), FILES)
+        return [((start, start + FILES), min(FILES, count - start)) for start in starts]
 
     def objects(self, source: Source, part: Any, read: Read) -> Iterator[tuple[str, dict]]:
         for item in source.files[slice(*(part or (0, FIRST)))]:

@@ -27,7 +27,7 @@ class How:
     Parameters
     ----------
     kind, column : str
-        What the files are, one of `misalign.coverage.layouts.kinds`, and where captions are; dots
+        What the files are, one of `misalign.coverage.found.kinds`, and where captions are; dots
         lead into nested records.
     labels : tuple of (str, str)
         Groups, and columns of which of their concepts a picture shows.

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from misalign.coverage import formats, layouts, nested
+from misalign.coverage import formats, nested
 from misalign.coverage.formats import FIRST, LINE
+from misalign.coverage.found import ENDINGS, kinds
 from misalign.coverage.lines import Item
 from misalign.coverage.objects import FORMATS
 from misalign.coverage.reading import IMAGE, TAGS, How, Source, Unclear
@@ -22,14 +23,14 @@ USUAL += ("sentences", "caption_str", "comment", "description", "title", LINE)
 BESIDE = ("image", "image_name", "image_id", "img", "filename", "file_name", "file", "path", "url")
 BESIDE += ("id", "key", "label", "filepath", "image_path", "comment_number", "name", "split")
 PICTURE = re.compile(r"\S*\.(jpe?g|png|gif|webp|bmp|tiff?)(#\w+)?$", re.IGNORECASE)
-ADDRESS = re.compile(r"(https?|s3|gs|file)://\S*$", re.IGNORECASE)
-NUMBER = re.compile(r"[-+]?[\d.,:#_/ -]*\d[\d.,:#_/ %-]*$")
+ADDRESS, NUMBER = r"(https?|s3|gs|file)://\S*$", r"[-+]?[\d.,:#_/ -]*\d[\d.,:#_/ %-]*$"
+ODD = re.compile(f"{PICTURE.pattern}|{ADDRESS}|{NUMBER}", re.IGNORECASE)  # what no caption is
 LONG = 40  # characters that no name of a column has
 
 
 def look(item: Item, how: How) -> Source | None:
     """Settle how a file is read; None for one without rows."""
-    kind = layouts.kinds()[how.kind] if how.kind else layouts.ENDINGS[item.ending]
+    kind = kinds()[how.kind] if how.kind else ENDINGS[item.ending]
     known = {name: kind[name] for name in ("delimiter", "records", "where") if name in kind}
     source = Source(item, kind["format"], encoding=how.encoding, skip_bad=how.skip_bad, **known)
     source = replace(source, where=tuple(source.where) if source.where else None)
@@ -108,7 +109,7 @@ def _texts(rows: list) -> list[str]:
 def _looks_like_text(rows: list) -> bool:
     """Whether most values are neither numbers nor names of files or addresses."""
     texts = _texts(rows)
-    odd = sum(any(one.match(text.strip()) for one in (PICTURE, ADDRESS, NUMBER)) for text in texts)
+    odd = sum(bool(ODD.match(text.strip())) for text in texts)
     return bool(texts) and odd <= 0.2 * len(texts)
 
 
@@ -168,11 +169,7 @@ def _is_data(row: list[str]) -> bool:
     cells = [cell.strip() for cell in row]
     if cells == [str(i) for i in range(len(cells))]:  # as pandas calls columns
         return False
-    odd = (PICTURE, ADDRESS, NUMBER)
-    return any(
-        any(one.match(cell) for one in odd) or len(cell) > LONG or len(cell.split()) > 4
-        for cell in cells
-    )
+    return any(ODD.match(cell) or len(cell) > LONG or len(cell.split()) > 4 for cell in cells)
 
 
 def _takes_quotes(source: Source) -> bool:
@@ -181,14 +178,12 @@ def _takes_quotes(source: Source) -> bool:
     The format has none, so that a stray quote must not swallow the rows that follow it; but many
     programs write them where a caption holds a tab or a line break.
     """
-    ways = {True: _count(source, True), False: _count(source, False)}
-    if ways[True] == ways[False] or ways[True] is None:
-        return ways[True] is not None and ways[True] == ways[False]
-    if ways[False] is not None:
-        got = f"{ways[True]:,} rows with quotes around fields, {ways[False]:,} without"
+    quoted, literal = (_count(source, quotes) for quotes in (True, False))
+    if None not in (quoted, literal) and quoted != literal:
+        got = f"{quoted:,} rows with quotes around fields, {literal:,} without"
         expected = "one way to read them (--quotes double or none)"
         raise invalid(f"quotes of {source.item}", expected, got, Unclear)
-    return True
+    return quoted is not None
 
 
 def _count(source: Source, quotes: bool) -> int | None:
@@ -222,7 +217,8 @@ def _document(source: Source, kind: dict[str, Any], how: How) -> tuple[Source, d
     if source.records in lists and source.records:
         return source, kind
     open_to = how.kind in ("", "json") and not how.column
-    for layout in layouts.documents() if open_to else ():
+    known = [one for one in kinds().values() if one["format"] == "json" and "column" in one]
+    for layout in known if open_to else ():
         for name, first in lists.items():
             where = layout.get("where", [layout["column"]])[0]
             if {layout["column"], where} <= first.keys():
