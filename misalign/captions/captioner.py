@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
-from misalign.captions.tables import compose, table
 from misalign.captions.templates import contents, sentences, setting_of, settings, units
-from misalign.captions.values import column, columns, whole_numbers
-from misalign.captions.vocabulary import Vocabulary, tokenize
-from misalign.captions.wording import Wording
+from misalign.captions.vocabulary import Vocabulary, compose, table, tokenize
+from misalign.captions.wording import Wording, column, columns, whole_numbers
 from misalign.errors import invalid
 
 
