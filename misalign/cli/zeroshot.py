@@ -10,7 +10,7 @@ import click
 from misalign.cli.options import COUNT, FOLDER, expect_device
 
 if TYPE_CHECKING:
-    from misalign.zeroshot.result import Zeroshot
+    from misalign.zeroshot.evaluate import Zeroshot
 
 
 @click.command(context_settings={"show_default": True})
@@ -47,10 +47,9 @@ def zeroshot(context: click.Context, folder: Path, model: str, out: Path, **opti
     """
     from misalign.reporting.zeroshot_plots import confusion_matrix
     from misalign.rng import generator_for
-    from misalign.zeroshot.evaluate import evaluate
+    from misalign.zeroshot.evaluate import evaluate, expect_new
     from misalign.zeroshot.folder import read_folder
     from misalign.zeroshot.models import PROMPTS, load
-    from misalign.zeroshot.result import expect_new
 
     expect_device(options["device"])
     generator = generator_for(options["seed"], "weights")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,16 +18,60 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from misalign import __version__
 from misalign.errors import check_int, invalid
 from misalign.metrics import by_class, confusion, corrected, expected_chance, macro_f1
+from misalign.paths import expect_writable, replacing
 from misalign.zeroshot.folder import Group, Labelled, as_text
-from misalign.zeroshot.models import Model
-from misalign.zeroshot.result import CONCEPTS, GROUPS, UNREADABLE, Zeroshot
+from misalign.zeroshot.models import OpenClip
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CONCEPTS = ("category", "group", "concept", "images", "precision", "recall", "f1")
+GROUPS = ("category", "group", "images", "unreadable", "macro_f1", "chance", "corrected")
+UNREADABLE = ("path", "reason")
 Failure = tuple[Path, str]
 
 
-def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int = 0) -> Zeroshot:
+@dataclass(frozen=True, eq=False)
+class Zeroshot:
+    """Zero-shot scores, as tables.
+
+    Of `concepts` one that is never predicted has no precision, one without a picture no recall.
+    `groups` have pictures scored and left out, the mean F1 of their concepts, its mean over
+    permuted labels, and the F1 corrected for that; these are NaN if no picture could be read.
+    """
+
+    concepts: pd.DataFrame  # columns `CONCEPTS`, one row a concept
+    groups: pd.DataFrame  # columns `GROUPS`, one row a group
+    confusions: dict[str, pd.DataFrame]  # by group: pictures by true (rows) and predicted concept
+    unreadable: pd.DataFrame  # columns `UNREADABLE`
+    notes: tuple[str, ...] = ()  # what else was left out, a line each
+    settings: dict[str, object] = field(default_factory=dict)  # what decided the scores
+
+    def save(self, folder: Path, draw: Callable[[pd.DataFrame, str], Figure] | None = None) -> None:
+        """Write tables, confusion matrices and their pictures, each file whole or not at all.
+
+        A new or empty folder, or else an OSError, gets ``concepts.csv``, ``groups.csv``,
+        ``unreadable.csv``, ``confusion/GROUP.csv``, ``.png`` if matrices are to be drawn by their
+        counts and title and, at the end, ``run.json``: a folder without it is not complete.
+        """
+        expect_new(folder)
+        for name in ("concepts", "groups", "unreadable"):
+            _write_csv(getattr(self, name), folder / f"{name}.csv", index=False)
+        for name, counts in self.confusions.items():
+            _write_csv(counts, folder / "confusion" / f"{name}.csv", index_label="truth")
+            if draw:
+                with replacing(folder / "confusion" / f"{name}.png") as partial:
+                    draw(counts, name).savefig(partial)
+        scored = {"images": int(self.groups["images"].sum()), "unreadable": len(self.unreadable)}
+        run = {"misalign": __version__, **self.settings, **scored, "notes": self.notes}
+        with replacing(folder / "run.json") as partial:
+            partial.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+
+def evaluate(labelled: Labelled, model: OpenClip, *, batch: int = 64, workers: int = 0) -> Zeroshot:
     """Take each picture for the concept of its group whose text is nearest by cosine.
 
     Unreadable pictures are named and left out; vectors that are not finite are a ValueError. The
@@ -33,7 +80,7 @@ def evaluate(labelled: Labelled, model: Model, *, batch: int = 64, workers: int 
 
     Parameters
     ----------
-    labelled, model : Labelled, Model
+    labelled, model : Labelled, OpenClip
         Pictures in groups, and what encodes pictures and concepts.
     batch, workers : int, optional
         Pictures at a time, and processes that read them; 0 reads them in this one.
@@ -78,7 +125,7 @@ def read_picture(path: Path) -> Image.Image:
         raise ValueError(reason or type(error).__name__) from None
 
 
-def _count(group: Group, model: Model, bar: tqdm, how: dict) -> tuple[np.ndarray, list[Failure]]:
+def _count(group: Group, model: OpenClip, bar: tqdm, how: dict) -> tuple[np.ndarray, list[Failure]]:
     """Confusion matrix of a group, and its pictures that cannot be read."""
     texts = _finite(model.concepts(group.concepts), group)
     # a loader draws seeds for its processes even if nothing is shuffled; not from torch's own
@@ -114,3 +161,16 @@ def _finite(vectors: Tensor, group: Group) -> Tensor:
     if not vectors.isfinite().all():
         raise invalid("model", f"finite vectors for {group.name}", "others")
     return vectors
+
+
+def expect_new(folder: Path) -> None:
+    """Refuse a folder that has files, whose scores would mix with others, or cannot be written."""
+    if there := sorted(path.name for path in folder.glob("*")):
+        got = f"{folder} with {', '.join(there[:3])}"
+        raise invalid("out", "a new or an empty folder", got, FileExistsError)
+    expect_writable("out", folder)
+
+
+def _write_csv(table: pd.DataFrame, path: Path, **options: object) -> None:
+    with replacing(path) as partial:
+        table.to_csv(partial, float_format="%.6f", lineterminator="\n", **options)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
 
 import torch
 from PIL import Image
@@ -27,27 +26,12 @@ RANDOM = "none: randomly initialised"
 CONTENTS = "a safetensors file or a state dict of tensors alone"
 
 
-class Model(Protocol):
-    """What gives pictures and concepts a place in one space."""
-
-    preprocess: Callable[[Image.Image], Tensor]  # to shape (3, H, W), in the loader's processes
-
-    def pictures(self, batch: Tensor) -> Tensor:
-        """Unit vectors of preprocessed pictures, (B, 3, H, W): shape (B, d), on the CPU."""
-
-    def concepts(self, names: Sequence[str]) -> Tensor:
-        """Unit vectors of C concepts: shape (C, d), on the CPU."""
-
-    def describe(self) -> dict[str, object]:
-        """What decides the scores, for the record."""
-
-
 @dataclass(frozen=True, eq=False)
 class OpenClip:
     """A model of open_clip with its prompts; see `load`."""
 
     model: nn.Module  # with `encode_image` and `encode_text`, in evaluation mode
-    preprocess: Callable[[Image.Image], Tensor]
+    preprocess: Callable[[Image.Image], Tensor]  # to (3, H, W), in the loader's processes
     tokenizer: Callable[[list[str]], Tensor]
     name: str
     weights: str
