@@ -124,17 +124,15 @@ def _rates(findings: Findings) -> Drawing:
     for name, row in zip(names, there.itertuples(), strict=True):
         kind = "left out" if row.omission > 0.5 else "named but wrong"
         kind = kind if max(row.omission, row.perturbation) > 0.5 else "named and right"
-        x, low, high = (
-            _across(1 - one) for one in (row.omission, row.omission_high, row.omission_low)
-        )
-        wrong = row.perturbation, row.perturbation_high, row.perturbation_low
-        y, bottom, top = (_up(1 - one) for one in wrong)
-        ends = {"low": low, "high": high, "bottom": bottom, "top": top}
-        marks.append({"x": x, "y": y, "shape": kinds[kind][0], "color": kinds[kind][1]} | ends)
+        x, y, (shape, color) = _across(1 - row.omission), _up(1 - row.perturbation), kinds[kind]
+        ends = {"low": _across(1 - row.omission_high), "high": _across(1 - row.omission_low)}
+        ends |= {"bottom": _up(1 - row.perturbation_high), "top": _up(1 - row.perturbation_low)}
+        marks.append({"x": x, "y": y, "shape": shape, "color": color} | ends)
         if len(texts) < NAMED:
             texts.append((x, _free(x, y, texts), _cut(name, 24)))
     worst = there.sort_values("perturbation", ascending=False, kind="stable")
-    rate = worst["perturbation"].iloc[0] if len(worst) else 0
+    rate = worst["perturbation"].iloc[0]
+    most = f"; captions perturb {_names(worst).iloc[0]} most, {percent(rate)}" if rate > 0 else ""
     corners = [(502, 34, "end", "named, and right"), (66, 34, "start", "left out: selection bias"),
                (502, 402, "end", "named, but wrong: perturbation bias")]  # fmt: skip
     svg = _draw(
@@ -153,12 +151,7 @@ def _rates(findings: Findings) -> Drawing:
         "Across: how many of a concept's pictures have captions that name it (1 - selection bias)."
         " Up: how many of the captions that name it are right (precision, 1 - perturbation bias)."
         " A point a concept, with 95 % intervals; those farthest from the corner are named.",
-        f"Rates of {counted(len(there), 'concept')}"
-        + (
-            f"; captions perturb {_names(worst).iloc[0]} most, {percent(rate)}."
-            if rate > 0
-            else "."
-        ),
+        f"Rates of {counted(len(there), 'concept')}{most}.",
         svg,
     )
 
@@ -182,16 +175,8 @@ def _free(x: float, y: float, texts: list[tuple]) -> float:
 def _mark(
     row: int, x: float, shape: str, color: str, low: float | None = None, high: float | None = None
 ) -> dict[str, Any]:
-    y = 24 + ROW * row + ROW // 2
-    return {
-        "x": x,
-        "y": y,
-        "shape": shape,
-        "color": color,
-        "low": low,
-        "high": high,
-        "bottom": None,
-    }
+    place = {"x": x, "y": 24 + ROW * row + ROW // 2, "bottom": None}
+    return place | {"shape": shape, "color": color, "low": low, "high": high}
 
 
 def _linear(share: float) -> float:
@@ -260,7 +245,7 @@ def _names(concepts: pd.DataFrame) -> pd.Series:
     return concepts["concept"] + " (" + concepts["group"] + ")"
 
 
-def _left_out(table: pd.DataFrame, thing: str, which: str = "least") -> str:
+def _left_out(table: pd.DataFrame, thing: str) -> str:
     """Say that a figure does not show everything."""
     rest = len(table) - MOST
-    return f" Shown: the {MOST} {which} of {counted(len(table), thing)}." if rest > 0 else ""
+    return f" Shown: the {MOST} least of {counted(len(table), thing)}." if rest > 0 else ""

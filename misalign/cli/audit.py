@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from misalign.cli.counting import counting, followed, planned
-from misalign.cli.options import COUNT, FILE, writing
+from misalign.cli.options import COUNT, FILE, one_line, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> 
     choosing = [name for name in ("balance", "recaption") if options[name]]
     if len(choosing) > 1 or bool(choosing) != bool(out):
         raise click.UsageError("--out needs one of --balance and --recaption, and these need --out")
-    try:
+    with one_line():
         plan = planned(captions, options, html=html, csv=csv, out=out)
         page.expect_places(html, csv)
         fit = trend.Fit.read(trend.TREND) if trend.TREND.is_file() else None
@@ -66,8 +66,6 @@ def audit(context: click.Context, captions: tuple[str, ...], **options: Any) -> 
                 )
             click.echo(table.to_string(index=False, float_format="{:,.1f}".format))
             click.echo(f"written: {out}")
-    except (ValueError, OSError, ImportError) as error:
-        raise click.ClickException(str(error)) from None
     for path in filter(None, (html, csv)):
         click.echo(f"written: {path}")
     context.exit(1 if counts.failed else 0)

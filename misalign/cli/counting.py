@@ -105,7 +105,11 @@ def planned(captions: tuple[str, ...], options: dict[str, Any], **outputs: Path 
     from misalign.coverage.taxonomy import Taxonomy
 
     expect_apart(options, WHERE)
-    expect_encoding(options["encoding"])
+    try:
+        codecs.lookup(options["encoding"])
+    except LookupError:
+        expected = "one that Python knows, such as cp1252"
+        raise invalid("encoding", expected, options["encoding"]) from None
     own, labels = options["concepts"], tuple(_labels(options["labels"]).items())
     names = ("kind", "column", "tags", "image", "by", "quotes", "encoding", "skip_bad", "exclude")
     how = How(labels=labels, **{one: options[one] for one in names})
@@ -116,14 +120,6 @@ def planned(captions: tuple[str, ...], options: dict[str, Any], **outputs: Path 
             if not is_device(path):
                 expect_writable(name, path.parent)
     return plan
-
-
-def expect_encoding(name: str) -> None:
-    """Refuse an encoding that Python does not know."""
-    try:
-        codecs.lookup(name)
-    except LookupError:
-        raise invalid("encoding", "one that Python knows, such as cp1252", name) from None
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from misalign.cli.counting import counting, followed, planned
-from misalign.cli.options import FILE, writing
-
-if TYPE_CHECKING:
-    from misalign.coverage.counts import Counts
+from misalign.cli.options import FILE, one_line, writing
 
 
 @click.command()
@@ -26,19 +23,11 @@ def coverage(context: click.Context, captions: tuple[str, ...], **options: Any) 
     the exit status is 1.
     """
     out = options["out"]
-    try:
+    with one_line():
         counts = followed(planned(captions, options, out=out), options)
         if out:
             with writing(out) as partial:
                 counts.by_concept().to_csv(partial, index=False)
-    except (ValueError, OSError, ImportError) as error:
-        raise click.ClickException(str(error)) from None
-    _show(counts)
-    context.exit(1 if counts.failed else 0)
-
-
-def _show(counts: Counts) -> None:
-    """Print counts by group."""
     table = counts.by_group().drop(columns=["category"])
     for name in ("coverage", "low", "high"):
         table[name] = [f"{100 * share:#.3g} %" for share in table[name]]
@@ -47,3 +36,4 @@ def _show(counts: Counts) -> None:
     words = "whole words" if counts.match == "words" else "substrings"
     empty = f"{counts.empty:,} of them without text"
     click.echo(f"{counts.captions:,} captions, {empty}; {words} counted, 95 % intervals")
+    context.exit(1 if counts.failed else 0)

@@ -43,6 +43,15 @@ def is_device(path: Path) -> bool:
 
 
 @contextmanager
+def one_line() -> Iterator[None]:
+    """Tell in one line what is wrong with options, files or packages."""
+    try:
+        yield
+    except (ValueError, OSError, ImportError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """Write a file whole or not at all, by a name that this yields; a device gets it at once."""
     if is_device(path):

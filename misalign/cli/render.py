@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from misalign.cli.options import COUNT, FOLDER, expect_device
+from misalign.cli.options import COUNT, FOLDER, expect_device, one_line
 
 
 @click.command(context_settings={"show_default": True})
@@ -32,10 +32,8 @@ def render(world: str, n: int, out: Path, device: str, **options: Any) -> None:
     expect_device(device)
     if options["renderer"] == "blender" and device != "cpu":
         raise click.UsageError("--device does not go with --renderer blender: it uses the CPU")
-    try:
+    with one_line():
         for part in ("images", "text"):  # where there is none yet, the folder above is tried
             expect_writable("out", out / part)
         export(out, n, device=device, **options)
-    except (ValueError, OSError, ImportError) as error:
-        raise click.ClickException(str(error)) from None
     click.echo(f"{world}: {n:,} pictures and {len(SETTINGS)} sets of captions in {out}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from misalign.cli.options import FOLDER, IMPORT, import_modules
+from misalign.cli.options import FOLDER, IMPORT, import_modules, one_line
 from misalign.errors import invalid
 from misalign.paths import RESULTS, SWEEPS
 
@@ -32,11 +32,9 @@ def runs(query: tuple[str, ...], results: Path, modules: tuple[str, ...]) -> Non
     run's, and a number has to be one. Or it is a query of pandas, over the columns of runs.csv and
     the run's parameters: "setting > 8 and seconds > 60".
     """
-    try:
+    with one_line():
         table = _recorded(results, modules)
         chosen = _choose(table, " ".join(query))
-    except (ValueError, OSError, ImportError) as error:
-        raise click.ClickException(str(error)) from None
     if len(chosen):
         click.echo(chosen[["run", *FIELDS, "date", "stale"]].to_string(index=False))
     click.echo(f"{len(chosen)} of {len(table)} runs", err=True)
@@ -48,7 +46,7 @@ def runs(query: tuple[str, ...], results: Path, modules: tuple[str, ...]) -> Non
 @IMPORT
 def show(run: str, results: Path, modules: tuple[str, ...]) -> None:
     """Print what is recorded of RUN, and how to repeat it; the beginning of its id will do."""
-    try:
+    with one_line():
         table = _recorded(results, modules)
         found = table[table["run"].str.startswith(run)]
         if len(found) != 1:
@@ -58,8 +56,6 @@ def show(run: str, results: Path, modules: tuple[str, ...]) -> None:
         row["code"] += f" ({row['stale']}: now {row['now']})" if row["stale"] else " (as now)"
         fields = {**row[["run", *FIELDS]], **json.loads(row["parameters"]), **row[MADE]}
         lines = fields | {"scores": _scores(row, results)} | _sources(row)
-    except (ValueError, OSError, ImportError) as error:
-        raise click.ClickException(str(error)) from None
     click.echo("\n".join(f"{name:<14} {value}".rstrip() for name, value in lines.items()))
 
 

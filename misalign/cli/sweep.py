@@ -18,6 +18,7 @@ from misalign.cli.options import (
     expect_apart,
     expect_device,
     import_modules,
+    one_line,
 )
 from misalign.errors import invalid
 from misalign.paths import CHECKOUT, EXECUTED, RESULTS, SWEEPS, expect_writable
@@ -51,12 +52,16 @@ def sweep(context: click.Context, files: tuple[Path, ...], **options: Any) -> No
 
     A sweep of the project's own may also be called by its name, such as figure_03.
     """
-    _check(options)
-    try:
+    here = "notebooks train on the CPU (see --no-notebooks)"
+    expect_apart(options, (*WHERE, ("device", "notebooks", here)))
+    for name in ("scheduler", "slurm", "workers", "timeout"):
+        if options[name] and not options["notebooks"]:
+            raise click.UsageError(f"--{name} does not go with --no-notebooks, which runs here")
+    if options["device"]:
+        expect_device(options["device"])
+    with one_line():
         import_modules(options["modules"])
         failed = _sweep(_found(files), options)
-    except (ValueError, OSError, ImportError) as error:
-        raise click.ClickException(str(error)) from None
     context.exit(1 if failed else 0)
 
 
@@ -68,17 +73,6 @@ def _found(files: tuple[Path, ...]) -> list[Path]:
         names = f"one of {', '.join(known)}" if known else CHECKOUT
         raise invalid("FILES", f"a file, or {names}", lost[0] if lost else "none")
     return [file if file.exists() else known[str(file)] for file in files] or [*known.values()]
-
-
-def _check(options: dict[str, Any]) -> None:
-    """Refuse options that do not go together, and a device that is not there."""
-    here = "notebooks train on the CPU (see --no-notebooks)"
-    expect_apart(options, (*WHERE, ("device", "notebooks", here)))
-    for name in ("scheduler", "slurm", "workers", "timeout"):
-        if options[name] and not options["notebooks"]:
-            raise click.UsageError(f"--{name} does not go with --no-notebooks, which runs here")
-    if options["device"]:
-        expect_device(options["device"])
 
 
 def _sweep(files: list[Path], options: dict[str, Any]) -> int:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from misalign.cli.options import COUNT, FOLDER, expect_device
-
-if TYPE_CHECKING:
-    from misalign.zeroshot.evaluate import Zeroshot
 
 
 @click.command(context_settings={"show_default": True})
@@ -49,7 +46,7 @@ def zeroshot(context: click.Context, folder: Path, model: str, out: Path, **opti
     from misalign.rng import generator_for
     from misalign.zeroshot.evaluate import evaluate, expect_new
     from misalign.zeroshot.folder import read_folder
-    from misalign.zeroshot.models import PROMPTS, load
+    from misalign.zeroshot.models import PROMPTS, RANDOM, load
 
     expect_device(options["device"])
     generator = generator_for(options["seed"], "weights")
@@ -63,14 +60,6 @@ def zeroshot(context: click.Context, folder: Path, model: str, out: Path, **opti
         result.save(out, confusion_matrix)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         raise click.ClickException(str(error).partition("\n")[0]) from None
-    _say(result, out)
-    context.exit(1 if len(result.unreadable) else 0)
-
-
-def _say(result: Zeroshot, out: Path) -> None:
-    """Print scores, and on stderr what was left out."""
-    from misalign.zeroshot.models import RANDOM
-
     settings, groups = result.settings, result.groups
     click.echo(f"{settings['model']}, weights {settings['weights']}")
     click.echo(f"prompts: {'; '.join(settings['prompts'])} ({settings['averaging']})")
@@ -82,3 +71,4 @@ def _say(result: Zeroshot, out: Path) -> None:
         click.echo(line, err=True)
     scored, lost = groups[["images", "unreadable"]].sum()
     click.echo(f"{scored:,} pictures scored, {lost:,} unreadable; tables in {out}")
+    context.exit(1 if len(result.unreadable) else 0)
