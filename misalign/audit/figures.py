@@ -120,12 +120,12 @@ def _rates(findings: Findings) -> Drawing:
     kinds = {"named and right": ("dot", COLORS["unbiased"]),
              "named but wrong": ("diamond", COLORS["perturbed"]),
              "left out": ("square", COLORS["omitted"])}  # fmt: skip
-    marks, texts = [], []
+    marks, texts, across = [], [], partial(_linear, left=60)
     for name, row in zip(names, there.itertuples(), strict=True):
         kind = "left out" if row.omission > 0.5 else "named but wrong"
         kind = kind if max(row.omission, row.perturbation) > 0.5 else "named and right"
-        x, y, (shape, color) = _across(1 - row.omission), _up(1 - row.perturbation), kinds[kind]
-        ends = {"low": _across(1 - row.omission_high), "high": _across(1 - row.omission_low)}
+        x, y, (shape, color) = across(1 - row.omission), _up(1 - row.perturbation), kinds[kind]
+        ends = {"low": across(1 - row.omission_high), "high": across(1 - row.omission_low)}
         ends |= {"bottom": _up(1 - row.perturbation_high), "top": _up(1 - row.perturbation_low)}
         marks.append({"x": x, "y": y, "shape": shape, "color": color} | ends)
         if len(texts) < NAMED:
@@ -140,7 +140,7 @@ def _rates(findings: Findings) -> Drawing:
                 for i, (name, (shape, color)) in enumerate(kinds.items())],
         left=60, right=RIGHT, top=20, bottom=20 + SIDE - 10, square=True, limit=None,
         lines=[_up(tick / 5) for tick in range(6)], corners=corners, marks=marks,
-        ticks=[(_across(tick / 5), 20 * tick) for tick in range(6)],
+        ticks=[(across(tick / 5), 20 * tick) for tick in range(6)],
         names=[(_up(tick / 5), f"{20 * tick} %") for tick in range(6)],
         texts=[(x + 8 if x < 400 else x - 8, y, "start" if x < 400 else "end", text)
                for x, y, text in texts],
@@ -154,10 +154,6 @@ def _rates(findings: Findings) -> Drawing:
         f"Rates of {counted(len(there), 'concept')}{most}.",
         svg,
     )
-
-
-def _across(share: float) -> float:
-    return round(60 + (RIGHT - 60) * share, 1)
 
 
 def _up(share: float) -> float:
@@ -179,8 +175,8 @@ def _mark(
     return place | {"shape": shape, "color": color, "low": low, "high": high}
 
 
-def _linear(share: float) -> float:
-    return round(LEFT + (RIGHT - LEFT) * float(share), 1)
+def _linear(share: float, left: float = LEFT) -> float:
+    return round(left + (RIGHT - left) * float(share), 1)
 
 
 def _log(share: float, floor: float) -> float:

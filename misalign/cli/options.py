@@ -19,8 +19,6 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
 # options of where to work that do not go together, and why
 WHERE = (("scheduler", "slurm", "choose one"), ("scheduler", "workers", "it has its own"))
-
-
 IMPORT = click.option(
     "--import", "modules", multiple=True, help="Import this module, for its studies."
 )

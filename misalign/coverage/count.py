@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -149,19 +150,18 @@ class Plan:
         """Counts of files in their order: of all of a file, or why there are none."""
         done, counted, every = 0, 0, self.size
         came: dict[tuple, Counts | str] = {}
-        parts = [list(group) for _, group in groupby(self.shards, lambda one: one.source.item)]
-        keys = [[(one.source.item, one.part) for one in group] for group in parts]
+        files = groupby(self.shards, lambda one: one.source.item)
+        waiting = deque((item, [(item, one.part) for one in group]) for item, group in files)
         for shard, outcome in outcomes:
             came[shard.source.item, shard.part] = outcome
             done += shard.size
             counted += 0 if isinstance(outcome, str) else outcome.captions
             if progress:
                 progress(done, every, counted)
-            while keys and came.keys() >= set(keys[0]):
-                whole = [came.pop(key) for key in keys.pop(0)]
-                reasons = [one for one in whole if isinstance(one, str)]
-                failed = ((str(parts.pop(0)[0].source.item), *reasons[:1]),)
-                if reasons:
-                    yield Counts(self.taxonomy, self.match, failed=failed)
+            while waiting and came.keys() >= set(waiting[0][1]):
+                item, keys = waiting.popleft()
+                whole = [came.pop(key) for key in keys]
+                if reasons := [one for one in whole if isinstance(one, str)]:
+                    yield Counts(self.taxonomy, self.match, failed=((str(item), reasons[0]),))
                 else:
                     yield reduce(add, whole)

@@ -83,8 +83,7 @@ class Counts:
     def __post_init__(self) -> None:
         size, groups = len(self.taxonomy.concepts), len(self.taxonomy.groups)
         shapes = {"concepts": (size,), "apart": (size, 2), "group_named": (groups,)}
-        shapes |= {"pairs": (len(self.taxonomy.pair_keys),)}
-        shapes |= {"labelled": (size, 4)}
+        shapes |= {"pairs": (len(self.taxonomy.pair_keys),), "labelled": (size, 4)}
         for name, shape in shapes.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, np.zeros(shape, np.int64))

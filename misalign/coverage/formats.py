@@ -160,8 +160,4 @@ class _Text(Format):
             yield Rows({LINE: pc.split_pattern(text, "\n").flatten()})
 
 
-FORMATS: dict[str, Format] = {
-    "parquet": _Parquet(),
-    "table": _Table(),
-    "txt": _Text(),
-}
+FORMATS: dict[str, Format] = {"parquet": _Parquet(), "table": _Table(), "txt": _Text()}

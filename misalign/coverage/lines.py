@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import itertools
 import lzma
@@ -17,8 +18,7 @@ BLOCK = 1 << 22  # bytes that are read at a time
 LONGEST = 1 << 26  # bytes of a line; a file without lines must not fill the memory
 PART = 1 << 27  # bytes of a shard
 PACKED = {".gz": "gzip", ".tgz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": None}
-MARK = b"\xef\xbb\xbf"  # how some programs start UTF-8
-UTF_16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+MARK = codecs.BOM_UTF8  # how some programs start it
 CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\v\x1b\x1c\x1d\x1e\x1f"))
 
 
@@ -123,7 +123,7 @@ def line_number(item: Item, place: int, encoding: str) -> int:
 
 def expect_text(start: bytes) -> None:
     """Refuse a file that does not start as text in an encoding that holds ASCII."""
-    if start[:2] in UTF_16:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise invalid("encoding", "UTF-8", "UTF-16 (use --encoding utf-16)")
     if b"\0" in start:
         even, odd = start[:4096:2].count(0), start[1:4096:2].count(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -150,11 +151,8 @@ def _without(keys: np.ndarray, *others: np.ndarray) -> np.ndarray:
 
 def expect_installed() -> None:
     """Raise a one-line ImportError without the packages that read and search captions."""
-    from importlib.util import find_spec
-
     needed = ("pyarrow", "ahocorasick_rs", "py3langid")
-    missing = [name for name in needed if not find_spec(name)]
-    if missing:
+    if missing := [name for name in needed if not importlib.util.find_spec(name)]:
         expected = "the packages of captions (pip install 'misalign[captions]')"
         raise invalid("captions", expected, f"no {', '.join(missing)}", ImportError)
 

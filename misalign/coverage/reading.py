@@ -168,8 +168,8 @@ def describe(reads: Iterable[Read]) -> list[str]:
         groups.setdefault((read.format, read.column, read.notes), []).append(read)
     lines = []
     for group in groups.values():
-        one = reduce(add, group[1:], group[0]) if len(group) > SHOWN else None
-        many = f"{len(group):,} files, {group[0].file} first"
-        named = group if one is None else [replace(one, file=many)]
-        lines += [line for read in named for line in read.described()]
+        if len(group) > SHOWN:
+            many = f"{len(group):,} files, {group[0].file} first"
+            group = [replace(reduce(add, group), file=many)]
+        lines += [line for read in group for line in read.described()]
     return lines

@@ -36,20 +36,14 @@ def run_on_dask(
         # workers may run in another folder
         return shard.resolved(), taxonomy, match, by
 
-    blamed = []
-    for shard, result in completed(client, attempt, deque(shards), plain):
-        if isinstance(result, KilledWorker):
-            blamed.append(shard)
-        else:
-            yield shard, _told(result)
-    for shard in blamed:
-        ((_, result),) = completed(client, attempt, deque([shard]), plain)
-        yield shard, _told(result)
-
-
-def _told(result: Counts | str | Exception) -> Counts | str:
-    """A shard's counts, or why there are none, such as a worker without the packages."""
-    return sources.one_line(result) if isinstance(result, Exception) else result
+    rounds = [deque(shards)]
+    for todo in rounds:  # which grow in the first one
+        for shard, result in completed(client, attempt, todo, plain):
+            if isinstance(result, KilledWorker) and todo is rounds[0]:
+                rounds.append(deque([shard]))
+            else:
+                failed = isinstance(result, Exception)  # such as of a worker without the packages
+                yield shard, sources.one_line(result) if failed else result
 
 
 def attempt(shard: Shard, taxonomy: Taxonomy, match: str, by: str) -> Counts | str:
