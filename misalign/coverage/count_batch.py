@@ -36,12 +36,14 @@ def count_batch(
     for kind, keys in kinds.items():
         examples.setdefault(kind, Examples(size)).add(texts, keys)
     units = batch.beside[IMAGE] if by == "image" else texts
+    # those surely have more tokens than CLIP reads whose words and marks alone are more
+    maybe = texts.filter(pc.greater(pc.binary_length(texts), 2 * CONTEXT))
     return Counts(
         taxonomy,
         match,
         captions=len(texts),
         empty=pc.sum(pc.equal(pc.utf8_trim_whitespace(texts.fill_null("")), "")).as_py() or 0,
-        long=_long(texts),
+        long=pc.sum(pc.greater(pc.count_substring_regex(maybe, TOKEN), CONTEXT)).as_py() or 0,
         naming=np.count_nonzero(np.diff(rows, prepend=-1)),
         concepts=np.bincount(concepts, minlength=size),
         apart=np.stack([np.bincount(keys % size, minlength=size) for keys in found[1:]], 1),
@@ -66,12 +68,6 @@ def _together(rows: np.ndarray, concepts: np.ndarray, taxonomy: Taxonomy) -> np.
         places = np.searchsorted(pairs, keys).clip(max=len(pairs) - 1)
         np.add.at(counts, places[pairs[places] == keys], 1)
     return counts
-
-
-def _long(captions: pa.Array) -> int:
-    """How many captions surely have more tokens than CLIP reads: words and marks alone are more."""
-    maybe = captions.filter(pc.greater(pc.binary_length(captions), 2 * CONTEXT))
-    return pc.sum(pc.greater(pc.count_substring_regex(maybe, TOKEN), CONTEXT)).as_py() or 0
 
 
 class Examples:

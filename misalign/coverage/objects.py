@@ -95,7 +95,7 @@ def _records(value: Any) -> list[dict]:
         return []
     if len(_objects_alone(list(value.values()))) == len(value):
         return [{"key": key} | one for key, one in value.items()]
-    if all(map(_is_captions, value.values())) and _are_names(value):
+    if _are_captions(value):
         return [{"key": key, "captions": one} for key, one in value.items()]
     return [value] if {"caption", "text"} & value.keys() else []
 
@@ -104,14 +104,12 @@ def _objects_alone(values: list) -> list[dict]:
     return values if all(isinstance(one, dict) for one in values) else []
 
 
-def _is_captions(value: Any) -> bool:
-    return all(isinstance(one, str) for one in (value if isinstance(value, list) else [value]))
-
-
-def _are_names(content: dict) -> bool:
-    """Whether keys may name pictures: lists of captions have such, strings only with digits."""
+def _are_captions(content: dict) -> bool:
+    """Whether a mapping is of pictures' names to captions: if not of lists, names have digits."""
+    values = [one if isinstance(one, list) else [one] for one in content.values()]
     lists = all(isinstance(one, list) for one in content.values())
-    return lists or all(any(char.isdigit() or char == "." for char in key) for key in content)
+    named = lists or all(any(char.isdigit() or char == "." for char in key) for key in content)
+    return named and all(isinstance(text, str) for texts in values for text in texts)
 
 
 class _Watched:

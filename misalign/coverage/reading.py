@@ -126,8 +126,7 @@ class Read:
         """What was read of two parts of one file."""
         first = {name: (getattr(self, name) + getattr(other, name))[:SHOWN] for name in LISTS}
         sums = {name: getattr(self, name) + getattr(other, name) for name in SUMS}
-        how = (self.file, self.format, self.column)
-        return Read(*how, **sums, **first, notes=self.notes, skip_bad=self.skip_bad)
+        return replace(self, **sums, **first)
 
     def refuse(self, where: str, reason: str, kind: str = "cannot be read") -> None:
         """Note a row that cannot be read, or raise if such rows are not to be skipped."""

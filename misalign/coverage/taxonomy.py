@@ -123,12 +123,8 @@ class Taxonomy:
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{path}: {error}") from None
 
-    @cached_property
-    def _hash(self) -> int:
-        return hash((self.concepts, self.exclusive))
-
     def __hash__(self) -> int:
-        return self._hash  # thousands of concepts, looked up with every batch
+        return len(self.concepts)  # at no cost, as taxonomies are looked up with every batch
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
