@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor
 
 from misalign.captions.templates import contents, sentences, setting_of, settings, units
+from misalign.captions.values import column, columns, whole_numbers
 from misalign.captions.vocabulary import Vocabulary, compose, table, tokenize
-from misalign.captions.wording import Wording, column, columns, whole_numbers
+from misalign.captions.wording import Wording
 from misalign.errors import invalid
 
 

@@ -155,12 +155,11 @@ def followed(plan: Plan, options: dict[str, Any]) -> Counts:
             bar.update(done - bar.n)
 
         counts = plan.count(client, progress)
-    said = counts.described()
     if not counts.captions:
         # the first reason stands for all, in the one line of the error
         first = "".join(f" ({file}: {reason})" for file, reason in counts.failed[:1])
         raise invalid("captions", "at least one", f"none{first}")
-    for line in said:
+    for line in counts.described():
         click.echo(line, err=True)
     if options["json"]:
         with writing(options["json"]) as partial:

@@ -69,11 +69,10 @@ class Normalizer:
         if self.spaces:
             self.codes[[i for i in range(0x3001) if chr(i).isspace()]] = ord(GAP_MARK)
         self.codes[_ESCAPED] = ord(END_MARK)
-        table = bytearray(256)
-        for code in range(128):
-            table[code] = self.codes[ord(self.folded(chr(code)))]
+        table = np.zeros(256, np.uint8)
+        table[:128] = [self.codes[ord(self.folded(chr(code)))] for code in range(128)]
         table[END] = ord(END_MARK)
-        self._table = bytes(table)
+        self._table = table.tobytes()
 
     def terms(self, terms: Sequence[str]) -> list[bytes]:
         """What terms look like in normalised captions; empty if they have no word."""
@@ -81,9 +80,7 @@ class Normalizer:
         lines = self(joined.encode("utf-8", "surrogateescape"), False).split(b"\n")[:-1]
         if not (self.words or self.spaces):
             return lines
-        return [
-            b" %b " % text if text.strip(b".") else b"" for text in (one.strip() for one in lines)
-        ]
+        return [b" %b " % one if one.strip(b".") else b"" for one in map(bytes.strip, lines)]
 
     def __call__(self, captions: bytes, plain: bool) -> bytes:
         """Normalise captions of valid UTF-8, or, if they are `plain`, of ASCII.

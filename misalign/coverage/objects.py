@@ -89,19 +89,16 @@ class _JSON(_Objects):
 def _records(value: Any) -> list[dict]:
     """The records that a document, or a part of it, may mean."""
     if isinstance(value, list):
-        texts = all(isinstance(one, str) for one in value)
-        return [{"captions": one} for one in value] if texts else _objects_alone(value)
+        if all(isinstance(one, str) for one in value):
+            return [{"captions": one} for one in value]
+        return value if all(isinstance(one, dict) for one in value) else []
     if not isinstance(value, dict):
         return []
-    if len(_objects_alone(list(value.values()))) == len(value):
+    if all(isinstance(one, dict) for one in value.values()):
         return [{"key": key} | one for key, one in value.items()]
     if _are_captions(value):
         return [{"key": key, "captions": one} for key, one in value.items()]
     return [value] if {"caption", "text"} & value.keys() else []
-
-
-def _objects_alone(values: list) -> list[dict]:
-    return values if all(isinstance(one, dict) for one in values) else []
 
 
 def _are_captions(content: dict) -> bool:

@@ -173,7 +173,6 @@ def _chosen(name: str, rows: str, sweeps: list[Sweep], folder: Path) -> pd.DataF
 
 def _points(claim: Claim, table: pd.DataFrame) -> pd.Series:
     """One value a point."""
-    keys = ["world", "seed", *CELL]
     if claim.value == "rank":
         return _ranks(claim, table)
     if claim.value == "spread":
@@ -183,7 +182,7 @@ def _points(claim: Claim, table: pd.DataFrame) -> pd.Series:
         if taken and table[taken].isna().any():
             raise invalid(f"{claim.name}: rows", f"scores that have an {taken}", "some without")
         shown = table["score"] - table[taken] if taken else table["score"]
-        points = table.assign(score=shown).set_index(keys)["score"]
+        points = table.assign(score=shown).set_index(["world", "seed", *CELL])["score"]
     for column, pair in (claim.contrast or {}).items():
         points = _differences(claim, points, column, pair)
     return points
