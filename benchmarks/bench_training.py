@@ -1,13 +1,19 @@
 """Training: one step in two precisions, and many runs in one program."""
 
 import copy
+from dataclasses import replace
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import floors
+from benchmarks import floors, timing
 from benchmarks.run_batches import SETTING, one_step, recipe, training, untrained
 from misalign import Run, execute
 from misalign.experiment import execute_all
+from misalign.rng import generator_for
+from misalign.studies import images
+from misalign.training.step import draw
 
 SEEDS = 30
 
@@ -31,6 +37,33 @@ def bench_step(benchmark, race, scale, steps, rounds):
         "operations": floors.step(fitted[0].encoders, fitted[0].world, how),
     }
     race(ours, {"nothing": nothing, "bfloat16": low}, rounds)
+
+
+@pytest.mark.parametrize(("world", "rounds"), [("mpi3d", 7), ("causal3dident", 5)])
+def bench_picture_step(benchmark, race, monkeypatch, world, rounds):
+    """A step at scale `long`, of pictures of noise: what they show is of no consequence here."""
+    monkeypatch.setattr(images, "pool", noise)
+    latents = {"mpi3d": "independent", "causal3dident": "graph"}[world]
+    run = Run(experiment=world, scale="long", latents=latents, setting=5)
+    how = run.scale_config.recipe
+    fitted = run.study.initial(replace(run, options={"warmup_steps": 0}), "cpu")
+    fine = one_step(copy.deepcopy(fitted), replace(how, autocast=False), stacked=False)
+    with FlopCounterMode(display=False) as counted:
+        fine()
+    benchmark.extra_info |= {"batch": how.batch_size, "operations": counted.get_total_flops()}
+    left, right = torch.ones(2, timing.SIDE, timing.SIDE, dtype=torch.bfloat16)
+    pairs = [(fitted.world, generator_for(0, "batches"))]
+    rivals = {"float32": fine, "bfloat16 product": lambda: left @ right}
+    rivals |= {"pairs": lambda: draw(pairs, how, "cpu")}
+    race(one_step(fitted, how, stacked=False), rivals, rounds)
+
+
+def noise(study, n, side, device):
+    """Pictures with the factors of the study's own, but none of them rendered."""
+    pictures = study.rendered(1024, side)
+    pictures._kept = torch.randint(256, (1024, 3, side, side), dtype=torch.uint8)
+    pictures._there.fill_(True)
+    return pictures
 
 
 @pytest.mark.usefixtures("quick_worlds")

@@ -1,9 +1,9 @@
 """Fill the tables and numbers of benchmarks/README.md.
 
 ``python -m benchmarks.report RAW`` takes what pytest-benchmark wrote, keeps what the tables need in
-`results.json` (or in `long.json`, of a run with ``--long``), or where captions are counted in
-`coverage.json` (or `coverage_long.json`), and fills the page from all. Without RAW it only fills
-the page. A test fails while page and data disagree.
+`results.json` (or in `long.json`, of a run with ``--long``), where captions are counted in
+`coverage.json` (or `coverage_long.json`) and of a step on pictures in `pictures.json`, and fills
+the page from all. Without RAW it only fills the page. A test fails while page and data disagree.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from benchmarks.tables import (
     of,
     over,
     per_step,
+    picture_step_table,
     probes_table,
     rate,
     rows,
@@ -37,6 +38,7 @@ from benchmarks.tables import (
 HERE = Path(__file__).resolve().parent
 README, SHORT, LONG = (HERE / name for name in ("README.md", "results.json", "long.json"))
 COUNTED = (HERE / "coverage.json", HERE / "coverage_long.json")  # short and long
+PICTURES = HERE / "pictures.json"
 MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)", re.S)
 
 
@@ -74,7 +76,11 @@ def growth(data: dict, small: tuple[int, int], large: tuple[int, int], who: str)
 
 
 def numbers(
-    data: dict, long: dict | None, counted: dict | None = None, counted_long: dict | None = None
+    data: dict,
+    long: dict | None,
+    counted: dict | None = None,
+    counted_long: dict | None = None,
+    pictures: dict | None = None,
 ) -> dict[str, str]:
     """Everything that the page prints between marks."""
     machine = data["machine"]
@@ -106,6 +112,11 @@ def numbers(
         if long
         else NONE,
     }
+    told = "{device}, {date}, commit {commit}"
+    values |= {
+        "picture-step": picture_step_table(pictures) if pictures else "\nNot measured yet.\n",
+        "picture-machine": told.format(**pictures["machine"]) if pictures else NONE,
+    }
     values |= counting.numbers(counted, counted_long)
     for who in ("ours", "naive"):
         for axis, large in (("b", (2048, 10)), ("n", (2048, 40))):
@@ -122,17 +133,18 @@ def filled(text: str, values: dict[str, str]) -> str:
 
 def stored() -> list[dict | None]:
     """The committed data; all but the first may be missing."""
-    paths = (SHORT, LONG, *COUNTED)
+    paths = (SHORT, LONG, *COUNTED, PICTURES)
     return [json.loads(p.read_text(encoding="utf-8")) if p.exists() else None for p in paths]
 
 
 def parted(data: dict) -> dict[Path, dict]:
-    """Where the rows of a run are kept: counting, and what takes long, apart."""
+    """Where the rows of a run are kept: counting, pictures, and what takes long, apart."""
     by_path: dict[Path, dict] = {}
     for row in data["rows"]:
         counts = row["benchmark"].startswith("bench_coverage")
         long = row["benchmark"] in ("bench_whole_runs", "bench_coverage_millions")
         path = COUNTED[long] if counts else LONG if long else SHORT
+        path = PICTURES if row["benchmark"] == "bench_picture_step" else path
         by_path.setdefault(path, {"machine": data["machine"], "rows": []})["rows"].append(row)
     return by_path
 

@@ -109,6 +109,23 @@ def step_table(data: dict) -> str:
     return table(columns, rows(data, "bench_step"))
 
 
+def picture_step_table(data: dict) -> str:
+    """A step on pictures: its floor is that of its bfloat16 products."""
+    of = rows(data, "bench_picture_step")
+    floor = {id(r): r["operations"] / PRODUCT * best(r, "bfloat16 product") for r in of}
+    columns = {
+        "world": lambda r: r["world"],
+        "batch": lambda r: str(r["batch"]),
+        "pairs, ms": lambda r: ms(best(r, "pairs")),
+        "float32, ms": lambda r: ms(best(r, "float32")),
+        "bfloat16, ms": lambda r: ms(best(r, "ours")),
+        "operations, billions": lambda r: r["operations"] / 1e9,
+        "floor, ms": lambda r: ms(floor[id(r)]),
+        "bfloat16 / floor": lambda r: best(r, "ours") / floor[id(r)],
+    }
+    return table(columns, of)
+
+
 def gain(row: dict) -> float:
     """How many times less a run costs in a batch than alone."""
     return per_step(row, "alone", "alone_nothing") * row["runs"] / per_step(row, "ours")

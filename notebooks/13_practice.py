@@ -13,7 +13,35 @@
 
 # %% [markdown]
 # (practice)=
-# # Three decisions
+# # What to do with your captions
+#
+# (practice-guide)=
+# ## A guide
+#
+# | Ask | Do | Look up |
+# | --- | --- | --- |
+# | What do my captions name? | `misalign audit captions.csv --html report.html`; many files: `misalign coverage` | {doc}`11_openclip` |
+# | Must the model serve many tasks? | Name every group that a task needs, in more than a few per cent of the captions of its pictures; spread words rather than repeat them | {numref}`fig-practice-breadth` |
+# | Is one group hard to see? | Name it more often than easy ones | {numref}`fig-openclip-grid` |
+# | Do captions contradict pictures? | Correct them: a perturbed concept may be lost like an omitted one, or come back in part | {doc}`06_numerical`, {doc}`09_mpi3d` |
+# | Will something change in use? | Leave just that out, everywhere, if no task needs it | {numref}`fig-practice-robust` |
+# | Should the model not use something? | Leave it out of **all** captions, and its proxies too | {numref}`fig-practice-omission` |
+# | Did it work? | Ask by name: `misalign zeroshot`. Then train a classifier on the representation: names may be gone and traces not | {numref}`fig-openclip-probe` |
+#
+# ### What do your captions name?
+#
+# Paste some, or drop a text file of one caption a line. They are counted in this page, by the rules of `misalign audit`: whole words,
+# "no dog" names no dog, and a hot dog is none. Of a few captions the shares say little; `misalign audit` gives their intervals,
+# and what follows from them.
+#
+# ```{raw} html
+# :file: ../book/concepts.html
+# ```
+# ```{raw} html
+# :file: ../book/paste.html
+# ```
+#
+# ## Where the advice comes from
 #
 # **The claim.** § 4.2 turns the theorem into advice. *Insight 4.1*: whoever trains a model for many
 # tasks must see to it that captions name many things, for what they leave out is lost, however many
@@ -23,8 +51,7 @@
 #
 # Advice has a price. This page treats it as three decisions, and looks up for each what it costs and what it
 # gains: **naming more** for breadth, **omitting** for robustness, and **omitting** for values. The third
-# comes with a note on ethics and with more doubts than the paper has. {ref}`The end <practice-guide>`
-# is a guide.
+# comes with a note on ethics and with more doubts than the paper has.
 
 # %%
 import pandas as pd
@@ -309,32 +336,6 @@ print(sensitive["group"].value_counts().to_dict())
 assert len(sensitive) == 19
 
 # %% [markdown]
-# (practice-guide)=
-# ## A guide
-#
-# | Ask | Do | Look up |
-# | --- | --- | --- |
-# | What do my captions name? | `misalign audit captions.csv --html report.html`; many files: `misalign coverage` | {doc}`11_openclip` |
-# | Must the model serve many tasks? | Name every group that a task needs, in more than a few per cent of the captions of its pictures; spread words rather than repeat them | {numref}`fig-practice-breadth` |
-# | Is one group hard to see? | Name it more often than easy ones | {numref}`fig-openclip-grid` |
-# | Do captions contradict pictures? | Correct them: a perturbed concept may be lost like an omitted one, or come back in part | {doc}`06_numerical`, {doc}`09_mpi3d` |
-# | Will something change in use? | Leave just that out, everywhere, if no task needs it | {numref}`fig-practice-robust` |
-# | Should the model not use something? | Leave it out of **all** captions, and its proxies too | {numref}`fig-practice-omission` |
-# | Did it work? | Ask by name: `misalign zeroshot`. Then train a classifier on the representation: names may be gone and traces not | {numref}`fig-openclip-probe` |
-#
-# ### What do your captions name?
-#
-# Paste some, or drop a text file of one caption a line. They are counted in this page, by the rules of `misalign audit`: whole words,
-# "no dog" names no dog, and a hot dog is none. Of a few captions the shares say little; `misalign audit` gives their intervals,
-# and what follows from them.
-#
-# ```{raw} html
-# :file: ../book/concepts.html
-# ```
-# ```{raw} html
-# :file: ../book/paste.html
-# ```
-#
 # ## What we saw
 #
 # - Breadth is bought with depth, and the trade is a good one unless a task is both hard and all that

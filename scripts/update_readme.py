@@ -1,4 +1,4 @@
-"""Fill the README's numbers and its figure from the records, and pin what the records say.
+"""Fill the numbers of README and front page, and README's figure, and pin what the records say.
 
 A number stands between two comments, ``<!-- name -->0.98<!-- / -->``. What is pinned are the
 numbers of every claim (`book/verdicts.csv`) and a fingerprint of every sweep (`book/records.csv`),
@@ -15,14 +15,17 @@ import pandas as pd
 
 from misalign import records as results
 from misalign.paths import ROOT, SWEEPS
+from misalign.records import SCORES
 from misalign.reporting import plots
 from misalign.reporting import summaries as summary
 from misalign.reporting.claims import claims
-from misalign.reporting.verdicts import assess
+from misalign.reporting.concept_plots import CORRECTED
+from misalign.reporting.verdicts import BRIEF, FAILS, HOLDS, IN_PART, OPEN, assess
+from misalign.reporting.web import published
 from misalign.style import use_style
 from misalign.sweeps.grid import Sweep
 
-README = ROOT / "README.md"
+README, FRONT = ROOT / "README.md", ROOT / "book" / "preface.md"
 FIGURE = ROOT / "book" / "figures" / "measured_against_predicted.png"
 VERDICTS = ROOT / "book" / "verdicts.csv"
 RECORDS = ROOT / "book" / "records.csv"
@@ -50,6 +53,35 @@ def numbers(scores: pd.DataFrame) -> dict[str, str]:
         "off": f"{100 * miss.loc['perturbed', 'off']:.0f}",
         "largest": f"{miss['largest'].max():.2f}",
         "seconds": f"{pd.to_numeric(ours['seconds']).median():.0f}",
+    }
+
+
+def judged(table: pd.DataFrame) -> dict[str, str]:
+    """How many claims have which verdict, within the theorem's assumptions and outside them."""
+    scope = {claim.name: claim.assumptions.partition(":")[0] for claim in claims()}
+    counts = table.groupby([table["claim"].map(scope), "verdict"]).size()
+    words = {"holds": HOLDS, "part": IN_PART, "not": FAILS}
+    found = {
+        f"{where}-{word}": str(counts.get((where, verdict), 0))
+        for where in ("inside", "outside")
+        for word, verdict in words.items()
+    }
+    return found | {"open": str(int(table["verdict"].isin([BRIEF, OPEN]).sum()))}
+
+
+def advised() -> dict[str, str]:
+    """What the front page's advice is worth, by the records of chapters 7, 12 and 13."""
+    breadth = Sweep.named("concepts_breadth").scores().query(f"metric == {CORRECTED!r}")
+    mean = breadth.groupby("setting")["score"].mean()
+    shift = Sweep.named("figure_03").scores()
+    shift = shift.query("split == 'ood' and latents == 'independent' and factor == 'y2_binary'")
+    robust = shift.groupby("setting")["score"].mean()
+    return {
+        "few": f"{mean.iloc[0]:.2f}",
+        "many": f"{mean.iloc[-1]:.2f}",
+        "named": f"{published('naming')['effect']:.0f}",
+        "stated": f"{robust[10]:.2f}",
+        "omitted": f"{robust[8]:.2f}",
     }
 
 
@@ -95,8 +127,9 @@ def records() -> pd.DataFrame:
         sweep = Sweep.read(path)
         missing = {run.id for run in sweep.missing(results.RESULTS)}
         done = {run.id for run in sweep.runs} - missing
-        tables = [results.read(name) for name in {run.experiment for run in sweep.runs}]
-        table = pd.concat(tables).query("run in @done")
+        there = {run.experiment for run in sweep.runs if run.id in done}
+        tables = [results.read(name) for name in there]
+        table = pd.concat(tables or [pd.DataFrame(columns=SCORES)]).query("run in @done")
         runs = f"{len(done)} of {len(sweep.runs)}" if missing else len(done)
         row = {"sweep": path.stem, "runs": runs, "scores": len(table)}
         rows.append(row | {"fingerprint": fingerprint(table)})
@@ -110,10 +143,13 @@ def main() -> None:
     scores = rows()
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
     plots.against_theory(scores).savefig(FIGURE, metadata={"Description": digest(scores)})
-    README.write_text(filled(README.read_text(encoding="utf-8"), numbers(scores)), encoding="utf-8")
-    for path, table in ((VERDICTS, verdicts()), (RECORDS, records())):
+    pinned = verdicts()
+    values = numbers(scores) | judged(pinned) | advised()
+    for path in (README, FRONT):
+        path.write_text(filled(path.read_text(encoding="utf-8"), values), encoding="utf-8")
+    for path, table in ((VERDICTS, pinned), (RECORDS, records())):
         table.to_csv(path, index=False, lineterminator="\n")
-    for path in (README, FIGURE, VERDICTS, RECORDS):
+    for path in (README, FRONT, FIGURE, VERDICTS, RECORDS):
         sys.stdout.write(f"updated {path.relative_to(ROOT)}\n")
 
 

@@ -30,7 +30,7 @@ def test_recorded_bars_hold():
     faster, leaner = tables.bars(report.stored()[0])
     assert faster >= 4
     assert leaner >= 5
-    *_, counted, millions = report.stored()
+    *_, counted, millions, pictures = report.stored()
     (two,) = [row for row in counted["rows"] if row.get("workers") == 2]
     assert two["captions"] / two["seconds"]["ours"]["median"] >= 1e6
     assert millions["rows"][0]["captions"] == 20_000_000

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -21,9 +22,17 @@ def script():
     return module
 
 
-def test_numbers_are_those_of_the_records(script):
-    assert script.MARKED.findall(TEXT), "the README has no marked number"
-    assert script.filled(TEXT, script.numbers(script.rows())) == TEXT
+@pytest.fixture(scope="module")
+def values(script):
+    pinned = pd.read_csv(script.VERDICTS, keep_default_na=False)
+    return script.numbers(script.rows()) | script.judged(pinned) | script.advised()
+
+
+@pytest.mark.parametrize("page", ["README.md", "book/preface.md"])
+def test_numbers_are_those_of_the_records(script, values, page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert script.MARKED.findall(text), f"{page} has no marked number"
+    assert script.filled(text, values) == text
 
 
 def test_every_score_in_the_readme_is_marked():
