@@ -128,14 +128,18 @@ scores = pd.concat([r.scores for r in execute_all(runs, record=record)])
 told = scores[scores["metric"] == concept_plots.CORRECTED]
 told = told.pivot_table("score", "factor", "setting")
 
-# %%
+# %% tags=["nbval-ignore-output"]
 if live:
-    print("few, told above 0.2: ", sorted(told.index[told[1] > 0.2]))
-    print("many, told above 0.5:", sorted(told.index[told[4] > 0.5]))
+    table = told.rename(columns={1: "few groups", 4: "many groups"})
+    table.loc["mean"] = table.mean()
+    print(table.round(2).to_string())
+
+# %% tags=["remove-cell"]
+if live:
     cost = told.loc["material", 1] - told.loc["material", 4]
     gain = told[4].mean() - told[1].mean()
-    print("cost: material loses 0.1 or more:", bool(cost >= 0.1))
-    print("gain: the mean of ten rises by 0.2 or more:", bool(gain >= 0.2))
+    print("few, above 0.2: ", sorted(told.index[told[1] > 0.2]))
+    print("many, above 0.5:", sorted(told.index[told[4] > 0.5]))
     assert set(told.index[told[1] > 0.2]) == {"count", "material"}
     assert cost >= 0.1 and gain >= 0.2
 
