@@ -52,6 +52,11 @@ book: venv  ## build the site, every warning an error (REPOSITORY=, SITE=)
 	jupyter-book build . --all -W -n --keep-going
 	@echo "Open $(abspath $(PAGES))/index.html, or run 'make serve'."
 
+.PHONY: pdf
+pdf: venv  ## print the built site as _build/misalign.pdf (needs Chromium)
+	@test -e $(PAGES)/index.html || { echo "no site in $(PAGES): run 'make book' first" >&2; exit 1; }
+	python scripts/make_pdf.py
+
 .PHONY: serve
 serve: venv  ## show the built site on http://127.0.0.1:8000 (PORT=)
 	@test -e $(PAGES)/index.html || { echo "no site in $(PAGES): run 'make book' first" >&2; exit 1; }
