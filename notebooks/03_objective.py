@@ -19,16 +19,17 @@
 # and proves theorems about another one, its Eq. (2). The bridge is one sentence: with ever more
 # pairs and a temperature of 1, the first *reduces to* the second.
 #
-# We walk over that bridge and test every plank. Two hold: Eq. (1) does converge, and what it
-# converges to does hold *alignment*, the pull between partners. One does not: what stands in the
-# place of *entropy*, the push that spreads points out, is entropy only if the temperature falls to
-# 0 as well. This has visible consequences, and they explain choices that
+# This page checks the sentence in three parts. Two of them are true. Eq. (1) does converge, and its
+# limit does contain *alignment*, the pull between partners. The third is not. In the place of
+# *entropy*, the push that spreads points out, the limit has another term, which is entropy only if
+# the temperature falls to 0 as well. This has visible consequences, and they explain choices that
 # {doc}`every experiment <06_numerical>` of this book makes.
 
-# %%
+# %% tags=["hide-input"]
 from math import log, pi
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import torch
 from myst_nb import glue
 
@@ -39,10 +40,11 @@ from misalign.style import COLORS, use_style
 from misalign.rng import generator_for
 
 use_style()
-torch.set_num_threads(1)  # tensors are small here: more threads would only wait
+torch.set_num_threads(1)  # small tensors: more threads would only wait
 
 # %% [markdown]
-# Every draw below comes from one seed, by a stream that is named after its purpose.
+# Every draw below comes from this one seed. Each purpose has a random stream of its own, named after
+# it.
 
 # %% tags=["parameters"]
 seed = 0
@@ -72,13 +74,20 @@ seed = 0
 
 # %%
 z_x = torch.randn(256, 2, generator=generator_for(seed, "two losses"))
-known = mmcl(z_x, z_x, tau=0.01) < 0.5
+known = mmcl(z_x, z_x, tau=0.01)
 unknown = mmcl(torch.zeros(256, 2), torch.zeros(256, 2))
-print("every partner found, loss nearly 0:", bool(known))
-print(f"all points in one place: {unknown:.3f} = log K = {log(256):.3f}")
-assert known and f"{unknown:.3f}" == f"{log(256):.3f}"
+print(f"partners in one place, pairs apart: {known:.2f}")
+print(f"all points in one place:            {unknown:.2f}")
+print(f"log K:                              {log(256):.2f}")
+
+# %% tags=["remove-cell"]
+assert known < 0.5 and f"{unknown:.3f}" == f"{log(256):.3f}"
 
 # %% [markdown]
+# In the first line partners coincide, and a low temperature makes most pairs look far apart. So the
+# loss is small. It is not 0, because some of the 256 points happen to lie close to one another. In the
+# second line all points coincide. Every guess is as good as any other, and the loss is $\log K$.
+#
 # The second loss has no batch in it. It pulls partners together and rewards a high differential
 # entropy $H$, that is, points spread out in all of their space:
 #
@@ -94,15 +103,19 @@ assert known and f"{unknown:.3f}" == f"{log(256):.3f}"
 # We take the square: it is what equation {eq}`eq-mmcl` leads to, as the next section shows. It
 # leads to a division by $\tau$, too, so the code divides this term by $\tau$ where that is not 1.
 #
-# Entropy cannot be read off a finite batch. It is estimated: the denser the neighbourhood of a
-# point, the lower. Density comes from a Gaussian kernel of the same temperature, over points of
-# the same modality. So the function `sym_align_max_ent` differs from `mmcl` less than it seems:
-# its negatives are images for an image, and captions for a caption. Where each pair sits in one
-# point the two coincide, up to $\log K$.
+# The entropy of a distribution cannot be computed from a finite batch. It has to be estimated: the
+# more crowded the points are around each other, the lower the entropy. A Gaussian kernel of the same
+# temperature measures how crowded they are, among points of the same modality. So the function
+# `sym_align_max_ent` differs from `mmcl` less than it seems: its negatives are images for an image,
+# and captions for a caption. If both partners of every pair are the same point, the two functions
+# have the same value, up to $\log K$.
 
-# %%
+# %% tags=["hide-input"]
 first, second = mmcl(z_x, z_x) - log(256), sym_align_max_ent(z_x, z_x)
-print("same value on aligned pairs:", bool(torch.isclose(first, second)))
+print(f"mmcl less log K:   {first:.2f}")
+print(f"sym_align_max_ent: {second:.2f}")
+
+# %% tags=["remove-cell"]
 assert torch.isclose(first, second)
 
 # %% [markdown]
@@ -129,19 +142,20 @@ assert torch.isclose(first, second)
 # $\hat{\mathbf{z}}_x \sim \mathcal{N}(0, I_2)$, and captions the same with noise of standard
 # deviation 0.3.
 
-# %%
+# %% tags=["hide-input"]
 noise, n = 0.3, 2
 image, text = 1.0, 1.0 + noise**2  # variances
-towards_text = asymptotics.gaussian_log_kernel(1.0, n, variance=image, other=text)
-towards_image = asymptotics.gaussian_log_kernel(1.0, n, variance=text, other=image)
+kernel = asymptotics.gaussian_log_kernel
+towards_text = kernel(1.0, n, variance=image, other=text)
+towards_image = kernel(1.0, n, variance=text, other=image)
 limit = n * noise**2 + (towards_text + towards_image) / 2
 
 
 # %% [markdown]
-# Now the same number from batches: 20 of every size, each with its own draws.
+# Now we estimate the same number from batches: 20 batches of every size, each with its own draws.
 
 
-# %%
+# %% tags=["hide-input"]
 def estimate(pairs, number):
     generator = generator_for(seed, "pairs", pairs, number)
     z_x = torch.randn(pairs, n, generator=generator)
@@ -150,33 +164,37 @@ def estimate(pairs, number):
 
 
 sizes = [4, 8, 16, 32, 64, 128, 256, 512, 1024]
-estimates = torch.tensor([[estimate(k, i) for i in range(20)] for k in sizes])
+estimates = [[estimate(k, i) for i in range(20)] for k in sizes]
+estimates = torch.tensor(estimates)
 
 # %% [markdown]
-# {numref}`fig-objective-limit` has them. In a small batch the pair itself is a large part of the
-# mean, and holds it up: the loss is never negative, so less $\log K$ it is never below $-\log K$.
-# For four pairs that alone lies above the line.
+# {numref}`fig-objective-limit` shows them. In a small batch the pair itself is a large part of the
+# mean, and keeps it high. After all, the loss is never negative, so what remains after subtracting
+# $\log K$ is never below $-\log K$. For four pairs this lower bound is already above the line.
 
-# %% mystnb={"figure": {"caption": "Eq. (1) less log K against the number of pairs: mean and standard deviation over 20 batches. The line is the limit in closed form.", "name": "fig-objective-limit"}, "image": {"alt": "Points with error bars fall towards a horizontal line and reach it at about 256 pairs; the bars shrink all the way."}}
+# %% mystnb={"figure": {"caption": "Eq. (1) less log K against the number of pairs: mean and standard deviation over 20 batches. The line is the limit in closed form.", "name": "fig-objective-limit"}, "image": {"alt": "Points with error bars fall towards a horizontal line and reach it at about 256 pairs; the bars shrink all the way."}} tags=["hide-input"]
 mean, deviation = estimates.mean(1), estimates.std(1)
 figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 ax.axhline(limit, color=COLORS["theory"], lw=1.2, label="limit")
-ax.errorbar(
-    sizes, mean, deviation, fmt="o", ms=4, capsize=3, color=COLORS["unbiased"]
-)
+points = {"fmt": "o", "ms": 4, "capsize": 3, "color": COLORS["unbiased"]}
+ax.errorbar(sizes, mean, deviation, **points)
 ax.set(xscale="log", xlabel="pairs $K$", ylabel=r"Eq. (1) $-\ \log K$")
 ax.set_xticks(sizes, sizes)
 ax.minorticks_off()
 ax.legend()
 plt.show()
-reached = bool((mean[-1] - limit).abs() < 0.03)
-print("within 0.03 of the limit at 1,024 pairs:", reached)
-print("every batch size up to 64 lies above it:", bool((mean[:5] > limit).all()))
-assert reached
+for k, value in zip(sizes, mean):
+    if k in (4, 64, 1024):
+        print(f"{k:>5,} pairs: {value:.2f}")
+print(f"      limit: {limit:.2f}")
+
+# %% tags=["remove-cell"]
+assert (mean[-1] - limit).abs() < 0.03 and (mean[:5] > limit).all()
 
 # %% [markdown]
-# So the first half of the claim holds. The bias of small batches is the reason why contrastive
-# training likes large ones; Eq. (2) is a theory of the right end of the figure.
+# So the first half of the claim holds: the more pairs, the closer the mean comes to the limit. Small
+# batches are biased upwards, which is one reason why contrastive training works better with large
+# ones. Eq. (2) describes the right end of the figure.
 #
 # ## The temperature must fall, too
 #
@@ -194,14 +212,17 @@ assert reached
 #
 # The constant is harmless. The divergence is not: it is the error of the claim, it is never
 # negative, and it goes away only as the blur does. For points uniform on $(0, 1)$, where $H = 0$,
-# `asymptotics.uniform_log_kernel` integrates the left side.
+# `asymptotics.uniform_log_kernel` integrates the left side. The second column is the error:
 
 # %%
 errors = {}
 for tau in (1.0, 0.1, 0.01, 0.001):
-    divergence = asymptotics.blur_divergence(asymptotics.uniform_log_kernel(tau), 0.0, tau)
+    kernel = asymptotics.uniform_log_kernel(tau)
+    divergence = asymptotics.blur_divergence(kernel, 0.0, tau)
     errors[tau] = f"{-divergence:.3f}"
-    print(f"tau = {tau:<5g}  Eq. (1)'s limit is off by {errors[tau]}")
+    print(f"tau = {tau:<5g}  {errors[tau]}")
+
+# %% tags=["remove-cell"]
 for tau in (1.0, 0.01):
     glue(f"off-{tau:g}", errors[tau].replace("-", "−"), display=False)
 
@@ -210,12 +231,13 @@ for tau in (1.0, 0.01):
 # that is lost when the points shrink to half of the interval. At $\tau = 0.01$ it is
 # {glue:text}`off-0.01`: each factor of 100 in the temperature buys a factor of 10.
 #
-# That is slow, and the edges are to blame: blur spills over them. A density without edges pays far
-# less, as a standard Gaussian shows. We draw both laws for {numref}`fig-objective-temperature`,
-# and lay Eq. (1) itself over the uniform one.
+# The error falls slowly, and the edges of the interval are the cause: the blur spills over them. For
+# a density without edges, such as the standard Gaussian, the error is far smaller.
+# {numref}`fig-objective-temperature` draws both errors as lines. Dots on the uniform line are
+# measured with Eq. (1) itself.
 
 
-# %%
+# %% tags=["hide-input"]
 def gap(law, tau, entropy):
     return asymptotics.blur_divergence(law(tau), entropy, tau)
 
@@ -223,73 +245,84 @@ def gap(law, tau, entropy):
 taus = torch.logspace(-2, 1, 31).tolist()
 uniform = [gap(asymptotics.uniform_log_kernel, tau, 0.0) for tau in taus]
 normal = asymptotics.gaussian_entropy()
-gaussian = [gap(asymptotics.gaussian_log_kernel, tau, normal) for tau in taus]
+law = asymptotics.gaussian_log_kernel
+gaussian = [gap(law, tau, normal) for tau in taus]
 
 
 # %% [markdown]
-# The measurement is one line: Eq. (1) on 1,024 uniform points, less $\log K$ and the constant.
+# The measurement takes one line: Eq. (1) on 1,024 uniform points, less $\log K$ and the constant.
 
 
-# %%
+# %% tags=["hide-input"]
 def measured(tau, number):
-    z = torch.rand(1024, 1, generator=generator_for(seed, "uniform", number))
+    generator = generator_for(seed, "uniform", number)
+    z = torch.rand(1024, 1, generator=generator)
     return log(pi * tau) / 2 - (mmcl(z, z, tau=tau).item() - log(1024))
 
 
 few = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
 dots = torch.tensor([[measured(tau, i) for i in range(10)] for tau in few])
 
-# %% mystnb={"figure": {"caption": "How far the limit of Eq. (1) is from minus the entropy, by temperature. Lines: closed forms for uniform and for Gaussian points in one dimension. Dots: Eq. (1) on 1,024 uniform points, mean and standard deviation over 10 batches.", "name": "fig-objective-temperature"}, "image": {"alt": "Two rising lines on logarithmic axes. The uniform one is high and shallow, with dots on it; the Gaussian one is low and four times as steep."}}
+# %% mystnb={"figure": {"caption": "How far the limit of Eq. (1) is from minus the entropy, by temperature. Lines: closed forms for uniform and for Gaussian points in one dimension. Dots: Eq. (1) on 1,024 uniform points, mean and standard deviation over 10 batches.", "name": "fig-objective-temperature"}, "image": {"alt": "Two rising lines on logarithmic axes. The uniform one is high and shallow, with dots on it; the Gaussian one is low and four times as steep."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 ax.plot(taus, uniform, color=COLORS["unbiased"], label="uniform on (0, 1)")
-ax.plot(taus, gaussian, "--", color=COLORS["omitted"], label="standard Gaussian")
+dashes = {"ls": "--", "color": COLORS["omitted"]}
+ax.plot(taus, gaussian, **dashes, label="standard Gaussian")
 mean, deviation = dots.mean(1), dots.std(1)
-ax.errorbar(few, mean, deviation, fmt="o", ms=4, capsize=3, color=COLORS["unbiased"])
+ax.errorbar(few, mean, deviation, **points)
 ax.set(xscale="log", yscale="log")
 ax.set(xlabel=r"temperature $\tau$", ylabel="error of the claim")
 ax.legend()
 plt.show()
-slopes = [round(log(law[10] / law[0]) / log(10), 1) for law in (uniform, gaussian)]
-exact = torch.tensor([gap(asymptotics.uniform_log_kernel, tau, 0.0) for tau in few])
-on_line = (mean - exact).abs().max() < 0.03
-print("order of the error in tau, uniform and Gaussian:", *slopes)
-print("Eq. (1) itself lies on the line:", bool(on_line))
-assert slopes == [0.5, 2.0] and on_line
+slopes = [log(line[10] / line[0]) / log(10) for line in (uniform, gaussian)]
+print(f"slope of the uniform's line:  {slopes[0]:.1f}")
+print(f"slope of the Gaussian's line: {slopes[1]:.1f}")
+law = asymptotics.uniform_log_kernel
+off = (mean - torch.tensor([gap(law, tau, 0.0) for tau in few])).abs().max()
+print(f"largest distance of a dot from its line: {off:.3f}")
+
+# %% tags=["remove-cell"]
+assert [round(slope, 1) for slope in slopes] == [0.5, 2.0] and off < 0.03
 
 # %% [markdown]
-# The error is of order $\sqrt{\tau}$ for the uniform and of order $\tau^2$ for the Gaussian. The
-# theorem's encoders map into $(0, 1)^n$, where the best distribution is the uniform: the slow
-# case. One more condition hides in equation {eq}`eq-blur`: it needs $p_x = p_t$. There a falling
-# temperature helps by itself, since alignment is divided by $\tau$ and soon allows nothing else.
+# On logarithmic axes a slope is an exponent: the error is of order $\sqrt{\tau}$ for the uniform and
+# of order $\tau^2$ for the Gaussian. The theorem's encoders map into $(0, 1)^n$, where the best
+# distribution is the uniform, so theirs is the slow case. One more condition hides in equation
+# {eq}`eq-blur`: it needs $p_x = p_t$. Here a falling temperature helps by itself: alignment is divided
+# by $\tau$, and soon allows nothing else.
 #
 # ## What the blur rewards
 #
 # An error would not matter if it were the same for all encoders. It is not. Equation {eq}`eq-blur`
 # *subtracts* the divergence, so the loss rewards points for standing where blur changes them most:
-# on edges, in clumps. Take one dimension and compare the uniform with two equal heaps at 0 and 1,
-# in the limit and in closed form.
+# on edges, in clumps. Take one dimension and compare the uniform with two equal heaps at 0 and 1.
+# The table has the limit of the entropy term in closed form. Lower is better.
 
 # %%
-heaps = {tau: asymptotics.corners_log_kernel(tau) for tau in (1.0, 0.1, 0.01)}
-evenly = {tau: asymptotics.uniform_log_kernel(tau) for tau in heaps}
-for tau in heaps:
-    print(f"tau = {tau:<4g}  two heaps score lower: {heaps[tau] < evenly[tau]}")
+taus = (1.0, 0.1, 0.01)
+heaps = {tau: asymptotics.corners_log_kernel(tau) for tau in taus}
+evenly = {tau: asymptotics.uniform_log_kernel(tau) for tau in taus}
+table = pd.DataFrame({"two heaps": heaps, "uniform": evenly})
+print(table.rename_axis("tau").round(3).to_string())
+
+# %% tags=["remove-cell"]
 for name, values in (("heaps", heaps), ("evenly", evenly)):
     glue(name, f"{values[1.0]:.3f}".replace("-", "−"), display=False)
 assert [heaps[tau] < evenly[tau] for tau in heaps] == [True, False, False]
 
 # %% [markdown]
 # At $\tau = 1$ two heaps win, {glue:text}`heaps` against {glue:text}`evenly`, although their
-# entropy is $-\infty$. So minimising this loss at $\tau = 1$ does not make an encoder uniform.
-# What does it make? We let 160 points find out. They move freely in $(0, 1)$, and partners share a
-# point, so only the entropy term acts.
+# entropy is $-\infty$. At the two lower temperatures the uniform wins. So an encoder that minimizes
+# this loss at $\tau = 1$ does not become uniform. What does it become? We let 160 points find out.
+# They move freely in $(0, 1)$, and partners share a point, so only the entropy term acts. Then we
+# measure which share of the points has ended in the first or the last tenth of the interval. Of
+# uniform points it would be a fifth.
 
 
-# %%
+# %% tags=["hide-input", "nbval-ignore-output"]
 def settle(tau, points=160, steps=200):
-    start = torch.rand(
-        points, 1, generator=generator_for(seed, "free"), dtype=torch.float64
-    )
+    generator = generator_for(seed, "free")
+    start = torch.rand(points, 1, generator=generator, dtype=torch.float64)
     free = start.logit().requires_grad_()
     optimizer = torch.optim.Adam([free], 0.1)
     for _ in range(steps):
@@ -301,68 +334,75 @@ def settle(tau, points=160, steps=200):
 
 
 settled = {tau: settle(tau) for tau in (1.0, 0.1, 0.01, 0.003)}
+ends = {
+    tau: ((z < 0.1) | (z > 0.9)).double().mean().item()
+    for tau, z in settled.items()
+}
+for tau, share in ends.items():
+    print(f"tau = {tau:<5g}  {share:.0%} in the end tenths")
 
-# %% [markdown]
-# {numref}`fig-objective-corners` shows where they stop. A uniform sample would have a fifth of its
-# mass in the two end tenths of the interval.
-
-# %% mystnb={"figure": {"caption": "Where 160 free points in (0, 1) settle under the entropy term, by temperature. The line is the uniform distribution.", "name": "fig-objective-corners"}, "image": {"alt": "Four histograms. At temperature 1 two spikes at the ends; at 0.1 four spikes; at 0.01 a comb of many low spikes; at 0.003 nearly flat with somewhat more at the ends."}}
-figure, axes = plt.subplots(2, 2, figsize=(6.4, 4), layout="constrained", sharex=True)
-ends = {}
-for ax, (tau, z) in zip(axes.flat, settled.items(), strict=True):
-    ax.hist(z, bins=40, range=(0, 1), color=COLORS["unbiased"])
-    ax.axhline(len(z) / 40, color=COLORS["theory"], lw=1)
-    ax.set_title(rf"$\tau = {tau:g}$")
-    ends[tau] = ((z < 0.1) | (z > 0.9)).double().mean().item()
-figure.supylabel("points")
-plt.show()
-print("all mass in the two end tenths at tau = 1:", ends[1.0] == 1)
-print("more than half of it at tau = 0.1:", ends[0.1] > 0.5)
-print("less than 0.3 at tau = 0.01 and below:", max(ends[0.01], ends[0.003]) < 0.3)
-assert ends[1.0] == 1 > ends[0.1] > 0.3 > max(ends[0.01], ends[0.003])
+# %% tags=["remove-cell", "nbval-ignore-output"]
+assert ends[1.0] == 1 > ends[0.1] > 0.5 and max(ends[0.01], ends[0.003]) < 0.3
 for tau in (1.0, 0.1, 0.01):
     glue(f"ends-{tau:g}", f"{ends[tau]:.0%}", display=False)
 
 # %% [markdown]
+# {numref}`fig-objective-corners` shows where all points stop.
+
+# %% mystnb={"figure": {"caption": "Where 160 free points in (0, 1) settle under the entropy term, by temperature. The line is the uniform distribution.", "name": "fig-objective-corners"}, "image": {"alt": "Four histograms. At temperature 1 two spikes at the ends; at 0.1 four spikes; at 0.01 a comb of many low spikes; at 0.003 nearly flat with somewhat more at the ends."}} tags=["hide-input"]
+figure, axes = plt.subplots(
+    2, 2, figsize=(6.4, 4), layout="constrained", sharex=True
+)
+for ax, (tau, z) in zip(axes.flat, settled.items(), strict=True):
+    ax.hist(z, bins=40, range=(0, 1), color=COLORS["unbiased"])
+    ax.axhline(len(z) / 40, color=COLORS["theory"], lw=1)
+    ax.set_title(rf"$\tau = {tau:g}$")
+figure.supylabel("points")
+plt.show()
+outside = [f"{tau:g}" for tau in ends if ends[tau] == 1]
+print("all points in the end tenths at tau =", *outside)
+
+# %% [markdown]
 # The share in the end tenths is {glue:text}`ends-1` at $\tau = 1$, {glue:text}`ends-0.1` at 0.1 and
 # {glue:text}`ends-0.01` at 0.01. Notice the comb: points that are closer than the blur gain by
-# merging, so they gather in heaps, about $\sqrt{\tau}$ apart. (It grows from the ends inwards; in
-# the lower panels the middle is still on its way.) A kernel cannot see anything finer than its own
-# width, and what it cannot see it does not spread.
+# merging, so they gather in heaps, about $\sqrt{\tau}$ apart. (The comb grows from the ends inwards.
+# In the lower panels the points in the middle have not yet merged.) A kernel cannot see anything finer
+# than its own width, and it does not spread what it cannot see.
 #
-# Hence a rule: the kernel has to be narrow beside the outputs. The authors keep $\tau = 1$ and leave
-# outputs unbounded, so these grow until the kernel is narrow beside them. Our encoders have outputs of
-# variance 1, which cannot grow. So the kernel starts at $\tau = 0.1$, while factors are found, and widens
-# during training: near the floor of the loss, a wider one still aligns pairs.
+# Hence a rule: the kernel has to be narrow compared with the spread of the outputs. The authors keep
+# $\tau = 1$ and leave outputs unbounded, so the outputs grow until the kernel is narrow enough. Our
+# encoders have outputs of variance 1, which cannot grow. So our kernel starts at $\tau = 0.1$, while
+# the encoders find the factors, and widens during training: near the floor of the loss, a wider kernel
+# still aligns pairs.
 #
 # ## Pull together, push apart
 #
 # With a kernel narrow enough, both halves of equation {eq}`eq-sym` can be seen at work. We need a
-# small world with linear mixing: three factors, of which captions keep the first, distort the
-# second and omit the third ({doc}`02_latent_variable_model` explains how).
+# small world with linear mixing. It has three factors: captions keep the first, distort the second
+# and omit the third ({doc}`02_latent_variable_model` explains how).
 
-# %%
+# %% tags=["hide-input"]
 world = NumericalWorld.draw(
     Bias(3, selected=(1, 2), perturbed=(2,)), layers=1, seed=seed
 )
 pilot = world.sample(4096, generator=generator_for(seed, "pilot"))
 
 # %% [markdown]
-# Both encoders are small perceptrons with one output in $(0, 1)$, behind a whitening of the input.
+# Both encoders whiten their input and pass it to a small perceptron with one output in $(0, 1)$.
 
-# %%
+# %% tags=["hide-input"]
 from misalign.encoders.mlp import MLP, Whitening
 
 
 def encoder(sample, name):
-    generator = generator_for(seed, "weights", name)
-    mlp = MLP(sample.shape[1], 1, (32, 32), bounded=True, generator=generator)
+    fixed = {"generator": generator_for(seed, "weights", name)}
+    mlp = MLP(sample.shape[1], 1, (32, 32), bounded=True, **fixed)
     return torch.nn.Sequential(Whitening(sample), mlp)
 
 
 # %% [markdown]
-# Three losses: alignment alone, entropy alone, and both. Entropy alone is `sym_align_max_ent` of a
-# modality with itself, which leaves nothing to align.
+# We train with three losses: alignment alone, entropy alone, and both. Entropy alone is
+# `sym_align_max_ent` of a modality with itself, which leaves nothing to align.
 
 # %%
 tau = 0.02
@@ -376,13 +416,16 @@ losses = {
 
 
 # %% [markdown]
-# The same encoders, batches and optimiser serve all three.
+# All three losses get the same initial encoders, batches and optimizer. Afterwards we measure two
+# things on pairs that training has not seen: how far the codes spread (their standard deviation, the
+# smaller one of images and captions), and how far the two codes of a pair are apart on average.
 
 
-# %%
+# %% tags=["hide-input", "nbval-ignore-output"]
 def fit(loss, steps=250):
     f_x, f_t = encoder(pilot.image, "image"), encoder(pilot.text, "text")
-    optimizer = torch.optim.Adam([*f_x.parameters(), *f_t.parameters()], 1e-2)
+    weights = [*f_x.parameters(), *f_t.parameters()]
+    optimizer = torch.optim.Adam(weights, 1e-2)
     generator = generator_for(seed, "batches")
     for _ in range(steps):
         batch = world.sample(256, generator=generator)
@@ -394,70 +437,80 @@ def fit(loss, steps=250):
 
 fresh = world.sample(1000, generator=generator_for(seed, "fresh"))
 encoded = {name: fit(loss) for name, loss in losses.items()}
+for name, z in encoded.items():
+    apart = (z[:, 0] - z[:, 1]).abs().mean()
+    print(f"{name}:  spread {z.std(0).min():.2f}   apart {apart:.2f}")
 
-# %% [markdown]
-# In {numref}`fig-objective-halves` every point is a pair that training has not seen: its image's
-# code to the right, its caption's upwards.
-
-# %% mystnb={"figure": {"caption": "Codes of 1,000 fresh pairs, image against caption, after training with alignment alone, entropy alone, and both.", "name": "fig-objective-halves"}, "image": {"alt": "Three square panels. Left: all points in one spot. Middle: a cloud that fills the square. Right: a narrow band on the diagonal."}}
-figure, axes = plt.subplots(
-    1, 3, figsize=(7.2, 2.7), layout="constrained", sharey=True
-)
-titles = {"pull": "alignment alone", "push": "entropy alone", "both": "both"}
-for ax, (name, z) in zip(axes, encoded.items(), strict=True):
-    ax.scatter(*z.T, s=5, lw=0, alpha=0.4, color=COLORS["unbiased"])
-    ax.set(
-        xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", title=titles[name]
-    )
-    ax.set_xlabel("image code")
-axes[0].set_ylabel("caption code")
-plt.show()
+# %% tags=["remove-cell"]
 spread = {name for name, z in encoded.items() if z.std(0).min() > 0.2}
-agree = {name for name, z in encoded.items() if torch.corrcoef(z.T)[0, 1] > 0.95}
-print("codes spread out:              ", sorted(spread))
-print("partners tell of each other:   ", sorted(agree))
+correlations = {name: torch.corrcoef(z.T)[0, 1] for name, z in encoded.items()}
+agree = {name for name, r in correlations.items() if r > 0.95}
 assert spread == {"push", "both"} and agree == {"both"}
 
 # %% [markdown]
-# Alignment alone collapses: a constant is a perfect minimum. Entropy alone fills the square, and
-# no image knows its caption. Only together do they ask a question worth answering: *what can both
-# modalities say, in as many different values as possible?* The answer must be a factor that
-# captions keep.
+# In {numref}`fig-objective-halves` every point is one of these pairs: the code of its image is the
+# horizontal coordinate, the code of its caption the vertical one.
 
-# %%
+# %% mystnb={"figure": {"caption": "Codes of 1,000 fresh pairs, image against caption, after training with alignment alone, entropy alone, and both.", "name": "fig-objective-halves"}, "image": {"alt": "Three square panels. Left: all points in one spot. Middle: a cloud that fills the square. Right: a narrow band on the diagonal."}} tags=["hide-input"]
+figure, axes = plt.subplots(
+    1, 3, figsize=(7.2, 2.7), layout="constrained", sharey=True
+)
+titles = ("alignment alone", "entropy alone", "both")
+for ax, title, z in zip(axes, titles, encoded.values(), strict=True):
+    ax.scatter(*z.T, s=5, lw=0, alpha=0.4, color=COLORS["unbiased"])
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+    ax.set(title=title, xlabel="image code")
+axes[0].set_ylabel("caption code")
+plt.show()
+least = min(encoded, key=lambda name: encoded[name].std(0).min())
+print("codes spread least under:", least)
+
+# %% [markdown]
+# Alignment alone collapses: a constant is a perfect minimum. Entropy alone fills the square, and
+# no image's code says anything about its caption. Only together do the two terms ask a question worth
+# answering: *what can both modalities say, in as many different values as possible?* The answer must
+# be a factor that captions keep. Here is the correlation, without its sign, of the image code with
+# each of the three factors:
+
+# %% tags=["nbval-ignore-output"]
 factors = torch.cat([fresh.factors[f"s{i}"] for i in (1, 2, 3)], 1)
 code = encoded["both"][:, :1]
 found = torch.corrcoef(torch.cat([code, factors], 1).T)[0, 1:].abs()
-learned = {f"s{i}" for i, r in enumerate(found, 1) if r > 0.5}
-print("factors in the image code:", learned)
-assert learned == {"s1"} and found[1:].max() < 0.2
+for i, r in enumerate(found, 1):
+    print(f"s{i}: {r:.2f}")
+
+# %% tags=["remove-cell"]
+assert found[0] > 0.5 and found[1:].max() < 0.2
 
 # %% [markdown]
-# Of three factors, all plain to see in the image, the code holds the unbiased one. This is Theorem
-# 4.1 in miniature. {doc}`06_numerical` tests it at size.
+# The image shows all three factors, and the code keeps the unbiased one. This is Theorem 4.1 in
+# miniature. {doc}`06_numerical` tests it on a larger scale.
 #
 # ## A floor under the loss
 #
-# There remains a trap in the estimator, and it shapes how our encoders are built. An entropy grows
-# without end as points move apart. So does a naive estimate of it. Leave the pair itself out of
-# the mean, as the formula suggests:
+# The estimator has one more trap, and it shapes how our encoders are built. An entropy grows
+# without end as points move apart. So does a naive estimate of it, one that leaves the pair itself out
+# of the mean, as the formula suggests.
 
 
-# %%
+# %% tags=["hide-input"]
 def naive(z_x, z_t):
     others = ~torch.eye(len(z_x), dtype=torch.bool)
-    logits = [-squared_distances(z, z)[others].view(len(z), -1) for z in (z_x, z_t)]
-    entropies = [log(len(z_x) - 1) - part.logsumexp(1).mean() for part in logits]
+    entropies = []
+    for z in (z_x, z_t):
+        logits = -squared_distances(z, z)[others].view(len(z), -1)
+        entropies.append(log(len(z) - 1) - logits.logsumexp(1).mean())
     return (z_x - z_t).square().sum(1).mean() - sum(entropies) / 2
 
 
 # %% [markdown]
 # `sym_align_max_ent` keeps the positive pair in that mean, as the authors' code does. If the
 # pair's alignment term is $a$, one of the $N$ terms of the mean is $e^{-a}$, so the log of the
-# mean is at least $-a - \log N$. Plus $a$, that is never below $-\log N$. We scale a set of good
-# representations, 512 nearly aligned pairs in ten dimensions, by up to 1,000.
+# mean is at least $-a - \log N$. Adding $a$ leaves a loss that is never below $-\log N$. To see it,
+# we take good representations, 512 nearly aligned pairs in ten dimensions, and multiply all outputs
+# by up to 1,000.
 
-# %%
+# %% tags=["hide-input"]
 generator = generator_for(seed, "scale")
 z = torch.randn(2, 512, 10, generator=generator, dtype=torch.float64)
 z_x, z_t = z[0], z[0] + 0.1 * z[1]
@@ -466,59 +519,67 @@ kept = [sym_align_max_ent(c * z_x, c * z_t).item() for c in scales]
 left_out = [naive(c * z_x, c * z_t).item() for c in scales]
 floor = -log(512)
 
-# %% mystnb={"figure": {"caption": "Loss of 512 nearly aligned pairs as all outputs are multiplied by a scale, with the positive pair kept in the mean of the entropy estimate and left out of it. The vertical axis is logarithmic below minus 10.", "name": "fig-objective-floor"}, "image": {"alt": "Two curves. One falls to a dashed line at about minus 6 and stays on it from scale 3 on; the other plunges to minus several million."}}
+# %% mystnb={"figure": {"caption": "Loss of 512 nearly aligned pairs as all outputs are multiplied by a scale, with the positive pair kept in the mean of the entropy estimate and left out of it. The vertical axis is logarithmic below minus 10.", "name": "fig-objective-floor"}, "image": {"alt": "Two curves. One falls to a dashed line at about minus 6 and stays on it from scale 3 on; the other plunges to minus several million."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 ax.axhline(floor, color=COLORS["theory"], ls="--", lw=1, label=r"$-\log N$")
-ax.plot(scales, kept, "o-", ms=4, color=COLORS["unbiased"], label="positive kept")
-ax.plot(scales, left_out, "s-", ms=4, color=COLORS["omitted"], label="left out")
+blue, orange = COLORS["unbiased"], COLORS["omitted"]
+ax.plot(scales, kept, "o-", ms=4, color=blue, label="positive kept")
+ax.plot(scales, left_out, "s-", ms=4, color=orange, label="left out")
 ax.set_yscale("symlog", linthresh=10)
 ax.set_yticks([0, -10, -1e3, -1e5], ["0", "−10", "$-10^3$", "$-10^5$"])
 ax.set(xscale="log", xlabel="scale of the outputs", ylabel="loss")
 ax.legend()
 plt.show()
-print("never below the floor:", min(kept) > floor - 1e-6)
-at_floor = [c for c, value in zip(scales, kept, strict=True) if value - floor < 1e-3]
-print("at the floor:", at_floor)
-print("left out, the loss falls below −1,000,000:", min(left_out) < -1e6)
+print(f"floor, -log N: {floor:.2f}")
+for scale, one, other in zip(scales, kept, left_out):
+    if scale in (0.1, 1, 3, 10, 1000):
+        print(f"scale {scale:<6g}  kept {one:5.2f}   left out {other:,.2f}")
+
+# %% tags=["remove-cell"]
 assert min(kept) > floor - 1e-6 and min(left_out) < -1e6
+flat = [c for c, one in zip(scales, kept, strict=True) if one - floor < 1e-3]
+assert flat == [3.0, 10.0, 30.0, 100.0, 300.0, 1000.0]
 
 # %% [markdown]
-# Without the positive, the loss in {numref}`fig-objective-floor` has no bottom: an encoder
-# improves for ever by multiplying its output, and learns nothing. With it, scale is not
-# *penalised* either. From 3 to 1,000 the loss is the same to three digits. An encoder that has
-# grown that far sits on a plain.
+# Without the positive pair, the loss in {numref}`fig-objective-floor` has no bottom: an encoder
+# improves forever by multiplying its output, and learns nothing. With the positive pair it stops at
+# the floor. But then scale is not *penalized* either: from 3 to 1,000 the loss hardly changes. For an
+# encoder whose outputs have grown that far, the loss is flat. The norm of its gradient shows how flat:
 
 
-# %%
+# %% tags=["hide-input", "nbval-ignore-output"]
 def slope(scale):
     outputs = (scale * z_x).requires_grad_()
     sym_align_max_ent(outputs, scale * z_t).backward()
     return outputs.grad.norm()
 
 
-small = bool(slope(10.0) < 1e-6 * slope(0.3))
-print("gradient at scale 10 less than a millionth of that at 0.3:", small)
-assert small
+for scale in (0.3, 1.0, 3.0, 10.0):
+    print(f"scale {scale:<4g}  {slope(scale):.0e}")
+
+# %% tags=["remove-cell"]
+assert slope(10.0) < 1e-6 * slope(0.3)
 
 # %% [markdown]
-# Nothing pulls it back and nothing is left to learn from. This is why the encoders of our
-# experiments end in a standardisation: mean 0 and variance 1 in every output. It is an invertible
-# affine map, so it cannot change *what* is identified. It only keeps the loss where it slopes. At
-# the paper's own scale we leave it out, as the authors do.
+# At a scale of 10 there is practically no gradient left: nothing pulls the encoder back, and it has
+# nothing to learn from. This is why the encoders of our experiments end in a standardization: mean 0
+# and variance 1 in every output. It is an invertible affine map, so it cannot change *what* is
+# identified. It only keeps the outputs at a scale where the loss has a slope. At the paper's own scale
+# of experiments we leave the standardization out, as the authors do.
 #
 # ## What we saw
 #
 # - Eq. (1) less $\log K$ converges, to alignment over $\tau$ plus the log of a blurred density.
-# - That limit is Eq. (2), with alignment over $\tau$, only as $\tau \to 0$, after subtracting $\frac{n}{2}\log(\pi\tau)$. Before,
-#   it falls short by the divergence of the points from their blur: it is off by {glue:text}`off-1`
-#   for the uniform at $\tau = 1$.
+# - That limit is Eq. (2), with alignment over $\tau$, only as $\tau \to 0$, after subtracting
+#   $\frac{n}{2}\log(\pi\tau)$. At any other temperature the limit falls short by the divergence of the
+#   points from their blur: it is off by {glue:text}`off-1` for the uniform at $\tau = 1$.
 # - At $\tau = 1$ the loss prefers the corners of a cube to its uniform distribution. A kernel has to be
-#   narrow beside the outputs: either they may grow, or it starts small.
-# - Alignment alone collapses, entropy alone ignores the pairs, both find what is shared.
-# - The positive pair in the estimate is what bounds the loss; standardised outputs keep it from
+#   narrow compared with the outputs: either the outputs may grow, or the kernel starts small.
+# - Alignment alone collapses, entropy alone ignores the pairs, and both together find what is shared.
+# - The positive pair in the estimate bounds the loss, and standardized outputs keep the loss from
 #   going flat.
 #
-# Theorem 4.1 is about Eq. (2), with a true entropy. Its practice uses an estimate with a
+# Theorem 4.1 is about Eq. (2), with a true entropy. In practice one uses an estimate with a
 # temperature of 1. Whether the difference does harm is for the experiments to show.
 #
 # ## Exercises
@@ -553,9 +614,10 @@ assert small
 
 # %%
 low, high = 0.1, 1.0
+heaps = asymptotics.corners_log_kernel
+uniform = asymptotics.uniform_log_kernel
 for _ in range(30):
     middle = (low + high) / 2
-    heaps, uniform = asymptotics.corners_log_kernel, asymptotics.uniform_log_kernel
     heaps_win = heaps(middle) < uniform(middle)
     low, high = (low, middle) if heaps_win else (middle, high)
 print(f"crossover at tau = {middle:.3f}")
