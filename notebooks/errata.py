@@ -16,22 +16,22 @@
 # # Errata
 #
 # **What matters.** Half of the paper's theorem stands, given a smooth density: nothing but the unbiased
-# block is kept. The other half, that *all* of it is kept, takes one more assumption about encoders,
-# because Lemma B.2 is false as printed. And discrete factors are outside of the theorem, so that perturbed ones can come
-# back. What else is on this page costs a reader little: numbers, letters, and places where the
-# authors' code does other than their text says.
+# block is kept. The other half says that *all* of the block is kept. It needs one more assumption about
+# encoders, because Lemma B.2 is false as printed. Discrete factors are outside of the theorem, so
+# perturbed ones can come back. Everything else on this page matters less: numbers, letters, and places
+# where the authors' code and their text differ.
 #
 # **What we read.** Version 2 of [arXiv:2504.10143](https://arxiv.org/abs/2504.10143v2), of 16 April 2025, with
 # the title *Negate or Embrace*. Later versions exist: version 4, of May 2025, and the paper at NeurIPS 2025.
-# They were not read here, and may have mended any of this. And we read the text as
-# converted from the PDF. The conversion has slips of its own: it drops superscripts, confuses $\theta$ with
-# $\rho$, and once spells Darmois "Darrois". So there are two kinds of errata.
+# We have not read them, and they may have corrected any of this. And we read the text as
+# converted from the PDF. The conversion makes mistakes of its own: it drops superscripts, confuses
+# $\theta$ with $\rho$, and once spells Darmois "Darrois". So there are two kinds of errata.
 #
-# - {ref}`Mathematical or numerical <errata-mathematical>` ones are wrong whatever the letters: no
-#   conversion can have made them.
-# - Those {ref}`as our copy reads <errata-copy>` are to be compared with the PDF before anyone quotes them.
+# - {ref}`Mathematical or numerical <errata-mathematical>` errata are wrong in substance: no conversion
+#   can have made them.
+# - Errata {ref}`as our copy reads <errata-copy>` must be compared with the PDF before anyone quotes them.
 #
-# Then come {ref}`places where text and code part ways <errata-code>` and
+# Then come {ref}`places where text and code differ <errata-code>` and
 # {ref}`slips in the code alone <errata-slips>`. "The code" is the authors' repository
 # {cite:p}`cai2025`, which has changed over time; we name an older state where it matters. What can be computed
 # is computed here. An entry ends with the reading that this book takes. If we have misread, this page needs
@@ -70,7 +70,7 @@ from misalign.worlds.numerical import heavy_tails
 # | § 2 | Eq. (1) becomes Eq. (2) at $\tau = 1$ | as $\tau \to 0$ too, for aligned pairs |
 # | App. C.1 | $\rho = 12$ for $\{1, 2\}$ among eight | {glue:text}`errata-rho` |
 #
-# **Lemma B.2 wants two more words.** A smooth map that folds can have a uniform image, if the density
+# **Lemma B.2 needs two more words.** A smooth map that folds can have a uniform image, if the density
 # vanishes at the folds, and a density that is positive *almost* everywhere may do that:
 # {numref}`fig-folded` has one. Positive everywhere is not enough either, from two dimensions on:
 # {numref}`fig-ribbon` has a smooth map of two Gaussian factors that is invertible around every point and has a
@@ -80,7 +80,7 @@ from misalign.worlds.numerical import heavy_tails
 # have such a density. Properness is a matter of encoders, and loss 0 does not grant it. So that *all* of the
 # unbiased block is kept takes this assumption, too; that nothing else is kept does not.
 #
-# **Lemma B.1 wants a smooth density.** It reaches loss 0 by the Darmois construction, "a pair of smooth
+# **Lemma B.1 needs a smooth density.** It reaches loss 0 by the Darmois construction, "a pair of smooth
 # functions". But {prf:ref}`asm-density` asks for a density, not for a smooth one, and the construction is no
 # smoother than the conditional distributions are. Take one factor, with density $\frac12$ on $(0, 1)$ and
 # $\frac14$ on $(1, 3)$. By {eq}`eq-shares` a smooth map with a uniform image has $|h'| \ge \frac14$, so it does
@@ -94,23 +94,28 @@ losses = []
 for width in (1, 0.1, 0.01):
     slope = 0.25 + 0.25 * smooth_step((1 - u) / width + 0.5)
     slope = slope / torch.trapezoid(slope, u)  # of an encoder onto (0, 1)
-    losses.append(torch.trapezoid(density * (density / slope).log(), u).item())
+    excess = density * (density / slope).log()
+    losses.append(torch.trapezoid(excess, u).item())
     print(f"rounded over {width:<4g}  loss {losses[-1]:.5f}")
 
 # %% tags=["remove-cell"]
 assert losses[0] > 5 * losses[1] > 25 * losses[2] > 0
 
 # %% [markdown]
-# *Here:* smooth densities, as all of ours are.
+# The loss falls in proportion to the width, and is never 0. *Here:* smooth densities, as all of ours
+# are.
 #
-# **Discrete factors.** The theorem asks for a density, § 5.2 has words. A word that is wrong nine
-# times in ten still tells something. Bits that are left, for factors of two, three and four values:
+# **Discrete factors.** The theorem asks for a density, but § 5.2 has words. A word that is replaced
+# nine times in ten still carries information. These bits are left, for factors of two, three and four
+# values:
 
 # %%
 left = {}
 for kind in ("uniform", "other"):
     left[kind] = [retained_information(k, 0.9, kind) for k in (2, 3, 4)]
     print(f"{kind:>7}:", *(f"{bits:.3f}" for bits in left[kind]))
+
+# %% tags=["remove-cell"]
 assert max(left["uniform"]) < 0.03 and left["other"][0] > 0.5
 
 # %% [markdown]
@@ -129,30 +134,37 @@ gaps = {}
 for tau in (1, 0.1, 0.01, 0.001):
     kernel = asymptotics.uniform_log_kernel(tau)
     gaps[tau] = -asymptotics.blur_divergence(kernel, entropy=0, tau=tau)
-print({tau: round(gap, 4) for tau, gap in gaps.items()})
+    print(f"tau = {tau:<5g}  {gaps[tau]:.4f}")
+
+# %% tags=["remove-cell"]
 assert gaps[1] < -0.7 and -0.03 < gaps[0.001] < 0
 
 # %% [markdown]
 # *Here:* {doc}`03_objective` derives the limit. What we call Eq. (2) is Eq. (2).
 #
 # **Is the uniform the minimum?** For the differential entropy it is, as Lemma B.1 needs. The estimate
-# at $\tau = 1$ prefers two heaps, half of the points in either corner. So one cannot show the lemma with the
-# training loss.
+# at $\tau = 1$ prefers two heaps, half of the points in either corner: its log-mean-exp, which training
+# makes small, is lower there. So one cannot show the lemma with the training loss.
 
-# %%
-uniform, corners = asymptotics.uniform_log_kernel(1), asymptotics.corners_log_kernel(1)
-print(f"log-mean-exp at tau = 1: uniform {uniform:.3f}, corners {corners:.3f}")
+# %% tags=["hide-input"]
+uniform = asymptotics.uniform_log_kernel(1)
+corners = asymptotics.corners_log_kernel(1)
+print(f"uniform:   {uniform:.3f}")
+print(f"two heaps: {corners:.3f}")
+
+# %% tags=["remove-cell"]
 assert corners < uniform
 
 # %% [markdown]
-# *Here:* {doc}`04_identifiability` measures entropies in closed form and by distances to neighbours.
+# *Here:* {doc}`04_identifiability` measures entropies in closed form and by distances to neighbors.
 #
 # **What is $\rho$ in Table 5?** Captions mention $[8]$ and perturb $\{1, 2\}$, and Appendix C.1 says
 # $\rho = 12$. By Definition 3.2 one counts proper subsets of $[8]$. The code counts subsets of all ten.
 
 # %%
 joint, full = Bias(10, range(1, 9), (1, 2)), Bias(10, range(1, 11), (1, 2))
-print("rho of {1, 2} among eight:", joint.rho, " among ten:", full.rho)
+print("rho of {1, 2} among eight:", joint.rho)
+print("rho of {1, 2} among ten:  ", full.rho)
 
 # %% tags=["remove-cell"]
 assert (joint.rho, full.rho) == (10, 12)
@@ -187,7 +199,7 @@ glue("errata-rho", joint.rho, display=False)
 # Why we read them so:
 #
 # - **The square.** The text above Eq. (2) speaks of a squared distance, the slides print the square, the code
-#   squares; App. C.1 says "Euclidean distance". At loss 0 both vanish, so the proof does not mind.
+#   squares; App. C.1 says "Euclidean distance". At loss 0 both vanish, so the proof does not depend on it.
 # - **Lemma B.1.** The left side lies outside of $\mathbb{I}_\rho$; Eq. (5), which the lines around it repeat,
 #   has $\mathbb{I}_\theta$.
 # - **Corollary 4.2.** The next sentence omits $\mathbb{I}^2_{\text{var}}$ and perturbs
@@ -203,7 +215,7 @@ glue("errata-rho", joint.rho, display=False)
 # **How many pictures does MPI3D-Complex train on?** In our copy the split is 44,720 : 23,040 : 23,040.
 # The data set is every combination of its factors, so a digit got lost.
 
-# %%
+# %% tags=["hide-input"]
 whole = 4 * 4 * 2 * 3 * 3 * 40 * 40
 left = whole - 2 * 23_040
 print(f"{whole:,} pictures, {left:,} of them left for training")
@@ -216,7 +228,7 @@ glue("errata-left", f"{left:,}", display=False)
 #
 # **Is every unbiased MCC at least 0.8?** Section 5.2 says so. Figure 6 has two that are not:
 
-# %%
+# %% tags=["hide-input"]
 printed = pd.read_csv(REFERENCE / "mpi3d_mcc.csv")
 printed = printed.query("source == 'Figure 6'")
 place = {"color": 1, "shape": 2, "size": 3, "cam": 4, "back": 5}
@@ -226,50 +238,63 @@ last = printed["setting"].where(~backwards, 6 - printed["setting"])
 low = printed[(place <= last) & (printed["score"] < 0.8)]
 columns = ["bias", "setting", "modality", "factor", "score"]
 print(low[columns].to_string(index=False))
+
+# %% tags=["remove-cell"]
 assert len(low) == 2
 
 # %% [markdown]
-# Rounded to one digit both are 0.8, which may be how it came about. *Here:* the figure's numbers.
+# Rounded to one digit both are 0.8, which may explain the sentence. *Here:* the figure's numbers.
 #
 # **The omitted $s_9$ of Table 5.** Its nonlinear rows for independent factors give $s_9$, which captions
 # omit, 0.98 and 0.99. Those rows have seven high cells for six unbiased factors, so they look
-# shifted by one. What we recorded:
+# shifted by one. In our own runs of these settings we looked for the $R^2$ of $s_9$ that is farthest
+# from 0:
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 table_5 = Sweep.named("table_05").scores()
 s9 = table_5.query("latents == 'independent' and factor == 's9'")
 largest = s9["score"].abs().max()
-print("every R2 of s9 within 0.05 of 0:", bool(largest < 0.05))
+print(f"largest |R2| of s9 in {len(s9)} scores: {largest:.3f}")
+
+# %% tags=["remove-cell"]
 assert largest < 0.05
 
 # %% [markdown]
-# *Here:* those two rows are left out wherever we show the printed table ({numref}`tab-joint`).
+# So $s_9$ is lost, as the theorem says. *Here:* those two rows are left out wherever we show the printed table ({numref}`tab-joint`).
 #
 # **What is well conditioned?** "A condition number threshold of 1e-3" would accept nothing, since condition
 # numbers are at least 1. The code draws 25,000 matrices and takes the 0.1 % quantile of their condition
-# numbers for the threshold. We take layers from the best of as many:
+# numbers for the threshold. We take our layers from the best of as many. Compare the condition numbers
+# of our three layers with those of 2,000 draws:
 
-# %%
+# %% tags=["hide-input"]
 d = 15
 layers = Mixing.draw(d, 3, generator=generator_for(0, "layers")).weights
 draws = torch.rand(2_000, d, d, generator=generator_for(0, "matrices"))
 draws = torch.nn.functional.normalize(2 * draws - 1, dim=1)
 usual = torch.linalg.cond(draws)
 ours = torch.linalg.cond(torch.stack(layers))
-best = bool(ours.max() < usual.quantile(0.01))
-print("our layers are better than 99 of 100 draws:", best)
-assert best
+print("our layers:      ", *[f"{value:.0f}" for value in ours])
+print(f"median of draws:  {usual.median():.0f}")
+print(f"best 1 % of them: {usual.quantile(0.01):.0f} or less")
+
+# %% tags=["remove-cell"]
+assert ours.max() < usual.quantile(0.01)
 
 # %% [markdown]
-# **The last coefficient of $f_y$.** It is 0.4 in our copy and 0.6 in the code. The two targets share
-# nearly all of their variance, so nothing hangs on it:
+# *Here:* layers that are better conditioned than nearly all draws.
+#
+# **The last coefficient of $f_y$.** It is 0.4 in our copy and 0.6 in the code. The choice makes little
+# difference, because the two targets share nearly all of their variance:
 
-# %%
+# %% tags=["hide-input"]
 s = torch.randn(100_000, 10, generator=generator_for(0, "targets"))
 five = s[:, :5]
 other = f_y(five) + 0.2 * (-five.abs()).exp().sum(1)
 shared = torch.corrcoef(torch.stack([f_y(five), other]))[0, 1].square()
-print("share of variance, above 0.99:", bool(shared > 0.99))
+print(f"shared variance: {shared:.1%}")
+
+# %% tags=["remove-cell"]
 assert shared > 0.99
 
 # %% [markdown]
@@ -278,7 +303,7 @@ assert shared > 0.99
 # **Sentences that say less than they should.** Table 11 gives every setting five sentences. Not all
 # of them name every factor that the setting selects:
 
-# %%
+# %% tags=["hide-input"]
 table_11 = pd.read_csv(REFERENCE / "table_11.csv")
 slots = table_11["text"].str.findall(r"{(\w+)}").map(set)
 selected = {
@@ -294,6 +319,8 @@ table_11["lacking"] = lacking
 short = table_11[table_11["lacking"] != ""]
 columns = ["setting", "template", "lacking"]
 print(short[columns].to_string(index=False))
+
+# %% tags=["remove-cell"]
 assert short["setting"].tolist() == [5, 6, 6, 7, 7]
 
 # %% [markdown]
@@ -304,20 +331,23 @@ assert short["setting"].tolist() == [5, 6, 6, 7, 7]
 #
 # **How many color names?** Up to 147 in CSS4 and 954 in XKCD, says our Table 9. Matplotlib has:
 
-# %%
+# %% tags=["hide-input"]
 palettes = [colors.TABLEAU_COLORS, colors.CSS4_COLORS, colors.XKCD_COLORS]
-print([len(names) for names in palettes])
 hue = np.stack([np.linspace(0, 1, 4001), np.ones(4001), np.ones(4001)], 1)
 rainbow, reached = colors.hsv_to_rgb(hue), []
 for names in palettes:
     known = np.array([colors.to_rgb(name) for name in names.values()])
     nearest = np.square(rainbow[:, None] - known).sum(2).argmin(1)
     reached.append(len(np.unique(nearest)))
-print("nearest to some pure hue:", reached)
+sizes = [len(names) for names in palettes]
+table = pd.DataFrame(
+    {"names": sizes, "nearest to some pure hue": reached},
+    index=["TABLEAU", "CSS4", "XKCD"],
+)
+print(table.to_string())
 
 # %% tags=["remove-cell"]
 assert reached[0] == 8
-sizes = [len(names) for names in palettes]
 glue("errata-palettes", f"{sizes[1]}, {sizes[2]}", display=False)
 
 # %% [markdown]
@@ -325,9 +355,9 @@ glue("errata-palettes", f"{sizes[1]}, {sizes[2]}", display=False)
 # palettes only a few dozen. *Here:* the same.
 #
 # (errata-code)=
-# ## Where text and code part ways
+# ## Where text and code differ
 #
-# What is printed means here, too, what our copy has.
+# Here, too, "in print" means as our copy reads.
 #
 # ### The objective
 #
@@ -338,9 +368,9 @@ glue("errata-palettes", f"{sizes[1]}, {sizes[2]}", display=False)
 # ever by multiplying its output ({numref}`fig-objective-floor`). *Here:* as the code; the
 # second batch is used at `paper` scale, elsewhere the other members of the batch serve.
 #
-# **Where do encoders end?** In $(0, 1)^n$ says Theorem 4.1; the code has no squashing layer. With
-# two heaps that beat the uniform in mind that is as well. *Here:* in $\mathbb{R}^n$, and `MLP(bounded=True)` for who
-# wants the cube.
+# **Where do encoders end?** In $(0, 1)^n$, says Theorem 4.1; the code has no squashing layer.
+# That may be for the better, since in the cube two heaps beat the uniform. *Here:* in $\mathbb{R}^n$;
+# `MLP(bounded=True)` is for readers who want the cube.
 #
 # **Which loss for pictures?** Sections 5.2 and 5.3 name Eq. (1), without a similarity. The code has
 # NT-Xent with cosines: all $2K$ rows of both modalities, each against the $2K - 1$ others, so that
@@ -350,7 +380,7 @@ glue("errata-palettes", f"{sizes[1]}, {sizes[2]}", display=False)
 #
 # ### The numerical study
 #
-# **From where does one count?** $\theta$ and $\rho$ start at 1 in print. In the code the first set has
+# **Where does counting start?** $\theta$ and $\rho$ start at 1 in print. In the code the first set has
 # number 0, and the empty set of perturbed factors number $-1$. *Here:* as in print.
 #
 # **Covariances.** $\Sigma_{\mathbf{m}_x}$, $\Sigma_{\mathbf{m}_t}$ and the noise $\Sigma_\epsilon$ are Wishart
@@ -363,7 +393,7 @@ glue("errata-palettes", f"{sizes[1]}, {sizes[2]}", display=False)
 # $y_2$ is long, so its clusters are far from halves. How many answers does that change, and how many
 # depend on the batch?
 
-# %%
+# %% tags=["hide-input", "nbval-ignore-output"]
 y = f_y(five).double().numpy()[:20_480]
 
 
@@ -373,26 +403,33 @@ def boundary(values):
 
 
 one_fit = y > boundary(y)
-by_batch = np.concatenate([part > boundary(part) for part in np.split(y, 5)])
+parts = np.split(y, 5)
+by_batch = np.concatenate([part > boundary(part) for part in parts])
 differ = (one_fit != (y > np.median(y))).mean()
 moved = (by_batch != one_fit).mean()
-print("2-means puts fewer than a fifth above:", one_fit.mean() < 0.2)
-print("more than a third differ from the median's:", differ > 1 / 3)
-print("0.1 to 3 % depend on the batch:", 0.001 < moved < 0.03)
+print(f"yes, by the median:             {(y > np.median(y)).mean():.0%}")
+print(f"yes, by 2-means:                {one_fit.mean():.0%}")
+print(f"answers that differ:            {differ:.0%}")
+print(f"answers that the batch changes: {moved:.1%}")
+
+# %% tags=["remove-cell"]
 assert one_fit.mean() < 0.2 and differ > 1 / 3
 assert 0.001 < moved < 0.03
 
 # %% [markdown]
-# *Here:* the median, found once.
+# So 2-means changes many answers, and the batch changes few. *Here:* the median, found once.
 #
 # **How heavy are the tails?** In print $s_9$ and $s_{10}$ become $2\operatorname{sign}(s)\,s^2$. In the
-# code a tenth of the values of either then becomes $\pm 10$. A sample has a spike this often:
+# code a tenth of the values of either then becomes $\pm 10$. How often does a sample have
+# such a spike?
 
-# %%
+# %% tags=["hide-input"]
 plain = heavy_tails(s, generator=generator_for(0, "spikes"))
 spiked = heavy_tails(s, generator=generator_for(0, "spikes"), spikes=True)
 share = (spiked != plain).any(1).float().mean()
-print("samples with a spike, 18 to 20 %:", bool(0.18 < share < 0.20))
+print(f"samples with a spike: {share:.1%}")
+
+# %% tags=["remove-cell"]
 assert 0.18 < share < 0.20
 
 # %% [markdown]
@@ -419,21 +456,24 @@ assert 0.18 < share < 0.20
 # **Hues.** In the code the hue $h$ of light and ground is rendered as $(h - \frac12)/2$, with less than full
 # saturation, and captioned as $h$. So words and pictures disagree, by a fixed map, which costs nothing
 # but legibility. But for $h < \frac12$ the rendered hue is negative, and Python's `colorsys`, which
-# expects hues from 0 to 1, then gives colors that are none:
+# expects hues from 0 to 1, then returns values outside the RGB cube, which are no colors. We count them
+# among 50 hues below $\frac12$:
 
-# %%
+# %% tags=["hide-input"]
 none = 0
 for h in np.linspace(0, 0.49, 50):
     rgb = colorsys.hsv_to_rgb((h - 0.5) / 2, 0.8, 1)
     none += min(rgb) < 0 or max(rgb) > 1
-print("of 50 such lights, outside of the RGB cube, more than 10:", none > 10)
+print("outside the RGB cube:", none, "of 50")
+
+# %% tags=["remove-cell"]
 assert none > 10
 
 # %% [markdown]
 # *Here:* one map for picture and caption; the authors' is an option.
 #
 # **Words.** Table 6 has "small", "top" and "purple" where the code says "small size", "top view" and "in
-# a purple background". The factors are told all the same. *Here:* the words of Table 6 in the sentences of
+# a purple background". The captions state the same factors either way. *Here:* the words of Table 6 in the sentences of
 # Table 8, made grammatical.
 #
 # **Is cyan ambiguous?** Appendix E.2 says that `tab:cyan`, `cyan` and `xkcd:cyan` are one word to a model.
@@ -454,7 +494,7 @@ assert none > 10
 #
 # **What counts as a mention?** The slides' coverage counts a concept wherever its letters occur, and
 # counts a synonym that two concepts share for the last of them, so that "smooth" counts for "silky" and
-# no longer for itself. Three captions without a hat, a van or tea:
+# no longer for itself. None of these three captions has a hat, a van or tea in it:
 
 # %%
 captions = pd.Series(["that is a cat", "vanilla ice", "our team won"])
@@ -462,7 +502,11 @@ for word in ("hat", "van", "tea"):
     letters = captions.str.contains(word).sum()
     words = captions.str.contains(rf"\b{word}\b").sum()
     print(f"{word}: {letters} by its letters, {words} as a word")
-    assert (letters, words) == (1, 0)
+
+# %% tags=["remove-cell"]
+for word in ("hat", "van", "tea"):
+    assert captions.str.contains(word).sum() == 1
+    assert captions.str.contains(rf"\b{word}\b").sum() == 0
 
 # %% [markdown]
 # *Here:* words with their boundaries, and a shared synonym counts for both. The other count is an
@@ -472,9 +516,11 @@ for word in ("hat", "van", "tea"):
 # list of synonyms, so it is looked for under one name and counted under the other. *Here:* the first
 # name, which makes as many concepts as the slides say:
 
-# %%
+# %% tags=["hide-input"]
 concepts = pd.read_csv(REFERENCE / "concepts.csv")
 print(len(concepts), "concepts in", concepts["group"].nunique(), "groups")
+
+# %% tags=["remove-cell"]
 assert (len(concepts), concepts["group"].nunique()) == (146, 15)
 
 # %% [markdown]
