@@ -17,14 +17,15 @@
 #
 # Every experiment of this book is put together from the same four parts: a *world* that makes pairs of an
 # image and a caption, *encoders*, an *objective*, and a *study* that says what is run and what is
-# scored. None of them has to be one of ours. This page brings its own, one after the other, and edits
-# no file of the library. The last part needs none of it: if you have
-# representations already, {ref}`score those <extend-evaluate>`.
+# scored. You can replace each of them by your own. This page does so, one part after the other, and
+# edits no file of the library. If you have representations already, you need only one section of this
+# page: {ref}`score them <extend-evaluate>`.
 
 # %%
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import torch
 from torch import nn
 from torch.nn import functional
@@ -39,10 +40,10 @@ torch.set_num_threads(1)  # small tensors: more threads would only wait
 # %% [markdown]
 # ## A world
 #
-# Take the weather. A caption states the warmth, $s_1$, correctly and gets the wind, $s_2$, wrong three times in
-# four. The picture has glare, $m_x$, which no caption can know. A world is any object that has a `bias`, its
-# `factors` by name, and a method `sample`. It draws from the generator that it is given, and from
-# nothing else, so a seed decides all pairs.
+# Take the weather. A caption states the warmth, $s_1$, correctly and gets the wind, $s_2$, wrong three
+# times in four. The picture has glare, $m_x$, which no caption states. A world is any object that has a
+# `bias`, its `factors` by name, and a method `sample`. This method draws from the generator that it is
+# given, and from nothing else, so a seed decides all pairs.
 
 # %%
 class Weather:
@@ -66,43 +67,50 @@ class Weather:
 
 
 world = Weather()
-print("unbiased:", [f"s{i}" for i in world.bias.unbiased])
+print("unbiased:", *[f"s{i}" for i in world.bias.unbiased])
 
 # %% [markdown]
-# The theorem says what is learned from a world that keeps its promises: captions know nothing of what is
-# specific to the picture, and get wrong what the bias says, as often as it says. `check_world` draws samples and
-# looks. These are its last lines; before them it looks at shapes, names and random streams.
+# The theorem makes two assumptions about a world. Captions carry no information about what is specific
+# to the picture. And they get wrong what the bias says, as often as it says. `check_world` draws samples
+# and tests both. These are the last lines of its report; the lines before them are about shapes, names
+# and random streams.
 
 # %%
 report = check_world(world)
 print(report[["check", "holds"]].tail(4).to_string(index=False))
+
+# %% tags=["remove-cell"]
 assert report["holds"].all()
 
 # %% [markdown]
-# A slip is easily made. Here captions also carry the glare. Nothing would stop a training on such pairs, but
-# the theorem says nothing about it.
+# A mistake is easily made. Here captions also carry the glare. Training would run on such pairs without
+# complaint, but the theorem does not cover them. `check_world` names what is broken: glare can be
+# predicted from the text.
 
 
 # %%
 class Leaky(Weather):
-    """Captions that know of the glare."""
+    """Captions that state the glare, too."""
 
     def sample(self, n, *, generator, device="cpu"):
         batch = super().sample(n, generator=generator, device=device)
-        return replace(batch, text=torch.cat([batch.text, batch.factors["m_x"]], 1))
+        text = torch.cat([batch.text, batch.factors["m_x"]], 1)
+        return replace(batch, text=text)
 
 
 leaky = check_world(Leaky())
 print("broken:", *leaky.loc[~leaky["holds"], "check"])
+
+# %% tags=["remove-cell"]
 assert not leaky["holds"].all()
 
 # %% [markdown]
 # ## An objective
 #
-# An objective is anything that makes a loss of the representations $\mathbf{z}_x$ and
-# $\mathbf{z}_t$ of a batch of pairs. If it is a module, its parameters are trained along with the
-# encoders. This one asks of every image and every caption whether they are a pair, yes or no, and learns how
-# near is near enough: a scale and a shift, as SigLIP has them.
+# An objective is any function from the representations $\mathbf{z}_x$ and $\mathbf{z}_t$ of a batch of
+# pairs to a loss. If it is a module, its parameters are trained along with the encoders. Ours asks of
+# every image and every caption whether they are a pair, yes or no. It also learns how near is near
+# enough, by a scale and a shift, as SigLIP does.
 
 
 # %%
@@ -126,10 +134,10 @@ objective = PairOrNot()
 # %% [markdown]
 # ## Encoders
 #
-# An encoder is any module; it may be a network that somebody else has trained. The theorem asks for as many outputs as
-# there are unbiased factors, here one. We bring them to unit variance, because this
-# objective does not care about scale. PyTorch draws initial weights from its global generator. The library never
-# seeds that one, so the page does.
+# An encoder is any module; it may be a network that somebody else has trained. The theorem asks for as
+# many outputs as there are unbiased factors, here one. Batch norm brings the output to unit variance,
+# because this objective does not fix a scale by itself. PyTorch draws initial weights from its global
+# generator. The library never seeds that generator, so this page does.
 
 
 # %%
@@ -144,46 +152,62 @@ def encoders(seed):
 
 
 # %% [markdown]
-# A `Recipe` has what is left to decide. Training changes the encoders in place and gives back the loss of every step.
+# A `Recipe` holds everything else that training needs. `train` changes the encoders in place and returns
+# the loss of every step.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 pair = encoders(0)
 recipe = Recipe(steps=200, batch_size=128, learning_rate=0.02, decay=True)
 ours = replace(recipe, objective=objective)
 losses = train(pair, world, ours, generator=generator_for(0, "batches"))
-print("the loss fell:", bool(losses[-20:].mean() < losses[:20].mean()))
-print("the scale was trained:", bool(objective.scale.exp() > 11))
+print(f"loss, first 20 steps: {losses[:20].mean():.2f}")
+print(f"loss, last 20 steps:  {losses[-20:].mean():.2f}")
+print(f"scale, 10 at first:   {objective.scale.exp():.0f}")
+
+# %% tags=["remove-cell"]
+assert losses[-20:].mean() < losses[:20].mean()
+assert objective.scale.exp() > 11
 
 # %% [markdown]
+# The loss has fallen, and the scale of the objective was trained along with the encoders.
+#
 # (extend-evaluate)=
 # ## Representations of any origin
 #
-# What do these representations know? `evaluate` takes an array of representations, one row a sample, and the factors
-# of the same samples, and fits probes on one part to score them on the other. It asks for
-# nothing from this library: features of CLIP beside the annotations of a data set do as well. Whoever
-# knows which factors captions state correctly gets what Theorem 4.1 predicts of every factor, as
-# `oracle`; and a column of noise stands beside the factors, which nothing should predict.
+# Which factors can be recovered from these representations? `evaluate` takes an array of
+# representations, one row a sample, and the factors of the same samples. It fits probes on one part of
+# the samples and scores them on the other. The input need not come from this library: features of CLIP
+# and the annotations of a data set do as well. If you say which factors captions state correctly,
+# `evaluate` adds a column `oracle`: what Theorem 4.1 predicts for every factor. It also adds a row of
+# noise, which no probe should be able to recover.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 fresh = world.sample(4000, generator=generator_for(0, "fresh"))
 with torch.no_grad():
     z = pair["image"](fresh.image)
-scores = evaluate(z.numpy(), fresh.factors, unbiased=["s1"], splits=2, steps=300)
+scores = evaluate(
+    z.numpy(), fresh.factors, unbiased=["s1"], splits=2, steps=300
+)
 best = scores.query("probe == 'nonlinear'").set_index("factor")
-print("kept:", *best.index[best["score"] > 0.9])
-print("lost:", *best.index[best["score"] < 0.1])
-print("as predicted:", bool((best["score"] - best["oracle"]).abs().max() < 0.1))
+table = best[["score", "oracle"]].round(2) + 0  # + 0: no minus before 0
+print(table.to_string(float_format="{:.2f}".format))
+
+# %% tags=["remove-cell"]
 assert list(best.index[best["score"] > 0.9]) == ["s1"]
+assert list(best.index[best["score"] < 0.1]) == ["s2", "m_x", "noise"]
+assert (best["score"] - best["oracle"]).abs().max() < 0.1
 
 # %% [markdown]
-# The warmth is kept, the wind and the glare are not, by another objective than the paper's.
+# The scores are $R^2$. The warmth is kept, and the wind and the glare are lost. That is what the theorem
+# predicts, although the objective is not the paper's.
 #
 # ## A study
 #
-# For one training that is all. Runs by the dozen, with seeds and records, are made from a *study*. It
-# says what the fields of a `Run` may be, and where a run's world and encoders come from. `options` are
-# parameters that no other study has, with their defaults: here the strength of the glare. What is
-# scored follows from the world's factors; a study that predicts scores, as this one, has an `oracle`.
+# For a single training this is all you need. For dozens of runs, with seeds and records, you write a
+# *study*. It says what the fields of a `Run` may be, and where a run's world and encoders come from.
+# `options` are parameters that no other study has, with their defaults: here the strength of the glare.
+# What is scored follows from the world's factors. A study that predicts scores, such as this one, has a
+# method `oracle`.
 
 
 # %%
@@ -193,39 +217,48 @@ class WeatherStudy:
 
     name = "weather"
     variants, latents = ("",), ("independent",)
-    scales = {"page": SimpleNamespace(recipe=recipe, probe_samples=2000, probe_steps=300)}
+    probes = {"probe_samples": 2000, "probe_steps": 300}
+    scales = {"page": SimpleNamespace(recipe=recipe, **probes)}
     options = {"glare": 1.0}
 
     def bias(self, bias, setting):
-        return Weather.bias  # whatever they are called: this study has one setting
+        return Weather.bias  # this study has only one setting
 
     def initial(self, run, device):
-        drawn = Weather(run.option("glare"))
-        return TrainedModel(drawn, encoders(run.seed).to(device), torch.zeros(0))
+        drawn, pair = Weather(run.option("glare")), encoders(run.seed)
+        return TrainedModel(drawn, pair.to(device), torch.zeros(0))
 
     def oracle(self, run, model):
-        return {("image", "s1"): 1.0, ("image", "s2"): 0.0, ("image", "m_x"): 0.0}
+        kept = {"s1": 1.0, "s2": 0.0, "m_x": 0.0}
+        return {("image", name): value for name, value in kept.items()}
 
 
 # %% [markdown]
-# From here on everything is as for the studies of the book. `execute` takes a run from its seed to its
-# record, and `record="results"` would keep that.
+# From here on everything works as for the studies of the book. `execute` trains and scores a run, and
+# returns its record; `record="results"` would store the record. We train once under weak glare and once
+# under strong glare. Each number is the $R^2$ of a factor of the image, from the representation of the
+# image or of the caption, whichever is lower.
 
-# %%
+# %% tags=["nbval-ignore-output"]
+least = pd.DataFrame()
 for glare in (0.3, 3.0):
     run = Run(experiment="weather", scale="page", options={"glare": glare})
-    found = execute(run).scores.query("probe == 'nonlinear' and target == 'image'")
-    least = found.groupby("factor")["score"].min()  # of image and caption
-    print(f"glare {glare}, kept:", *least.index[least > 0.9])
-    assert list(least.index[least > 0.9]) == ["s1"]
+    found = execute(run).scores
+    found = found.query("probe == 'nonlinear' and target == 'image'")
+    least[f"glare {glare}"] = found.groupby("factor")["score"].min()
+print((least.round(2) + 0).to_string(float_format="{:.2f}".format))
+
+# %% tags=["remove-cell"]
+for name in least:
+    assert list(least.index[least[name] > 0.9]) == ["s1"]
 
 # %% [markdown]
-# Strong or weak, glare is not in the captions, so it is in neither representation.
+# Weak or strong, glare is not in the captions, so it is in neither representation.
 #
 # ## From a notebook to a package
 #
-# A sweep runs in processes of its own. They find a study in a module that can be imported, say `weather.py`, and a
-# sweep file beside it names its runs:
+# A sweep runs in processes of its own. These processes import the study from a module, say `weather.py`,
+# and a sweep file beside the module lists the runs:
 #
 # ```yaml
 # runs:
@@ -240,7 +273,7 @@ for glare in (0.3, 3.0):
 # misalign runs weather --import weather --results results
 # ```
 #
-# A package that others install offers its studies as entry points. Then nobody needs `--import`:
+# A package that others install can offer its studies as entry points. Then nobody needs `--import`:
 #
 # ```toml
 # [project.entry-points."misalign.studies"]
@@ -249,5 +282,6 @@ for glare in (0.3, 3.0):
 #
 # ## Where to go next
 #
-# {doc}`../book/api` has every part's page. {doc}`05_assumptions` shows what becomes of the
-# theorem where a world breaks its assumptions, and {doc}`13_practice` what it means for captions of your own.
+# {doc}`../book/api` has a page for every part. {doc}`05_assumptions` shows what happens to the theorem in
+# a world that breaks its assumptions. {doc}`13_practice` says what the theorem means for captions of your
+# own.
