@@ -350,11 +350,12 @@ assert (abs(counts - 1) < 0.15).all()
 # $|\det J| = p / C$.
 # ```
 #
-# The first word costs little: read {prf:ref}`asm-density` as positive everywhere, which Gaussian
-# factors are. The second is for two dimensions and more, where a map can be invertible around every
-# point and still overlap itself. Take a ribbon one and a half turns long and wind it into a disc. The
-# half of the targets that lies under the overlap is shared by both ends, and the shares add up. They change
-# smoothly: where the ribbon begins its share rises from 0, and one turn later it falls from 1 by as much.
+# The first word costs little: read {prf:ref}`asm-density` as positive everywhere, as the
+# density of Gaussian factors is. The second word matters from two dimensions on. There a map can be
+# invertible around every point and still overlap itself. Take a ribbon one and a half turns long and wind
+# it into a disc. Both ends of the ribbon cover the same half of the targets, and their shares of each
+# target add up to 1. The shares change smoothly: where the ribbon begins, its share rises from 0, and one
+# turn later its share falls from 1 by as much.
 
 # %% tags=["hide-input"]
 turn, overlap = 2 * math.pi, math.pi
@@ -374,9 +375,10 @@ def share(angle):
 
 
 # %% [markdown]
-# The factors may be as plain as two independent Gaussian ones. Their ranks are the squared radius, and
-# the level up to which the ribbon is filled. From the disc the Darmois construction leads on to the
-# square. Each of these maps is smooth and, but for the winding, invertible.
+# Two independent Gaussian factors are enough. The rank of the first is the squared radius. The rank of
+# the second says how far along the ribbon a point lies, in terms of probability. From the disc the
+# Darmois construction leads on to the square. Each of these maps is smooth, and all but the winding are
+# invertible.
 
 
 # %% tags=["hide-input"]
@@ -481,7 +483,8 @@ table = {
     for name, part in stretched.items()
 }
 names = ["lowest |det J| / p", "median"]
-print(pd.DataFrame(table, names).T.round(2).to_string())
+table = pd.DataFrame(table, names).T
+print(table.to_string(float_format="{:.2f}".format))
 
 # %% tags=["remove-cell"]
 assert (ratio - 1).abs().max() < 1e-6 and shares.min() > 1 - 1e-4
