@@ -17,16 +17,17 @@
 #
 # **The claim.** The paper's slides end with a real model. OpenCLIP was trained on LAION-400M, some 400
 # million captioned pictures of the web. The authors drew up 146 concepts in 15 groups, from *Animal* to
-# *Stereotype*, counted in how many captions each is named, and asked the model to tell the concepts of
-# a group apart in pictures. Groups that captions name often were told well, groups that they hardly
-# name were not. The slides show this as a correlation, without numbers.
+# *Stereotype*. They counted how many captions name each concept, and asked the model to distinguish
+# the concepts of a group in pictures. It did so well for groups that captions name often, and badly
+# for groups that they hardly name. The slides show this as a correlation, without numbers.
 #
-# A correlation over 15 groups leaves a doubt. Textures may be told badly because captions omit them,
-# or because textures are hard to see. With a model of the web nobody can try it the other way round.
-# This page can: it builds a small world in which **we decide how often each group is named**, and then
-# deals the same shares out anew. At the end it says how to run the real thing.
+# A correlation over 15 groups leaves a doubt. A model may distinguish textures badly because captions
+# omit them, or because textures are hard to see. With a model of the web nobody can change what
+# captions name and look again. This page can: it builds a small world in which **we decide how often
+# each group is named**, and then gives the same shares to other groups. At the end it says how to run
+# the real thing.
 
-# %%
+# %% tags=["hide-input"]
 import json
 import tempfile
 from pathlib import Path
@@ -52,9 +53,10 @@ from misalign.worlds import concepts
 use_style()
 
 # %% [markdown]
-# The page is a template of runs. The *bias* `coverage` has ten settings. In each, the ten groups have
-# ten coverages from 50 % down to 0.1 %, evenly spaced on a logarithmic scale; from one setting to the
-# next, every group takes its neighbour's. So over the ten settings each group has each coverage once.
+# The page is a template of runs. The *coverage* of a group is the share of captions that name it. The
+# *bias* `coverage` has ten settings. In each, the ten groups have ten coverages from 50 % down to
+# 0.1 %, evenly spaced on a logarithmic scale. From one setting to the next, every group takes the
+# coverage of its neighbor. So over the ten settings each group has each coverage once.
 
 # %% tags=["parameters"]
 experiment = "concepts"
@@ -67,7 +69,7 @@ seed = 0  # decides split, encoders, batches and probes; a list runs several
 encoding_size = 32  # width of the representations
 record = ""  # folder to write records to; "": none
 
-# %%
+# %% tags=["hide-input"]
 runs = Run.from_notebook(globals())
 usual = {"experiment": "concepts", "scale": "live", "bias": "coverage"}
 live = runs == [Run(**usual, setting=7, encoding_size=32)]
@@ -75,9 +77,10 @@ live = runs == [Run(**usual, setting=7, encoding_size=32)]
 # %% [markdown]
 # ## A picture book
 #
-# Every picture shows a thing on a backdrop, in some light and weather, under a row of lanterns. Ten
-# groups of four concepts make it up, and each is drawn from a visual property of its own. All are
-# independent and equally frequent: nothing but captions will tell one group from another.
+# Every picture shows a thing on a backdrop, in some light and weather, under a row of lanterns. It is
+# made up of ten groups of four concepts, and each group has a visual property of its own. All concepts
+# are independent, and those of a group are equally frequent. So groups differ in two ways only: how
+# hard they are to see, and how often captions name them.
 
 # %%
 for group, words in concepts.WORDS.items():
@@ -85,10 +88,10 @@ for group, words in concepts.WORDS.items():
 
 # %% [markdown]
 # {numref}`fig-openclip-book` shows pictures with their captions. A caption names each group with the
-# chance that the setting gives it, and is silent about the rest. With these coverages that makes about
-# one word a caption, and some have none at all.
+# probability that the setting gives it, and is silent about the rest. With these coverages a caption
+# names about one concept, and some captions name none at all.
 
-# %% mystnb={"figure": {"caption": "Pictures of the world, and in white what the captions of setting 7 say of them.", "name": "fig-openclip-book"}, "image": {"alt": "Eight small pictures, each a disc, ring, plank or pillar of some color on a patterned backdrop with up to four lanterns above. Each is labelled by one or two words, such as left, or by nothing."}}
+# %% mystnb={"figure": {"caption": "Pictures of the world, and in white what the captions of setting 7 say of them.", "name": "fig-openclip-book"}, "image": {"alt": "Eight small pictures, each a disc, ring, plank or pillar of some color on a patterned backdrop with up to four lanterns above. Each is labeled by one or two words, such as left, or by nothing."}} tags=["hide-input"]
 if live:
     (run,) = runs
     world = run.study.initial(run, "cpu").world
@@ -104,10 +107,11 @@ if live:
 # ## Count the captions
 #
 # Before training, do what the authors did with LAION: count. `misalign.coverage` reads files of captions
-# and looks for the terms of concepts. Here the concepts are the book's own words, and the file is one
-# that we write.
+# and looks for the terms of concepts. Here the concepts are those of our picture book, and we write the
+# file of captions ourselves. The table puts three numbers in per cent beside each other: the coverage
+# that we set, and the two ends of the 95 % interval that the count gives.
 
-# %%
+# %% tags=["hide-input"]
 if live:
     many = world.sample(20_000, generator=generator_for(0, "captions to count"))
     lines = world.captions.text(many.text)
@@ -116,6 +120,9 @@ if live:
         for group, words in concepts.WORDS.items()
         for word in words
     ]
+
+# %%
+if live:
     with tempfile.TemporaryDirectory() as folder:
         table = pd.DataFrame(rows, columns=["group", "concept"])
         table.to_csv(Path(folder) / "concepts.csv", index=False)
@@ -124,48 +131,63 @@ if live:
         counts = count([Path(folder) / "captions.txt"], ours)
     counted = counts.by_group().set_index("group")[["low", "high"]]
     set_to = pd.Series(coverage("coverage", 7), index=concepts.GROUPS)
+    shown = 100 * counted.assign(set=set_to).loc[set_to.index]
+    print(shown[["set", "low", "high"]].round(2).to_string())
+
+# %% tags=["remove-cell"]
+if live:
     inside = set_to.between(counted["low"], counted["high"])
     print("inside its 95 % interval:", int(inside.sum()) >= 8)
+    assert int(inside.sum()) >= 8
 
 # %% [markdown]
-# What we count is what we set: nearly every coverage lies in the interval that the count gives it.
+# The count finds what we set: nearly every coverage lies in its interval.
 #
 # ## Train, and ask by name
 #
-# Two small encoders are trained on these pairs by Eq. (1). Nobody trains a classifier. Instead we write
-# a caption for each concept of a group, such as "a picture red", and take the one whose representation is
-# nearest to the picture's. This is how CLIP is asked, and is called *zero-shot*. A group's score is its
-# **macro-F1**: the mean over its concepts of the harmonic mean of precision and recall. Guessing has a
-# macro-F1, too. So we subtract it,
+# Two small encoders are trained on these pairs by Eq. (1). No classifier is trained. Instead we write
+# a caption for each concept of a group, such as "a picture red". The answer is the concept whose caption
+# has the representation nearest to that of the picture. CLIP is used in this way, too; the method is
+# called *zero-shot*. For each concept, take the harmonic mean of precision and recall. The mean of these
+# over the concepts of a group is the **macro-F1** of the group. Guessing has a macro-F1, too. So we
+# subtract it,
 #
 # $$\text{score} = \frac{F_1 - \text{chance}}{1 - \text{chance}},$$
 #
-# where chance is the mean macro-F1 of the same answers against labels dealt out at random. It has a
+# where chance is the mean macro-F1 of the same answers if the true labels are shuffled. It has a
 # closed form (`misalign.metrics.expected_chance`). A score of 0 is luck, 1 is perfect.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 if live:
     fitted = fit(run)
     scores = score(run, fitted)
 else:
     scores = pd.concat([r.scores for r in execute_all(runs, record=record)])
-told = concept_tables.scores_by_group(scores).sort_values("coverage", ascending=False)
+by_group = concept_tables.scores_by_group(scores)
+by_group = by_group.sort_values("coverage", ascending=False)
+shown = by_group.set_index("factor")[["coverage", "f1_corrected"]]
+shown = shown.rename(columns={"f1_corrected": "score"})
+print(shown.round({"coverage": 3, "score": 2}).add(0.0).to_string())
+
+# %% tags=["remove-cell"]
 if live:
-    good = told[told["f1_corrected"] > 0.5]["factor"]
-    print("told well:", ", ".join(sorted(good)))
-    rare = told[told["coverage"] < 0.005]
-    print("told by luck:", ", ".join(sorted(rare["factor"])))
+    good = by_group[by_group["f1_corrected"] > 0.5]["factor"]
+    print("score above 0.5:", ", ".join(sorted(good)))
+    rare = by_group[by_group["coverage"] < 0.005]
+    print("named in less than 0.5 %:", ", ".join(sorted(rare["factor"])))
     assert rare["f1_corrected"].abs().max() < 0.15
 
 # %% [markdown]
-# Well told is what captions name often. The four concepts of *position* are named in every second
-# caption; whether there are one or four lanterns, as easy to see, in three of a hundred; the pattern of
-# the backdrop in less than one. {numref}`fig-openclip-live` shows all ten.
+# The model distinguishes the concepts of groups that captions name often. Every second caption names
+# one of the four of *position*. The number of lanterns is as easy to see, but only three captions in a
+# hundred give it; the pattern of the backdrop, less than one in a hundred. {numref}`fig-openclip-live`
+# shows all ten groups.
 
-# %% mystnb={"figure": {"caption": "The live run: zero-shot score of every group against the share of captions that name it. One seed, a short training.", "name": "fig-openclip-live"}, "image": {"alt": "Ten labelled points. Groups named in at least six per cent of captions score above 0.6, the others near 0."}}
+# %% mystnb={"figure": {"caption": "The live run: zero-shot score of every group against the share of captions that name it. One seed, a short training.", "name": "fig-openclip-live"}, "image": {"alt": "Ten labeled points. Groups named in at least six per cent of captions score above 0.6, the others near 0."}} tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
-ax.scatter(100 * told["coverage"], told["f1_corrected"], color="#0072B2")
-for _, one in told.iterrows():
+style = {"color": "#0072B2"}
+ax.scatter(100 * by_group["coverage"], by_group["f1_corrected"], **style)
+for _, one in by_group.iterrows():
     place = (100 * one["coverage"], one["f1_corrected"])
     ax.annotate(
         one["factor"],
@@ -182,15 +204,19 @@ plt.show()
 # %% [markdown]
 # This is the slides' picture again, and the slides' doubt: perhaps position is just easy to see.
 #
-# ## Deal the coverages out anew
+# ## Give the coverages to other groups
 #
 # The records hold all ten settings, three seeds each, with more pictures and a longer training.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 recorded = Sweep.named("concepts_coverage").scores()
 trained = concept_tables.scores_by_group(recorded[recorded["variant"] == ""])
 means = concept_tables.over_seeds(trained)
 cells = concept_tables.grid(means)
+by_coverage = cells.mean()
+shares = concept_tables.explained(cells)
+
+# %% tags=["recorded", "remove-cell"]
 scale_config = study("concepts").scales["laptop"]
 glue("oc-pictures", f"{scale_config.pictures:,}", display=False)
 glue("oc-steps", scale_config.recipe.steps, display=False)
@@ -200,32 +226,36 @@ print(trained["run"].nunique(), "runs,", trained["seed"].nunique(), "seeds")
 # %% [markdown]
 # There are {glue:text}`oc-runs` runs of {glue:text}`oc-steps` steps on {glue:text}`oc-pictures` pictures,
 # five in seven of them in training. {numref}`fig-openclip-grid` puts a group into each row and a coverage
-# into each column. If a score came from how hard a group is, rows would differ. If it comes from how rare
-# it is, columns do.
+# into each column. If the score of a group depends on how hard the group is, rows differ. If it depends
+# on how rarely the group is named, columns differ. Below the map stand the means of its columns and the
+# shares of variance that go with columns, with rows and with the rest.
 
-# %% mystnb={"figure": {"caption": "Rare or hard: zero-shot score by group and coverage, mean over three seeds. Every run fills one cell of each row and each column. 30 of 33 runs of sweep concepts_coverage.", "name": "fig-openclip-grid"}, "image": {"alt": "A heatmap of ten groups by ten coverages. All rows are bright at the left, where captions name the group often, and dark at the right. Rows of color, shape, size and material turn dark earlier than the others."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Rare or hard: zero-shot score by group and coverage, mean over three seeds. Every run fills one cell of each row and each column. 30 of 33 runs of sweep concepts_coverage.", "name": "fig-openclip-grid"}, "image": {"alt": "A heatmap of ten groups by ten coverages. All rows are bright at the left, where captions name the group often, and dark at the right. Rows of color, shape, size and material turn dark earlier than the others."}} tags=["recorded", "hide-input"]
 concept_plots.rare_or_hard(cells)
 plt.show()
-by_coverage = cells.mean()
-print("falls with coverage:", bool(by_coverage.is_monotonic_decreasing))
-shares = concept_tables.explained(cells)
-print(
-    f"due to coverage more than group: {shares['coverage'] > shares['group']}"
-)
+shown = by_coverage.rename(lambda share: f"{100 * share:.2g} %")
+row = shown.to_frame("mean score").T
+print(row.to_string(float_format="{:.2f}".format))
+print("variance:", *(f"{name} {part:.2f} " for name, part in shares.items()))
+
+# %% tags=["recorded", "remove-cell"]
+assert by_coverage.is_monotonic_decreasing
+assert shares["coverage"] > shares["group"]
 for name, value in shares.items():
     glue(f"oc-{name}", f"{100 * value:.0f} %", display=False)
 
 # %% [markdown]
-# Both are there, and they come apart. {glue:text}`oc-coverage` of the variance goes with the coverage
-# and {glue:text}`oc-group` with the group; {glue:text}`oc-rest` is left to both together and to chance.
-# Every group, easy or hard, is told where captions name it often and is not where they do not. Hard
-# groups need more captions.
+# Both causes are there, and the design separates them. {glue:text}`oc-coverage` of the variance goes
+# with the coverage and {glue:text}`oc-group` with the group; {glue:text}`oc-rest` is left to both
+# together and to chance. The mean score falls with every step down in coverage. The model distinguishes
+# the concepts of every group, easy or hard, where captions name the group often, and of none where
+# they hardly name it. Hard groups need more captions.
 #
-# How strong is the correlation that the slides show? Take it three ways: over the ten coverages, each
-# the mean of all groups; for one group at a time, as it is named more and more; and over the ten groups
-# of a single setting, which is all that one model of the web can give.
+# How strong is the correlation that the slides show? We take it in three ways: over the ten coverages,
+# each with the mean of all groups; for one group at a time, over its ten coverages; and over the ten
+# groups of a single setting, which is all that one model of the web can give.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 overall = concept_tables.rank_correlation(
     by_coverage.rename("f1_corrected").reset_index()
 )
@@ -235,6 +265,13 @@ of_group = means.groupby("factor")[list(means)].apply(
 of_setting = means.groupby("setting")[list(means)].apply(
     concept_tables.rank_correlation
 )
+ways = {"one group at a time": of_group, "one setting at a time": of_setting}
+rhos = {k: rho.agg(["min", "mean", "max"]) for k, rho in ways.items()}
+rhos = pd.DataFrame(rhos).T
+print(f"means over groups: {overall:.2f}")
+print(rhos.to_string(float_format="{:.2f}".format))
+
+# %% tags=["recorded", "remove-cell"]
 for name, value in {
     "rho-mean": overall,
     "rho-all": concept_tables.rank_correlation(means),
@@ -245,33 +282,37 @@ for name, value in {
     "rho-setting-mean": of_setting.mean(),
 }.items():
     glue(f"oc-{name}", f"{value:.2f}", display=False)
-print(f"mean of groups: {overall:.2f}")
 print("one group at a time:", of_group.round(2).to_dict())
 print("one setting at a time:", of_setting.round(2).to_dict())
 assert overall >= 0.8
 
 # %% [markdown]
-# Over means of groups Spearman's $\rho$ is {glue:text}`oc-rho-mean`. For a group by itself it is
+# Over means of groups Spearman's $\rho$ is {glue:text}`oc-rho-mean`. For a group by itself $\rho$ is
 # {glue:text}`oc-rho-group-mean` on average and {glue:text}`oc-rho-group-least` at the least; over all
-# hundred cells {glue:text}`oc-rho-all`. Within one setting it lies between
+# hundred cells it is {glue:text}`oc-rho-all`. Within one setting it lies between
 # {glue:text}`oc-rho-setting-least` and {glue:text}`oc-rho-setting-most`, on average
-# {glue:text}`oc-rho-setting-mean`: nearly half of the ten groups are then so rare that their scores, all near 0,
-# rank by luck, and a hard group that is named a little more often than an easy one falls behind it. So
-# one table of a web model understates what coverage does, or overstates it if easy things happen to be
-# named more often. Only moving the captions tells.
+# {glue:text}`oc-rho-setting-mean`. There, nearly half of the ten groups are so rare that all of their
+# scores are near 0 and their order is luck. And a hard group that is named a little more often than an
+# easy one can still score lower. So one table of a web model understates the effect of coverage, or
+# overstates it if easy things happen to be named more often. Only a change of the captions can show
+# which.
 #
 # ## How the score grows
 #
 # {cite:t}`udandarao2024` compared 34 models with the frequencies of concepts in their training data.
-# Score grew with the *logarithm* of frequency: each equal step up takes ten times the data. {numref}`fig-openclip-trend`
-# fits a straight line in the logarithm, cut off at 0 and 1, to our hundred cells.
+# The score grew with the *logarithm* of frequency: each equal step up takes ten times the data.
+# {numref}`fig-openclip-trend` fits a straight line in the logarithm, cut off at 0 and 1, to our hundred
+# cells. Below it stands the $R^2$ of this line (`log`), and of a line in the coverage itself (`linear`).
 
-# %% mystnb={"figure": {"caption": "Score against coverage, all settings: one point a group and setting, mean over three seeds. The line is log-linear, cut off at 0 and 1; the band should hold 95 % of new points. 30 of 33 runs of sweep concepts_coverage.", "name": "fig-openclip-trend"}, "image": {"alt": "Scores rise from near 0 at 0.1 % coverage to near 1 at 50 %, scattered most in the middle; the mean of groups is flat up to about 0.5 % and rises along the line after that."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Score against coverage, all settings: one point a group and setting, mean over three seeds. The line is log-linear, cut off at 0 and 1; the band should hold 95 % of new points. 30 of 33 runs of sweep concepts_coverage.", "name": "fig-openclip-trend"}, "image": {"alt": "Scores rise from near 0 at 0.1 % coverage to near 1 at 50 %, scattered most in the middle; the mean of groups is flat up to about 0.5 % and rises along the line after that."}} tags=["recorded", "hide-input"]
 trend = concept_tables.trend_of(means)
 concept_plots.against_coverage(means, trend)
 plt.show()
 fits = concept_tables.fits(means, trend)
-print("log-linear fits better than linear:", fits["log"] > fits["linear"])
+print(fits.round(2).to_string())
+
+# %% tags=["recorded", "remove-cell"]
+assert fits["log"] > fits["linear"]
 for name, value in fits.items():
     glue(f"oc-r2-{name}", f"{value:.2f}", display=False)
 glue("oc-slope", f"{trend.slope:.2f}", display=False)
@@ -282,54 +323,65 @@ for name, value in zip(("low", "foot", "high"), ends, strict=True):
     glue(f"oc-{name}", f"{value:.2f}", display=False)
 
 # %% [markdown]
-# The line explains {glue:text}`oc-r2-log` of the variance, a line in the coverage itself
-# {glue:text}`oc-r2-linear`. So in the middle the miniature agrees: a tenfold coverage adds
-# {glue:text}`oc-slope` to the score, and half of the way is reached where {glue:text}`oc-half` of the
-# captions name a group. It does not agree at the ends. At 0.1 % the mean score is {glue:text}`oc-low`
-# and at 0.8 % still {glue:text}`oc-foot`: below some share, nothing is learned in so short a training,
-# and a straight line cannot be flat. At 50 % it is {glue:text}`oc-high`, near the ceiling. Models of the
-# web see thousands of times more captions; their foot should lie at concepts that are far rarer.
+# The line in the logarithm explains {glue:text}`oc-r2-log` of the variance, a line in the coverage
+# itself only {glue:text}`oc-r2-linear`. So in the middle our small world agrees with the published
+# trend: ten times the coverage adds {glue:text}`oc-slope` to the score, and the line reaches one half
+# where {glue:text}`oc-half` of the captions name a group. At the ends it does not agree. At 0.1 % the
+# mean score is {glue:text}`oc-low` and at 0.8 % still {glue:text}`oc-foot`: below some share, nothing
+# is learned in so short a training, and a straight line cannot be flat. At 50 % the mean score is
+# {glue:text}`oc-high`, near the ceiling. Models of the web see thousands of times more captions. We
+# expect that their scores stay flat only for concepts that are far rarer.
 #
 # ## Not named, or not seen?
 #
-# Zero-shot answers can fail though the picture's representation knows the answer: the *word* may be
-# what was not learned. A linear classifier on the representation tells. {numref}`fig-openclip-probe`
-# has both.
+# Zero-shot answers can fail even though the picture's representation holds the answer: perhaps only the
+# *word* was not learned. A linear classifier on the representation can show it.
+# {numref}`fig-openclip-probe` has the scores of both, also as numbers.
 
-# %% mystnb={"figure": {"caption": "What names reach and what the representation holds: means over all groups and seeds. Dashed: a linear classifier on an encoder that was not trained. 33 runs of sweep concepts_coverage.", "name": "fig-openclip-probe"}, "image": {"alt": "Two curves that rise with coverage. From six per cent on they lie on each other; below, the linear classifier falls to about 0.2, under the dashed line, and the zero-shot score to 0."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "What names reach and what the representation holds: means over all groups and seeds. Dashed: a linear classifier on an encoder that was not trained. 33 runs of sweep concepts_coverage.", "name": "fig-openclip-probe"}, "image": {"alt": "Two curves that rise with coverage. From six per cent on they lie on each other; below, the linear classifier falls to about 0.2, under the dashed line, and the zero-shot score to 0."}} tags=["recorded", "hide-input"]
 untrained = recorded.query("variant == 'untrained' and metric == 'mcc'")
 floor = untrained["score"].mean()
 curves = means.groupby("coverage")[["f1_corrected", "mcc"]].mean()
 concept_plots.named_and_held(curves, floor)
 plt.show()
+shown = curves.rename(lambda share: f"{100 * share:.2g} %").iloc[::-1].T
+shown.index = ["zero-shot", "classifier"]
+print(shown.to_string(float_format="{:.2f}".format))
+print(f"classifier, encoder not trained: {floor:.2f}")
+
+# %% tags=["recorded", "remove-cell"]
 gap = (curves["mcc"] - curves["f1_corrected"]).round(2)
-print("named is held:", bool((gap[gap.index > 0.1].abs() < 0.05).all()))
+assert (gap[gap.index > 0.1].abs() < 0.05).all()
 glue("oc-floor", f"{floor:.2f}", display=False)
 glue("oc-held", f"{curves['mcc'].iloc[0]:.2f}", display=False)
 
 # %% [markdown]
-# Where captions name a group often, both agree. Where they are silent, the classifier still reads
-# something, {glue:text}`oc-held` at 0.1 %, but no more than from an encoder with random weights, which
-# has {glue:text}`oc-floor`. So training did not put it there; if anything, it took some away. The theorem
-# says that what captions omit is lost from the representation. In so short a training
-# rare words are not learned, and what pictures show anyway is not yet lost.
+# Where captions name a group often, both scores agree. Where captions are nearly silent, the classifier
+# still recovers something: it scores {glue:text}`oc-held` at 0.1 %. But an encoder with random weights
+# has no less, {glue:text}`oc-floor`. So training did not put this information there; if anything, it
+# took some away. The theorem says that the representation loses what captions omit. In so short a
+# training, rare words are not learned yet, and what pictures show anyway is not lost yet.
 
 # %% [markdown]
 # ## What a count counts
 #
 # The authors' code looks for each term anywhere in a caption, also inside other words. Then "hat" is
-# counted in "that", and "tea" in "team". How much does that inflate? LAION's captions are not at hand
-# here, so we measure on everyday English: on a list of words with how often each is used on web pages,
-# in news, books and subtitles {cite:p}`speer2022`. `scripts/measure_inflation.py` looks for the 146 concepts
-# in it both ways. Only terms of a single word can be found in a list of words.
+# counted in "that", and "tea" in "team". How much does this inflate the counts? LAION's captions are not
+# at hand here, so we measure on everyday English: on a list of words that says how often each is used on
+# web pages, in news, books and subtitles {cite:p}`speer2022`. `scripts/measure_inflation.py` looks for
+# the 146 concepts in this list, as whole words and as substrings. It can only find terms of a single
+# word. The table has occurrences in a million words, and how many times as many substrings find.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 inflation = pd.read_csv(RESULTS / "inflation.csv")
-print(inflation["source"].iloc[0])
+print("list of words:", inflation["source"].iloc[0])
 found = inflation[inflation["words"] > 0].copy()
 found["times"] = found["substring"] / found["words"]
 worst = found.nlargest(8, "substring").set_index("concept")
-print(worst[["words", "substring", "times"]].round(0).astype(int))
+shown = worst[["words", "substring", "times"]].round(0).astype(int)
+print(shown.to_string())
+
+# %% tags=["recorded", "remove-cell"]
 total = found[["words", "substring"]].sum()
 for name, value in {
     "hat": f"{found.set_index('concept').loc['hat', 'times']:.0f}",
@@ -341,15 +393,14 @@ for name, value in {
     glue(f"oc-inflation-{name}", value, display=False)
 
 # %% [markdown]
-# The columns are occurrences in a million words, and how many times as many substrings find.
-# "hat" is found {glue:text}`oc-inflation-hat` times as often as it is meant. Over all
-# {glue:text}`oc-inflation-found` concepts that the list can have, substrings count
+# As a substring, "hat" is found {glue:text}`oc-inflation-hat` times as often as it is used as a word.
+# Over all {glue:text}`oc-inflation-found` concepts that the list can have, substrings count
 # {glue:text}`oc-inflation-total` times as much as words. The median is only
-# {glue:text}`oc-inflation-median`: most terms are long, and {glue:text}`oc-inflation-twice`,
-# most of them short, such as hat, red, car, cat, tea and tie, do the damage. Groups differ
-# in how many of them they have ({numref}`fig-openclip-inflation`).
+# {glue:text}`oc-inflation-median`: most terms are long. For {glue:text}`oc-inflation-twice` terms the
+# count more than doubles. Most of these are short, such as hat, red, car, cat, tea and tie. Groups
+# differ in how many such terms they have ({numref}`fig-openclip-inflation`).
 
-# %% mystnb={"figure": {"caption": "How many times as often substrings find a group's concepts as whole words do, in everyday English. Drawn from results/inflation.csv.", "name": "fig-openclip-inflation"}, "image": {"alt": "Horizontal bars on a logarithmic scale. Clothing leads with about 36, then texture, food and postprocessing; scenes, roles and points of view are near 1."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "How many times as often substrings find a group's concepts as whole words do, in everyday English. Drawn from results/inflation.csv.", "name": "fig-openclip-inflation"}, "image": {"alt": "Horizontal bars on a logarithmic scale. Clothing leads with about 36, then texture, food and postprocessing; scenes, roles and points of view are near 1."}} tags=["recorded", "hide-input"]
 groups = found.groupby("group")[["words", "substring"]].sum()
 times = (groups["substring"] / groups["words"]).sort_values()
 figure, ax = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
@@ -360,17 +411,17 @@ ax.set(
     xlim=(0.9, None),
 )
 plt.show()
-print("most inflated:", times.index[-1])
+print(times.iloc[:-4:-1].round(1).to_string())
 
 # %% [markdown]
-# `misalign coverage` counts whole words, whatever their case, and counts a caption once a concept. It
-# has the substring count as `--match substring`.
+# `misalign coverage` counts whole words, whatever their case, and counts each caption at most once for a
+# concept. The option `--match substring` counts substrings instead.
 #
 # ## Run the real one
 #
-# What follows needs downloads that this book does not make. **Captions.** LAION-400M's are Parquet
-# files with some 400 million rows, in a column `TEXT`. One call counts them; a file that cannot be read is
-# named, and the rest is counted.
+# What follows needs downloads that this book does not make. **Captions.** Those of LAION-400M are in
+# Parquet files with some 400 million rows, in a column `TEXT`. One call counts them. It names files that
+# it cannot read, and counts the rest.
 #
 # ```bash
 # pip install -e '.[captions]'
@@ -378,7 +429,7 @@ print("most inflated:", times.index[-1])
 # misalign coverage laion400m-meta/*.parquet --match substring --out substring.csv
 # ```
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "remove-cell"]
 path = ROOT / "benchmarks" / "coverage_long.json"
 (measured,) = json.loads(path.read_text())["rows"]
 rate = measured["captions"] / measured["seconds"]["ours"]["median"]
@@ -386,14 +437,14 @@ glue("oc-rate", f"{rate / 1e6:.2f} million", display=False)
 glue("oc-minutes", f"{400e6 / rate / 60:.0f}", display=False)
 glue("oc-counted", f"{measured['captions'] / 1e6:.0f} million", display=False)
 glue("oc-peak", f"{measured['peak'] / 2**20:.0f} MiB", display=False)
-print("well within an hour:", 400e6 / rate < 3600)
+assert 400e6 / rate < 3600
 
 # %% [markdown]
 # On two cores of a small server the command counted {glue:text}`oc-counted` made-up captions of the
-# usual length, {glue:text}`oc-rate` a second (`benchmarks/README.md`), which makes
-# {glue:text}`oc-minutes` minutes for LAION-400M, once its files lie on a disk. Memory does not grow with
-# the captions: it took {glue:text}`oc-peak` in all processes together. More cores or a cluster (`--scheduler`, `--slurm`) share
-# out the files.
+# usual length, {glue:text}`oc-rate` a second (`benchmarks/README.md`). At this rate LAION-400M takes
+# {glue:text}`oc-minutes` minutes, once its files lie on a disk. Memory does not grow with the number of
+# captions: all processes together took {glue:text}`oc-peak`. More cores or a cluster (`--scheduler`,
+# `--slurm`) can share the files.
 #
 # **Pictures.** Zero-shot needs some of every concept, in folders `category/group/concept/`, and OpenCLIP:
 #
@@ -403,32 +454,33 @@ print("well within an hour:", 400e6 / rate < 3600)
 # ```
 #
 # It writes macro-F1, chance and the score of this page for every group, with tables of confusion, and
-# names pictures that it cannot read. Groups of people's traits are refused unless they are asked for;
-# {doc}`13_practice` says why they should not be.
+# names pictures that it cannot read. It refuses groups of people's traits unless one asks for them;
+# {doc}`13_practice` says why one should not.
 #
-# **And your own captions.** `misalign audit captions.csv --html report.html` counts them, and predicts by
-# published models of the web ({doc}`12_web`) what a model trained on them will not know.
+# **Your own captions.** `misalign audit captions.csv --html report.html` counts them. From published
+# models of the web ({doc}`12_web`) it predicts which concepts a model trained on them will not
+# distinguish.
 #
 # ## What we saw
 #
-# - Concepts that captions rarely name are poorly told, and it is the captions: the same group is told
-#   well or not at all as its coverage is moved.
-# - How hard a group is matters too. In one table of coverage and score the two are mixed.
-# - Score grows about with the logarithm of coverage, between a floor where nothing is learned and a
+# - The model poorly distinguishes concepts that captions rarely name, and captions are the cause: for
+#   the same group, the score is high or near 0, depending on the coverage alone.
+# - How hard a group is matters too. One table of coverage and score mixes the two causes.
+# - The score grows about with the logarithm of coverage, between a floor where nothing is learned and a
 #   ceiling.
 # - Counts of substrings mistake the most frequent words of English for hats.
 #
 # ```{exercise}
 # :label: ex-openclip-easy
-# In {numref}`fig-openclip-grid`, which four groups need the most captions? What have they in common in
-# the pictures?
+# In {numref}`fig-openclip-grid`, which four groups need the most captions? What do they have in common
+# in the pictures?
 # ```
 #
 # ```{solution} ex-openclip-easy
 # :class: dropdown
 # Color, shape, size and material are properties of the one thing that moves about and may be small.
-# Those that fill the picture, such as light, weather, background and pattern, need few captions. A model
-# must find the thing before it can learn the thing's words.
+# Groups that fill the picture, such as light, weather, background and pattern, need few captions. A
+# model must find the thing before it can learn the words for it.
 # ```
 #
 # ```{exercise}
@@ -440,20 +492,20 @@ print("well within an hour:", 400e6 / rate < 3600)
 # ```{solution} ex-openclip-chance
 # :class: dropdown
 # Red has a precision of 1/4 and a recall of 1, so an $F_1$ of 2/5; the others have 0. The macro-F1 is
-# 1/10. Permuted labels give the same, so chance is 1/10 and the score 0. A chance of 1/4 for all answers
-# would have made it negative.
+# 1/10. Shuffled labels give the same, so chance is 1/10 and the score 0. With a fixed chance of 1/4 the
+# score would have been negative.
 # ```
 #
 # ```{exercise}
 # :label: ex-openclip-live
-# Run the live part with `setting = 2`. Which group is it now that is named in 0.1 % of the captions? Was it
-# easy or hard in {numref}`fig-openclip-grid`?
+# Run the live part with `setting = 2`. Which group do 0.1 % of the captions name now? Was this group easy
+# or hard in {numref}`fig-openclip-grid`?
 # ```
 #
 # ```{solution} ex-openclip-live
 # :class: dropdown
-# The count of lanterns, the easiest of all: perfect where every second caption gives it, and told by luck
-# here.
+# The count of lanterns, the easiest of all: its score is perfect where every second caption gives the
+# count, and at chance here.
 # ```
 #
-# Next, {doc}`12_web` asks the same of models of the web, by published counts.
+# Next, {doc}`12_web` asks the same question about models of the web, with published counts.
