@@ -192,8 +192,8 @@ print("scenes:", len(labels))
 
 # %% [markdown]
 # The three angles *alpha*, *beta* and *gamma* turn the object by up to a quarter turn to either side:
-# about the axis from left to right, the axis from front to back, and the upright axis. {numref}`fig-pictures-shapes` looks at the
-# shapes, each from four sides.
+# about the axis from left to right, the axis from front to back, and the upright axis.
+# {numref}`fig-pictures-shapes` looks at the shapes, each from four sides.
 
 
 # %% tags=["hide-input"]
@@ -386,7 +386,8 @@ HTML(table(marked("mpi3d", mpi3d, robots)))
 
 # %% [markdown]
 # Then the cow, in the fourteen settings of Table 10, which redoes Figure 16. Here a perturbed word is
-# drawn anew in every caption. A continuous value is drawn from [0, 1] uniformly, even if the graph excludes it.
+# drawn anew in every caption. A continuous value is drawn from [0, 1] uniformly, even if the graph
+# excludes it.
 
 # %% tags=["hide-input"]
 HTML(table(marked("causal3dident", causal3dident, stages)))
@@ -535,7 +536,7 @@ print("maps:", len(shown))
 # derivative by each factor, and central differences with a tiny step. The table has the share of numbers
 # that agree within 1 %.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-input"]
 def look(factors):
     return stage.picture(factors, size=64)
 
@@ -564,7 +565,7 @@ assert not live or (len(good) == 7 and min(good.values()) > 0.98)
 # over the ground. How much do pixels of the ground change with *gamma*, at most? Here is the answer of
 # the derivatives, and that of a step of 0.05:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-input"]
 ground = (~on_object)[:, None].expand(-1, 3, -1, -1).flatten(1)
 known = jacobian[..., continuous.index("gamma")][ground]
 turned = {**some, "gamma": (some["gamma"] + 0.05).clamp(max=1)}
@@ -646,7 +647,7 @@ assert not live or (inside and max(value[0], value[-1]) < 1e-9)
 # **Far.** Of all pairs of random scenes, which two are closest? We measure the distance as the root mean
 # square over pixels, where 1 is the step from black to white.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-input"]
 pairs, apart = [], {}
 worlds = {"robot": (mpi3d, robot), "stage": (causal3dident, stage)}
 for name, (module, scene) in worlds.items():
@@ -672,7 +673,7 @@ for name, (distance, differ) in apart.items():
 # one by gimbal lock, and one because a hue of 0 and a hue of 1 are the same red. By how much do their
 # bytes, from 0 to 255, differ at most? (A difference of 1 comes from rounding.)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-input"]
 cow = {name: value.repeat(2) for name, value in stages.items()}
 lock = {**cow, "beta": torch.ones(2)}
 lock["alpha"], lock["gamma"] = torch.tensor([[0.3, 0.6], [0.4, 0.7]])
