@@ -132,7 +132,7 @@ told = told.pivot_table("score", "factor", "setting")
 if live:
     table = told.rename(columns={1: "few groups", 4: "many groups"})
     table.loc["mean"] = table.mean()
-    print(table.round(2).to_string())
+    print((table.round(2) + 0.0).to_string())
 
 # %% tags=["remove-cell"]
 if live:

@@ -84,6 +84,7 @@ def measured(found):
     return f"{numbers} {off}; {found.runs} runs, {many}."
 
 
+# %% tags=["recorded", "remove-cell"]
 def listed(where):
     """Claims of one part of the page as a table, the verdict first."""
     lines = ["| Verdict | Claim |", "| :-- | :-- |"]
@@ -133,7 +134,7 @@ listed("inside")
 # %% [markdown]
 # ## Outside the assumptions
 #
-# The theorem does not cover these, and a claim that fails here need not be wrong where the paper makes it. {doc}`05_assumptions` shows what happens with discrete factors and in wide representations, and {doc}`07_downstream`
+# The theorem does not cover the claims of {numref}`fig-scoreboard-outside`, and one that fails here need not be wrong where the paper makes it. {doc}`05_assumptions` shows what happens with discrete factors and in wide representations, and {doc}`07_downstream`
 # what happens after a shift, where no training pair has ever been.
 
 # %% mystnb={"figure": {"caption": "Claims outside the theorem's assumptions, drawn as those before. Drawn from book/verdicts.csv.", "name": "fig-scoreboard-outside"}, "image": {"alt": "A row a claim, with its sentence, a stroke and a dot, on both sides of the line."}} tags=["recorded", "hide-input"]
