@@ -386,9 +386,9 @@ print(pd.concat(titles).round(4).to_string())
 
 # %% [markdown]
 # It is a residue. At width 3 it takes {glue:text}`traces-share-untrained` % of the variance before training, {glue:text}`traces-share-first` % after 100 steps
-# and {glue:text}`traces-share-last` % in the end, and no line is flat. Yet the probe recovers more: its MCC goes from {glue:text}`traces-camera-first`
-# to {glue:text}`traces-camera-last`. A probe standardizes what it reads and has thousands of samples, so it does not care how small a trace is. It
-# cares how much else there is in it, and training removes other things from the cloud faster than the camera. At width 1, the theorem's, the probe ends
-# at {glue:text}`traces-narrow`.
+# and {glue:text}`traces-share-last` % in the end, and no line is flat. The probe's score does not follow. Its MCC is {glue:text}`traces-camera-untrained` before
+# training and {glue:text}`traces-camera-first` after 100 steps, and then rises to {glue:text}`traces-camera-last`. A probe standardizes what it reads and has thousands
+# of samples, so it does not care how small a trace is. It cares how much else there is in the trace, and of the other factors less and less is left. At width 1, the
+# theorem's, the probe ends at {glue:text}`traces-narrow`.
 #
 # So a score above 0 says that there is a trace, and the share says how large. Of an encoder that has to be free of a factor, ask for both.
