@@ -16,9 +16,9 @@
 # # Scoreboard
 #
 # **Did the theorem replicate?** Of its claims that we could judge *inside its assumptions*, {glue:text}`inside-holds` hold,
-# {glue:text}`inside-holds-in-part` hold in part and {glue:text}`inside-does-not-hold` do not. *Outside* them, where factors are discrete,
+# {glue:text}`inside-holds-in-part` hold in part, and {glue:text}`inside-does-not-hold` not. *Outside* them, where factors are discrete,
 # representations are wider than they need be, or the world has shifted, the paper claims more: {glue:text}`outside-holds` hold,
-# {glue:text}`outside-holds-in-part` hold in part and {glue:text}`outside-does-not-hold` do not. {glue:text}`unjudged` claims have no verdict, most of them
+# {glue:text}`outside-holds-in-part` hold in part, and {glue:text}`outside-does-not-hold` not. {glue:text}`unjudged` claims have no verdict, most of them
 # because our runs are too few, too small or too short for them.
 #
 # A verdict is about what our runs show, not about the proof. ● holds, ◐ holds in part, ○ does not hold.
@@ -79,7 +79,8 @@ def measured(found):
     many = f"{worlds} worlds" if worlds > 1 else f"one world, {found.seeds} seeds"
     off = f"{len(found.off)} of {len(found.points):,} points off the bar"
     if len(found.off) and worlds > 1:
-        off += f", in {found.worlds(found.off)} worlds"
+        several = found.worlds(found.off)
+        off += f", in {several} world{'s' * (several > 1)}"
     numbers = f"{plain(found.estimate)} [{low}, {high}], {worst}"
     return f"{numbers} {off}; {found.runs} runs, {many}."
 
@@ -116,7 +117,7 @@ def drawn(where):
     ax.set(yticks=[], xlabel="beyond the bar", ylim=(len(rows) - 0.6, -0.9))
     ax.spines[["left"]].set_visible(False)
     plt.show()
-    print("claims:", len(rows))
+    return len(rows)
 
 
 # %% [markdown]
@@ -126,7 +127,10 @@ def drawn(where):
 # the left of the thin line. The thick stroke is the interval of the estimate, a tick, and the dot the worst point.
 
 # %% mystnb={"figure": {"caption": "Claims inside the theorem's assumptions: estimates with their intervals (strokes) and worst points (dots), beside the bar (line). Left is as claimed. Drawn from book/verdicts.csv.", "name": "fig-scoreboard"}, "image": {"alt": "A row a claim, with its sentence, a stroke and a dot. Most strokes are left of the line or at it."}} tags=["recorded", "hide-input"]
-drawn("inside")
+count = drawn("inside")
+
+# %% tags=["recorded", "remove-cell"]
+print("claims drawn:", count)
 
 # %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
 listed("inside")
@@ -138,7 +142,10 @@ listed("inside")
 # what happens after a shift, where no training pair has ever been.
 
 # %% mystnb={"figure": {"caption": "Claims outside the theorem's assumptions, drawn as those before. Drawn from book/verdicts.csv.", "name": "fig-scoreboard-outside"}, "image": {"alt": "A row a claim, with its sentence, a stroke and a dot, on both sides of the line."}} tags=["recorded", "hide-input"]
-drawn("outside")
+count = drawn("outside")
+
+# %% tags=["recorded", "remove-cell"]
+print("claims drawn:", count)
 
 # %% mystnb={"markdown_format": "myst"} tags=["recorded", "hide-input"]
 listed("outside")

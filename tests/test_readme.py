@@ -33,6 +33,7 @@ def test_numbers_are_those_of_the_records(script, values, page):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert script.MARKED.findall(text), f"{page} has no marked number"
     assert script.filled(text, values) == text
+    assert not re.search(r"(?m)^<!--", text), "Markdown takes such a line for a block of HTML"
 
 
 def test_every_score_in_the_readme_is_marked():
