@@ -9,7 +9,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
+import unicodedata
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -430,3 +433,36 @@ def test_concepts_in_the_page_are_those_of_the_library() -> None:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert script.PAGE.read_text(encoding="utf-8") == script.content()
+
+
+def test_a_page_prints_whole_with_its_solutions_open(
+    browser: "webdriver.Chrome", tmp_path: Path
+) -> None:
+    pypdf = pytest.importorskip("pypdf")
+    out = tmp_path / "puzzle.pdf"
+    script = HERE.parent / "scripts" / "make_pdf.py"
+    command = [sys.executable, "-W", "error", script, "notebooks/01_puzzle", "--out", out]
+    subprocess.run(command, check=True, capture_output=True)
+    sheets = pypdf.PdfReader(out)
+    assert [item.title for item in sheets.outline] == ["The puzzle"]
+    text = " ".join(sheet.extract_text() for sheet in sheets.pages)
+    text = " ".join(unicodedata.normalize("NFKC", text).split())  # without ligatures
+    soup = bs4.BeautifulSoup(
+        (SITE / "notebooks" / "01_puzzle.html").read_text(encoding="utf-8"), "html.parser"
+    )
+    solutions = [one.get_text().split() for one in soup.select(".solution p:last-child")]
+    assert solutions
+    for words in solutions:
+        assert " ".join(words[-3:]) in text
+    code = soup.select("details.hide pre")
+    assert all(one.get_text().strip()[:40] not in text for one in code)
+
+
+def test_only_pages_of_the_book_are_printed(tmp_path: Path) -> None:
+    pytest.importorskip("pypdf")
+    script = HERE.parent / "scripts" / "make_pdf.py"
+    command = [sys.executable, script, "notebooks/none", "--out", tmp_path / "none.pdf"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: page: expected one of book/preface")
+    assert not list(tmp_path.iterdir())
