@@ -89,7 +89,7 @@ def main(chosen: tuple[str, ...], out: Path) -> None:
             title, sheets = printed(browser, page)
             start = len(book.pages)
             book.append(sheets, import_outline=False)
-            book.add_outline_item(title, page_number=start)
+            book.add_outline_item(title=title, page_number=start)
     finally:
         browser.quit()
     out.parent.mkdir(parents=True, exist_ok=True)
