@@ -123,7 +123,7 @@ if live:
 # Two pictures are alike for the encoder if their representations lie side by side.
 # {numref}`fig-mpi3d-neighbours` shows, for five pictures, the nearest of all test pictures.
 
-# %% mystnb={"figure": {"caption": "What the encoder takes for the same: a picture (framed) and its nearest neighbours in the learned space, from the run above. Captions named color, shape and size; neighbours share those, and stand before any background, seen from any height.", "name": "fig-mpi3d-neighbours"}, "image": {"alt": "Five rows of six small pictures of an object on a robot's arm. In each row color and size of the object agree, and mostly its shape; backgrounds, heights and positions differ."}}
+# %% mystnb={"figure": {"caption": "What the encoder takes for the same: a picture (framed) and its nearest neighbours in the learned space, from the run above. Captions named color, shape and size; neighbours share those, and stand before any background, seen from any height.", "name": "fig-mpi3d-neighbours"}, "image": {"alt": "Five rows of six small pictures of an object on a robot's arm. In each row color and size of the object agree, and mostly its shape; backgrounds, heights and positions differ."}} tags=["hide-input"]
 if live:
     read = represent(run, fitted, "probe test")
     z, targets = read.z, read.targets
@@ -185,7 +185,7 @@ print(recorded["run"].nunique(), "runs,", recorded["seed"].nunique(), "seeds")
 # bright staircase should go down to the factor last named, under perturbation bias it should
 # shrink again.
 
-# %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Eq. (1), rendered pictures, small encoders. 30 runs of sweep figure_06.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright staircase that grows by a factor a setting, under perturbation bias one that shrinks. Below the staircase the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Eq. (1), rendered pictures, small encoders. 30 runs of sweep figure_06.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright staircase that grows by a factor a setting, under perturbation bias one that shrinks. Below the staircase the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["hide-input", "recorded"]
 plots.heatmaps(nonlinear, FACTORS, "MCC", ("modality", "bias"))
 plt.show()
 print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
@@ -215,13 +215,13 @@ assert kept.min() >= 0.95
 # {numref}`fig-mpi3d-linear` shows the linear classifiers of the paper's Figure 13.
 # {numref}`fig-mpi3d-paper` puts all recorded means of both figures against the printed ones.
 
-# %% mystnb={"figure": {"caption": "MPI3D-Complex, linear classifiers (the paper's Figure 13): as the figure before. 30 runs of sweep figure_06.", "name": "fig-mpi3d-linear"}, "image": {"alt": "Four heatmaps. Color, camera and background stay bright where they are named, shape and size fade; the other cells are dark."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "MPI3D-Complex, linear classifiers (the paper's Figure 13): as the figure before. 30 runs of sweep figure_06.", "name": "fig-mpi3d-linear"}, "image": {"alt": "Four heatmaps. Color, camera and background stay bright where they are named, shape and size fade; the other cells are dark."}} tags=["hide-input", "recorded"]
 linear = truths.query("probe == 'linear'")
 plots.heatmaps(linear, FACTORS, "MCC", ("modality", "bias"))
 plt.show()
 print(linear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
-# %% mystnb={"figure": {"caption": "Recorded against printed: every cell of Figures 6 and 13, mean over three seeds, by Eq. (1). The line is equality. 30 runs of sweep figure_06.", "name": "fig-mpi3d-paper"}, "image": {"alt": "Two scatter plots of our MCC against the paper's. Nonlinear: points cluster at both ends of the diagonal, some misaligned ones above 0. Linear: unbiased points scatter widely."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Recorded against printed: every cell of Figures 6 and 13, mean over three seeds, by Eq. (1). The line is equality. 30 runs of sweep figure_06.", "name": "fig-mpi3d-paper"}, "image": {"alt": "Two scatter plots of our MCC against the paper's. Nonlinear: points cluster at both ends of the diagonal, some misaligned ones above 0. Linear: unbiased points scatter widely."}} tags=["hide-input", "recorded"]
 table = summaries.beside_paper(truths)
 image_plots.against_paper(table)
 plt.show()
@@ -307,7 +307,7 @@ assert share.max().max() < 1
 # which leaves next to nothing ({doc}`05_assumptions` has the bits). If a factor is back, pictures tell it, and texts tell what the
 # caption says of it, right or wrong. {numref}`fig-mpi3d-returns` follows both over steps and widths.
 
-# %% mystnb={"figure": {"caption": "Factors that captions perturb nine times in ten: the picture's, read from pictures (left), and the caption's, read from texts (right). Mean MCC of shape, size, camera and background by steps of training; lines are widths of the representation, bands standard deviations over three seeds and the four factors. 24 runs of sweep mpi3d_returns.", "name": "fig-mpi3d-returns"}, "image": {"alt": "Two panels with two lines each over 100 to 2,400 steps. At width 1 lines stay low; at width 3 they rise, with wide bands, to about one half, on both sides."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Factors that captions perturb nine times in ten: the picture's, read from pictures (left), and the caption's, read from texts (right). Mean MCC of shape, size, camera and background by steps of training; lines are widths of the representation, bands standard deviations over three seeds and the four factors. 24 runs of sweep mpi3d_returns.", "name": "fig-mpi3d-returns"}, "image": {"alt": "Two panels with two lines each over 100 to 2,400 steps. At width 1 lines stay low; at width 3 they rise, with wide bands, to about one half, on both sides."}} tags=["hide-input", "recorded"]
 again = Sweep.named("mpi3d_returns").scores()
 again = summaries.of_study("mpi3d", again)
 again = again.query("probe == 'nonlinear' and status == 'perturbed'")
@@ -351,7 +351,7 @@ assert (back["cam"] > 0.8).all()
 # And if captions never tell the truth, not even by chance? {numref}`fig-mpi3d-always` has the same
 # settings with every perturbed word drawn anew, at the theorem's widths.
 
-# %% mystnb={"figure": {"caption": "Perturbation without exception: nonlinear classifiers, mean MCC over three seeds, by setting of Table 7, with representations as wide as the number of unbiased factors. 12 runs of sweep mpi3d_always.", "name": "fig-mpi3d-always"}, "image": {"alt": "Two heatmaps of MCC by factor and setting, for pictures and texts: unbiased factors near 1, others dark in the text panel and mostly dark in the picture panel."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Perturbation without exception: nonlinear classifiers, mean MCC over three seeds, by setting of Table 7, with representations as wide as the number of unbiased factors. 12 runs of sweep mpi3d_always.", "name": "fig-mpi3d-always"}, "image": {"alt": "Two heatmaps of MCC by factor and setting, for pictures and texts: unbiased factors near 1, others dark in the text panel and mostly dark in the picture panel."}} tags=["hide-input", "recorded"]
 always = summaries.of_study("mpi3d", Sweep.named("mpi3d_always").scores())
 always = always.query("probe == 'nonlinear' and target == 'image'")
 figure, axes = plt.subplots(1, 2, figsize=(8, 4.4), sharey=True)
@@ -378,7 +378,7 @@ print(top.round(2))
 # says that a width of 1 trains badly, and more is stable. {numref}`fig-mpi3d-width` is ours, with the
 # text's own factor, the choice of phrase, beside it.
 
-# %% mystnb={"figure": {"caption": "Captions that name the color alone, by width of the representation (the paper's Figure 14): mean MCC of nonlinear classifiers; bands are standard deviations over three seeds. Left: color. Right: the largest omitted factor of the picture, and the phrase, which is the text's own. 12 runs of sweep figure_14.", "name": "fig-mpi3d-width"}, "image": {"alt": "Two panels over widths 1 to 4. Left: color read from pictures and texts, two lines near 1. Right: camera height read from pictures, and the phrase read from texts."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Captions that name the color alone, by width of the representation (the paper's Figure 14): mean MCC of nonlinear classifiers; bands are standard deviations over three seeds. Left: color. Right: the largest omitted factor of the picture, and the phrase, which is the text's own. 12 runs of sweep figure_14.", "name": "fig-mpi3d-width"}, "image": {"alt": "Two panels over widths 1 to 4. Left: color read from pictures and texts, two lines near 1. Right: camera height read from pictures, and the phrase read from texts."}} tags=["hide-input", "recorded"]
 width = Sweep.named("figure_14").scores().query("probe == 'nonlinear'")
 color = width.query("factor == 'color'")
 rest = width.query(
@@ -449,7 +449,7 @@ for kind, pattern in mpi3d.MISSING.items():
 # {numref}`fig-mpi3d-omission` shows what becomes of the camera if the representation has a dimension
 # to spare for it.
 
-# %% mystnb={"figure": {"caption": "The camera's height by the probability that captions leave it out: at random (left), or unless it is the bottom (right). Mean MCC of nonlinear classifiers on pictures and texts, bands for the standard deviation over three seeds; dashes are the best guess from a caption. Width 4, laptop scale. 24 runs of sweep mpi3d_omission.", "name": "fig-mpi3d-omission"}, "image": {"alt": "Two panels over the probability of omission, 0.3 to 1. Lines for pictures and for texts and a dashed line for the best guess from the caption. At random the dashed line falls to 0 at probability 1; not at random it stays well above 0."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "The camera's height by the probability that captions leave it out: at random (left), or unless it is the bottom (right). Mean MCC of nonlinear classifiers on pictures and texts, bands for the standard deviation over three seeds; dashes are the best guess from a caption. Width 4, laptop scale. 24 runs of sweep mpi3d_omission.", "name": "fig-mpi3d-omission"}, "image": {"alt": "Two panels over the probability of omission, 0.3 to 1. Lines for pictures and for texts and a dashed line for the best guess from the caption. At random the dashed line falls to 0 at probability 1; not at random it stays well above 0."}} tags=["hide-input", "recorded"]
 missing = Sweep.named("mpi3d_omission").scores()
 missing = missing.query("factor == 'cam' and probe == 'nonlinear'")
 titles = {"omission": "at random", "silence": "not at random"}
@@ -505,7 +505,7 @@ both = both.query("modality == 'image' and target == 'image'")
 both = both[both["factor"].isin(FACTORS[:5])]
 print(both.groupby("what")["run"].nunique().reindex(list(whats.values())))
 
-# %% mystnb={"figure": {"caption": "Nonlinear and linear classifiers on pictures, by objective and encoder, captions that name everything (setting 5): mean MCC over three seeds and the five named factors; whiskers are standard deviations over seeds. Laptop scale. 15 runs of sweep mpi3d_linear.", "name": "fig-mpi3d-objectives"}, "image": {"alt": "Five pairs of horizontal bars, nonlinear above linear: Eq. (1), Eq. (2), NT-Xent, a perceptron on pixels, an untrained network."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Nonlinear and linear classifiers on pictures, by objective and encoder, captions that name everything (setting 5): mean MCC over three seeds and the five named factors; whiskers are standard deviations over seeds. Laptop scale. 15 runs of sweep mpi3d_linear.", "name": "fig-mpi3d-objectives"}, "image": {"alt": "Five pairs of horizontal bars, nonlinear above linear: Eq. (1), Eq. (2), NT-Xent, a perceptron on pixels, an untrained network."}} tags=["hide-input", "recorded"]
 by_seed = both.groupby(["what", "probe", "seed"])["score"].mean()
 bars = by_seed.groupby(["what", "probe"]).agg(["mean", "std"]).unstack()
 bars = bars.reindex(list(whats.values())[::-1])

@@ -265,7 +265,7 @@ print("runs recorded by other code:", stale)
 # setting $k$ names the first $k$ rows; on the right it spoils the last $k - 1$ of the seven. The three
 # bottom rows are the angles.
 
-# %% mystnb={"figure": {"caption": "Nonlinear probes: pictures above (the paper's Figure 8), captions below (its Figure 17). MCC for shape, x_pos and y_pos, $R^2$ for the others, always of the picture's own factors. Mean over 3 seeds and, small, the standard deviation where it is 0.005 or more. Laptop scale: small pictures of our renderer, small encoders, a short training. 42 runs of sweep figure_08.", "name": "fig-causal-nonlinear"}, "image": {"alt": "Four heatmaps of scores by factor and setting, pictures above, captions below. Stairs of values near 1 rise from left to right under selection and fall under perturbation. Colors below the stairs take values between 0 and 1. The row of shape starts bright and fades where much is named. Angles are dark."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Nonlinear probes: pictures above (the paper's Figure 8), captions below (its Figure 17). MCC for shape, x_pos and y_pos, $R^2$ for the others, always of the picture's own factors. Mean over 3 seeds and, small, the standard deviation where it is 0.005 or more. Laptop scale: small pictures of our renderer, small encoders, a short training. 42 runs of sweep figure_08.", "name": "fig-causal-nonlinear"}, "image": {"alt": "Four heatmaps of scores by factor and setting, pictures above, captions below. Stairs of values near 1 rise from left to right under selection and fall under perturbation. Colors below the stairs take values between 0 and 1. The row of shape starts bright and fades where much is named. Angles are dark."}} tags=["hide-input", "recorded"]
 rows = summaries.of_study("causal3dident", figure_8)
 rows = rows.query("metric != 'r2_circle'")
 of_picture = rows.query("target == 'image'")
@@ -385,7 +385,7 @@ print(expected.round(2).add(0.0).to_string())
 #
 # {numref}`fig-causal-oracle` puts every measured score beside its oracle.
 
-# %% mystnb={"figure": {"caption": "Measured against predicted: every factor of the picture in every recorded run, both modalities, nonlinear probe; $R^2$, or MCC for discrete factors. The line is equality. Laptop scale. 42 runs of sweep figure_08.", "name": "fig-causal-oracle"}, "image": {"alt": "A scatter plot of measured against predicted scores. Points lie along the diagonal, at 0, near 0.4, 0.5, 0.6, 0.8 and 1, except for a column of blue points below predicted 1, which reaches down to 0."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Measured against predicted: every factor of the picture in every recorded run, both modalities, nonlinear probe; $R^2$, or MCC for discrete factors. The line is equality. Laptop scale. 42 runs of sweep figure_08.", "name": "fig-causal-oracle"}, "image": {"alt": "A scatter plot of measured against predicted scores. Points lie along the diagonal, at 0, near 0.4, 0.5, 0.6, 0.8 and 1, except for a column of blue points below predicted 1, which reaches down to 0."}} tags=["hide-input", "recorded"]
 figure = plots.against_theory(deep, metric="score")
 figure.axes[0].legend(loc="upper left", markerscale=2)
 plt.show()
@@ -556,7 +556,7 @@ print("settings drawn:", len(at))
 # {numref}`fig-causal-linear` has the linear probes of Figures 18 and 19. The paper observes that positions
 # are linear in some settings, and color is not.
 
-# %% mystnb={"figure": {"caption": "Linear probes: pictures above (the paper's Figure 18), captions below (its Figure 19), drawn as {numref}`fig-causal-nonlinear`. 42 runs of sweep figure_08.", "name": "fig-causal-linear"}, "image": {"alt": "Four heatmaps as before, paler: positions stay bright where little else is named, colors and shape fade."}} tags=["recorded"]
+# %% mystnb={"figure": {"caption": "Linear probes: pictures above (the paper's Figure 18), captions below (its Figure 19), drawn as {numref}`fig-causal-nonlinear`. 42 runs of sweep figure_08.", "name": "fig-causal-linear"}, "image": {"alt": "Four heatmaps as before, paler: positions stay bright where little else is named, colors and shape fade."}} tags=["hide-input", "recorded"]
 flat = of_picture.query("probe == 'linear'")
 plots.heatmaps(flat, order, "score", ("modality", "bias"))
 plt.show()

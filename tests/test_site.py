@@ -4,6 +4,7 @@ The static half parses every page. The browser half opens every page in headless
 other hosts cut off, wide and as narrow as a phone, in the light and in the dark theme.
 """
 
+import csv
 import importlib.util
 import json
 import os
@@ -466,3 +467,12 @@ def test_only_pages_of_the_book_are_printed(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: page: expected one of book/preface")
     assert not list(tmp_path.iterdir())
+
+
+def test_most_of_a_chapter_is_text_and_pictures(browser: "webdriver.Chrome") -> None:
+    script = HERE.parent / "scripts" / "measure_pages.py"
+    done = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
+    shares = {row["page"]: int(row["share"]) for row in csv.DictReader(done.stdout.splitlines())}
+    assert len(shares) == len([page for page in PAGES if page.startswith("notebooks/")])
+    how_to = "notebooks/extend"  # its subject is code
+    assert {page: share for page, share in shares.items() if share > 40 and page != how_to} == {}
