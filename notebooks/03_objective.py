@@ -183,7 +183,7 @@ ax.set_xticks(sizes, sizes)
 ax.minorticks_off()
 ax.legend()
 plt.show()
-for k, value in zip(sizes, mean):
+for k, value in zip(sizes, mean, strict=True):
     if k in (4, 64, 1024):
         print(f"{k:>5,} pairs: {value:.2f}")
 print(f"      limit: {limit:.2f}")
@@ -531,7 +531,7 @@ ax.set(xscale="log", xlabel="scale of the outputs", ylabel="loss")
 ax.legend()
 plt.show()
 print(f"floor, -log N: {floor:.2f}")
-for scale, one, other in zip(scales, kept, left_out):
+for scale, one, other in zip(scales, kept, left_out, strict=True):
     if scale in (0.1, 1, 3, 10, 1000):
         print(f"scale {scale:<6g}  kept {one:5.2f}   left out {other:,.2f}")
 

@@ -653,7 +653,9 @@ figure, axes = plt.subplots(
     1, 2, figsize=(9, 2.8), layout="constrained", **shape
 )
 tall = set()
-for ax, heights, letter in zip(axes, (columns, columns_t), "xt"):
+for ax, heights, letter in zip(
+    axes, (columns, columns_t), "xt", strict=True
+):
     factors = [f"s{i}" for i in range(1, len(heights) - 4)]
     states = [summaries.status(name, claimed) for name in factors] + [
         "specific"
@@ -661,7 +663,8 @@ for ax, heights, letter in zip(axes, (columns, columns_t), "xt"):
     labels = [plots.label(name) for name in factors]
     labels += [rf"$m_{{{letter},{i}}}$" for i in range(1, 6)]
     names = factors + [f"m_{letter}"] * 5
-    tall |= {name for name, height in zip(names, heights) if height > 0.5}
+    bars = zip(names, heights, strict=True)
+    tall |= {name for name, height in bars if height > 0.5}
     ax.bar(labels, heights, color=[COLORS[state] for state in states])
     ax.set_title(rf"$\partial \mathbf{{h}}_{letter}$")
 for state in ("unbiased", "perturbed", "omitted", "specific"):
@@ -905,7 +908,7 @@ axes[1].scatter((z[rest] - same)[:, 0], cause[rest] - given, **dots)
 axes[1].set(xlabel=r"residual of $\hat{z}_x$", ylabel="residual of $s_1$")
 plt.show()
 clouds = ((guess, cause[rest]), (z[rest] - same, cause[rest] - given))
-for side, pair in zip(("left", "right"), clouds):
+for side, pair in zip(("left", "right"), clouds, strict=True):
     tilt = torch.corrcoef(torch.cat(pair, 1).T)[0, 1].abs()
     print(f"correlation on the {side}: {tilt:.1f}")
 
