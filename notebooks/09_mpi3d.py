@@ -192,7 +192,7 @@ print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
 # %% [markdown]
 # What is named and true is kept. Here are the lowest means over seeds of the unbiased factors, read
-# from pictures, beside what the same network sees when it is trained to name every factor, without captions:
+# from pictures, beside what the same network recovers when it is trained to name every factor, without captions:
 
 # %% tags=["recorded"]
 over = over_seeds(nonlinear.drop(columns="status"))
@@ -207,8 +207,8 @@ print(table.reindex(FACTORS).round(2).to_string())
 assert kept.min() >= 0.95
 
 # %% [markdown]
-# Captions give the encoder all that it can see. The two positions, which no caption states, a supervised net sees as well; so that they
-# are lost here is the captions' doing. In the paper's Figure 6 shape is the lowest row.
+# Captions give the encoder all that it can see. The two positions, which no caption states, a supervised net
+# recovers in good part. So it is the captions' doing that nothing of them is left here. In the paper's Figure 6 shape is the lowest row.
 #
 # ### Figure 13, and beside the paper
 #
