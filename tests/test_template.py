@@ -53,10 +53,12 @@ def cells(name: str, **parameters: object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def recorded_run() -> dict[str, Run]:
-    """The last run of a sweep by the notebook's name, and one for each experiment."""
-    found = {}
+    """The last run of a recorded sweep by the notebook's name, and one for each experiment."""
+    found, done = {}, set(records.runs()["run"])
     for path in sorted(SWEEPS.glob("*.yml")):
         sweep = Sweep.named(path.stem)
+        if sweep.runs[-1].id not in done:
+            continue
         found[sweep.notebook.name] = found[sweep.runs[-1].experiment] = sweep.runs[-1]
     return found
 
