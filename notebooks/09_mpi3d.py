@@ -177,7 +177,7 @@ print(recorded["run"].nunique(), "runs,", recorded["seed"].nunique(), "seeds")
 # A run sees {glue:text}`mpi3d-pictures` pictures of {glue:text}`mpi3d-side` pixels a side,
 # seven in eight of them in training, which takes {glue:text}`mpi3d-steps` steps of
 # {glue:text}`mpi3d-batch` pairs. The paper has 460,800 photographs and 200,000 steps. The loss is Eq. (1), as the paper prints it;
-# what the authors' code minimises instead has {ref}`a section below <mpi3d-loss>`.
+# what the authors' code minimises instead is compared {ref}`below <mpi3d-linear>`.
 #
 # ### Figure 6
 #
