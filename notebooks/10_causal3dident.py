@@ -235,7 +235,7 @@ if live:
 # The records hold the fourteen settings of Table 10, each with three seeds, at the widths that the paper gives.
 # They are of laptop scale, which is small. The next lines say how small.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 figure_8 = Sweep.named("figure_08").scores()
 small = Sweep.named("figure_08").runs[0].scale_config
 sizes = {
@@ -321,7 +321,7 @@ print(circle.loc[hues].round(2).to_string())
 # $\hat{\mathbf{z}}_t$ twice, in the settings that perturb *color*. The first two leave both positions
 # right, the third one, the last none.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 asked = summaries.of_study("causal3dident", figure_8).query(
     "probe == 'nonlinear' and factor == 'color' and metric != 'r2_circle'"
 )
@@ -473,7 +473,7 @@ def bits(factors):
 # is what shape is worth, in the unit of the loss.
 
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 def least_loss(factors, pairs=256, batches=200):
     """Least loss of encoders that know these words: the mean log of how many pairs agree."""
     cells = together(factors)[: pairs * batches].view(batches, pairs)
@@ -581,7 +581,7 @@ print(linear.round(2).to_string())
 # palettes share no word; and the slip of the authors' script, which names the background by the object's
 # hue. Beside them are encoders that were not trained.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 names_ = {
     ("", "selection"): "whole",
     ("printed", "selection"): "as printed",
@@ -678,7 +678,7 @@ print(apart.join(gain).round(3).to_string())
 # In perturbation setting 1 nothing is perturbed. But the authors' script then names the background by the hue
 # of the object ({doc}`errata`). What would that do to their Figure 8?
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 slipped = means.unstack("captions")[["whole, again", "slip"]]
 slipped = slipped.loc[[(m, hue) for m in ("image", "text") for hue in hues]]
 told_by_lamp = f"{expected.loc[6, 'b_color']:.2f}"
@@ -710,7 +710,7 @@ print(raw.round(2).add(0.0).to_string())
 # App. E.2 finds it partly encoded, the more so where a representation is wider than it has to be. The table
 # has our MCC of the phrase, read from texts, by the number of unbiased factors and of spare dimensions.
 
-# %% tags=["recorded"]
+# %% tags=["recorded", "hide-input"]
 phrase = figure_8.query(
     "factor == 'phrase' and probe == 'nonlinear' and modality == 'text'"
 )

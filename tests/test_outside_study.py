@@ -100,7 +100,7 @@ def test_a_study_s_own_parameters_are_checked(outside, complains):
     with complains("parameters", "seed, encoding_size, options, noise", "nose"):
         Run.grid(experiment="pebbles", nose=1)
     with complains("options", "some of none", "noise"):
-        Run(experiment="assumptions", latents="binary", options={"noise": 1.0})
+        Run(experiment="assumptions", latents="binary", bias="perturbation", options={"noise": 1.0})
     with complains("options", "batch_size, tau, first_tau", "noise"):
         Run(experiment="mpi3d", options={"noise": 1.0})
 

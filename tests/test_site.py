@@ -443,7 +443,8 @@ def test_a_page_prints_whole_with_its_solutions_open(
     out = tmp_path / "puzzle.pdf"
     script = HERE.parent / "scripts" / "make_pdf.py"
     command = [sys.executable, "-W", "error", script, "notebooks/01_puzzle", "--out", out]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
     sheets = pypdf.PdfReader(out)
     assert [item.title for item in sheets.outline] == ["The puzzle"]
     text = " ".join(sheet.extract_text() for sheet in sheets.pages)
@@ -471,7 +472,8 @@ def test_only_pages_of_the_book_are_printed(tmp_path: Path) -> None:
 
 def test_most_of_a_chapter_is_text_and_pictures(browser: "webdriver.Chrome") -> None:
     script = HERE.parent / "scripts" / "measure_pages.py"
-    done = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
     shares = {row["page"]: int(row["share"]) for row in csv.DictReader(done.stdout.splitlines())}
     assert len(shares) == len([page for page in PAGES if page.startswith("notebooks/")])
     how_to = "notebooks/extend"  # its subject is code
