@@ -83,7 +83,7 @@ def numbers(
     pictures: dict | None = None,
 ) -> dict[str, str]:
     """Everything that the page prints between marks."""
-    machine = data["machine"]
+    machine, told = data["machine"], "{device}, {date}, commit {commit}"
     by_width = sorted(rows(data, "bench_objective", rows=2048), key=lambda row: row["width"])
     faster, leaner = bars(data)
     memory = at(data, 2048, 10)["memory"]
@@ -108,12 +108,7 @@ def numbers(
         "more": short(per_step(of(data, 30), "ours") / per_step(of(data, 10), "ours")),
         "probes": probes_table(data),
         "long": long_table(long) if long else "\nNot measured yet.\n",
-        "long-machine": "{device}, {date}, commit {commit}".format(**long["machine"])
-        if long
-        else NONE,
-    }
-    told = "{device}, {date}, commit {commit}"
-    values |= {
+        "long-machine": told.format(**long["machine"]) if long else NONE,
         "picture-step": picture_step_table(pictures) if pictures else "\nNot measured yet.\n",
         "picture-machine": told.format(**pictures["machine"]) if pictures else NONE,
     }

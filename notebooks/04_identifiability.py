@@ -616,6 +616,7 @@ def rows_of(batch, world, modality):
     return torch.cat([*semantic, specific], 1)
 
 
+# %% tags=["steps", "hide-input"]
 def norms(world, encoders, modality, m=500):
     batch = world.sample(m, generator=generator_for(seed, "points"))
     z = rows_of(batch, world, modality)

@@ -108,7 +108,7 @@ picked = scores.query(
     "probe == 'nonlinear' and target == 'image' and modality == 'image'"
 )
 mccs = picked.groupby("factor")["score"].mean()
-print(mccs.reindex(FACTORS).round(2).abs().to_string())
+print((mccs.reindex(FACTORS).round(2) + 0.0).to_string())
 
 # %% tags=["remove-cell"]
 if live:

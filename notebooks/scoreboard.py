@@ -49,7 +49,7 @@ def scope(found):
     """Where a claim stands on the page."""
     if found.verdict in (BRIEF, OPEN):
         return found.verdict
-    return found.claim.assumptions.partition(":")[0]
+    return found.claim.scope
 
 
 counts = Counter((scope(found), found.verdict) for found in results)

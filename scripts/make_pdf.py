@@ -10,6 +10,7 @@ code that a page folds stays folded.
 
 import base64
 import io
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -44,16 +45,19 @@ def pages() -> list[str]:
 
 
 def chromium() -> webdriver.Chrome:
-    """A browser without a window."""
+    """A browser without a window; one line says what is missing, it or the site."""
     names = (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",))
     found = [next(filter(None, map(shutil.which, several)), None) for several in names]
     if not all(found):
-        missing = invalid("make pdf", "Chromium and its chromedriver on the PATH", "none")
-        raise click.ClickException(str(missing))
+        raise click.ClickException(str(invalid("browser", "Chromium and chromedriver", "none")))
+    if not (SITE / "index.html").exists():
+        raise click.ClickException(str(invalid(str(SITE), "a built site (make book)", "none")))
     options = webdriver.ChromeOptions()
     options.binary_location = found[0]
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+    for flag in ("--headless=new", "--disable-dev-shm-usage"):
         options.add_argument(flag)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # root has no sandbox
     # naming the driver keeps selenium from looking for one to download
     browser = webdriver.Chrome(options, webdriver.ChromeService(executable_path=found[1]))
     browser.set_script_timeout(60)
@@ -81,8 +85,6 @@ def main(chosen: tuple[str, ...], out: Path) -> None:
     for name in chosen:
         if name not in known:
             raise click.ClickException(str(invalid("page", f"one of {', '.join(known)}", name)))
-    if not (SITE / f"{known[0]}.html").exists():
-        raise click.ClickException(str(invalid("make pdf", "a built site (make book)", "none")))
     book, browser = PdfWriter(), chromium()
     try:
         for page in tqdm(chosen or known, unit="page", disable=None):

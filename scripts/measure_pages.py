@@ -9,6 +9,7 @@ first; needs Chromium with its driver, and the package selenium.
 import sys
 from pathlib import Path
 
+import click
 from make_pdf import SITE, chromium, pages
 
 SIZE = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
@@ -29,6 +30,7 @@ def weight(page: Path) -> int:
     return page.stat().st_size + sum(one.stat().st_size for one in pictures if one.name in text)
 
 
+@click.command(help=__doc__.partition("\n")[0])
 def main() -> None:
     """Measure, and print a table as CSV."""
     browser = chromium()

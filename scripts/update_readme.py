@@ -58,7 +58,7 @@ def numbers(scores: pd.DataFrame) -> dict[str, str]:
 
 def judged(table: pd.DataFrame) -> dict[str, str]:
     """How many claims have which verdict, within the theorem's assumptions and outside them."""
-    scope = {claim.name: claim.assumptions.partition(":")[0] for claim in claims()}
+    scope = {claim.name: claim.scope for claim in claims()}
     counts = table.groupby([table["claim"].map(scope), "verdict"]).size()
     words = {"holds": HOLDS, "part": IN_PART, "not": FAILS}
     found = {

@@ -114,6 +114,11 @@ class Claim:
             form = f"one or two of {', '.join(CELL)}, each with two values"
             raise invalid(f"{self.name}: contrast", form, self.contrast)
 
+    @property
+    def scope(self) -> str:
+        """``"inside"`` or ``"outside"`` of the theorem's assumptions."""
+        return self.assumptions.partition(":")[0]
+
     def beyond(self, value: float) -> float:
         """How far a value is from being as claimed; at most 0 if it is."""
         kind, bar = CRITERION.fullmatch(self.criterion).groups()
