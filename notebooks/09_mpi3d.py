@@ -186,7 +186,7 @@ print(recorded["run"].nunique(), "runs,", recorded["seed"].nunique(), "seeds")
 # shrink again.
 
 # %% mystnb={"figure": {"caption": "MPI3D-Complex, nonlinear classifiers (the paper's Figure 6): mean MCC over three seeds and, small, its standard deviation. Columns are the settings of Table 7. Eq. (1), rendered pictures, small encoders. 30 runs of sweep figure_06.", "name": "fig-mpi3d"}, "image": {"alt": "Four heatmaps of MCC by factor and setting. Under selection bias a bright staircase that grows by a factor a setting, under perturbation bias one that shrinks. Below the staircase the text panels are dark; in the picture panels some cells are a little brighter."}} tags=["hide-input", "recorded"]
-plots.heatmaps(nonlinear, FACTORS, "MCC", ("modality", "bias"))
+plots.heatmaps(nonlinear, FACTORS, "MCC")
 plt.show()
 print(nonlinear.groupby("status")["score"].agg(["size", "median"]).round(1))
 
@@ -217,7 +217,7 @@ assert kept.min() >= 0.95
 
 # %% mystnb={"figure": {"caption": "MPI3D-Complex, linear classifiers (the paper's Figure 13): as the figure before. 30 runs of sweep figure_06.", "name": "fig-mpi3d-linear"}, "image": {"alt": "Four heatmaps. Color, camera and background stay bright where they are named, shape and size fade; the other cells are dark."}} tags=["hide-input", "recorded"]
 linear = truths.query("probe == 'linear'")
-plots.heatmaps(linear, FACTORS, "MCC", ("modality", "bias"))
+plots.heatmaps(linear, FACTORS, "MCC")
 plt.show()
 print(linear.groupby("status")["score"].agg(["size", "median"]).round(1))
 

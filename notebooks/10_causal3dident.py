@@ -271,7 +271,7 @@ rows = rows.query("metric != 'r2_circle'")
 of_picture = rows.query("target == 'image'")
 deep = of_picture.query("probe == 'nonlinear'")
 order = [factor.name for factor in causal3dident.FACTORS]
-plots.heatmaps(deep, order, "score", ("modality", "bias"))
+plots.heatmaps(deep, order, "score")
 plt.show()
 by_status = deep.groupby(["modality", "status"])["score"]
 print(by_status.agg(["size", "mean"]).round(2).to_string())
@@ -558,7 +558,7 @@ print("settings drawn:", len(at))
 
 # %% mystnb={"figure": {"caption": "Linear probes: pictures above (the paper's Figure 18), captions below (its Figure 19), drawn as {numref}`fig-causal-nonlinear`. 42 runs of sweep figure_08.", "name": "fig-causal-linear"}, "image": {"alt": "Four heatmaps as before, paler: positions stay bright where little else is named, colors and shape fade."}} tags=["hide-input", "recorded"]
 flat = of_picture.query("probe == 'linear'")
-plots.heatmaps(flat, order, "score", ("modality", "bias"))
+plots.heatmaps(flat, order, "score")
 plt.show()
 print(
     flat.groupby(["modality", "status"])["score"].mean().round(2).to_string()

@@ -1,9 +1,10 @@
 """Fill the numbers of README and front page, and README's figure, and pin what the records say.
 
 A number stands between two comments, ``<!-- name -->0.98<!-- / -->``. What is pinned are the
-numbers of every claim (`book/verdicts.csv`) and a fingerprint of every sweep (`book/records.csv`),
-so that a review sees both move. `make readme` runs this after a sweep; a test fails while README,
-figure or pins say something else than `results/`.
+numbers of every claim (`book/verdicts.csv`), a fingerprint of every sweep (`book/records.csv`) and
+the digits that figures of the numerical study draw (`book/numerical.csv`), so that a review sees
+them move. `make readme` runs this after a sweep; a test fails while README, figure or pins say
+something else than `results/`.
 """
 
 import hashlib
@@ -29,6 +30,8 @@ README, FRONT = ROOT / "README.md", ROOT / "book" / "preface.md"
 FIGURE = ROOT / "book" / "figures" / "measured_against_predicted.png"
 VERDICTS = ROOT / "book" / "verdicts.csv"
 RECORDS = ROOT / "book" / "records.csv"
+DIGITS = ROOT / "book" / "numerical.csv"
+DRAWN = {"figure_03": "", "figure_09": "", "table_04": "Table 4", "table_05": "Table 5"}
 NUMBERS = ("worst", "estimate", "low", "high")
 MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)")
 
@@ -136,6 +139,22 @@ def records() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def digits() -> pd.DataFrame:
+    """Means of the numerical study over seeds, beside the oracle and the paper's tables."""
+    keys = ["latents", "probe", "modality", "factor"]
+    place = ["sweep", "bias", "setting", "encoding_size", *keys, "status"]
+    parts = []
+    for name, source in DRAWN.items():
+        scores = Sweep.named(name).scores()
+        rows = pd.concat([summary.latents(scores, probe) for probe in ("nonlinear", "linear")])
+        table = summary.of_study("numerical", summary.over_seeds(rows)).assign(sweep=name)
+        printed = summary.read_paper_table(source).rename(columns={"score": "paper"})
+        parts.append(table.merge(printed[[*keys, "paper"]], "left", keys).sort_values(place))
+    table = pd.concat(parts).set_index(place)[["mean", "spread", "oracle", "paper"]]
+    shown = table.map("{:.3f}".format).replace({"nan": "", "-0.000": "0.000"})
+    return shown.reset_index().astype(str)
+
+
 def main() -> None:
     """Write README, figure and pins."""
     mpl.use("agg")
@@ -147,9 +166,9 @@ def main() -> None:
     values = numbers(scores) | judged(pinned) | advised()
     for path in (README, FRONT):
         path.write_text(filled(path.read_text(encoding="utf-8"), values), encoding="utf-8")
-    for path, table in ((VERDICTS, pinned), (RECORDS, records())):
+    for path, table in ((VERDICTS, pinned), (RECORDS, records()), (DIGITS, digits())):
         table.to_csv(path, index=False, lineterminator="\n")
-    for path in (README, FRONT, FIGURE, VERDICTS, RECORDS):
+    for path in (README, FRONT, FIGURE, VERDICTS, RECORDS, DIGITS):
         sys.stdout.write(f"updated {path.relative_to(ROOT)}\n")
 
 

@@ -87,11 +87,26 @@ def test_a_heatmap_refuses_two_values_for_one_cell():
         plots.heatmap(ax, summaries.over_seeds(scores()), ["s1", "m_x"])
 
 
-def test_figure_3_has_a_panel_for_each_latents_and_modality():
-    figure = plots.heatmaps(scores())
-    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-    assert len(titles) == 4
-    assert len(set(titles)) == 4
+@pytest.mark.parametrize("miss", [False, True])
+def test_figure_3_has_a_panel_for_each_bias_and_latents(miss):
+    rows = pd.concat([scores(), scores(bias="perturbation")])
+    rows.loc[rows["modality"] == "text", "score"] += 0.2
+    figure = plots.staircases(summaries.latents(rows), miss=miss)
+    panels = [ax for ax in figure.axes if ax.get_title()]
+    assert len({ax.get_title() for ax in panels}) == len(panels) == 4
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == ["$s_{1}$", "$m_x$"]
+    for ax in panels:
+        expected = [[-0.3] * 2, [0.7] * 2] if miss else [[0.7] * 2] * 2  # both modalities' mean
+        np.testing.assert_allclose(ax.images[0].get_array(), expected)
+        assert ax.images[0].get_clim() == ((-0.1, 0.1) if miss else (0, 1))
+
+
+def test_a_line_is_around_what_is_unbiased():
+    rows = summaries.latents(pd.concat([scores(), scores(bias="perturbation")]))
+    ax = plots.staircases(rows).axes[2]  # setting 2 of perturbation bias spoils s1
+    (path,) = [path for path in ax.collections[0].get_paths() if len(path)]
+    assert path.vertices[:, 0].max() == pytest.approx(0.5, abs=0.02)
+    assert path.vertices[:, 1].max() == pytest.approx(0.5, abs=0.02)
 
 
 def test_measured_against_theory_draws_every_point_with_an_oracle():
@@ -131,7 +146,7 @@ def test_no_line_is_dropped_for_want_of_a_colour():
 
 def test_panels_of_both_biases_are_told_by_modality_first():
     rows = pd.concat([scores(), scores(bias="perturbation")]).query("latents == 'dependent'")
-    figure = plots.heatmaps(rows, ["m_x", "s1"], "MCC", ("modality", "bias"))
+    figure = plots.heatmaps(rows, ["m_x", "s1"], "MCC")
     titles = [ax.get_title() for ax in figure.axes[:4]]
     assert titles == [
         f"{plots.label(modality)}, {bias} bias"
@@ -144,15 +159,20 @@ def test_panels_of_both_biases_are_told_by_modality_first():
 
 def test_a_phase_diagram_has_the_least_width_at_the_bottom():
     rows = scores().query("modality == 'image' and factor == 's1'")
-    rows = pd.concat([rows.assign(encoding_size=size, score=size / 4) for size in (1, 2, 3)])
+    sizes = {1: 0.05, 2: 0.5, 3: 0.95}
+    rows = pd.concat([rows.assign(encoding_size=n, score=value) for n, value in sizes.items()])
     titles = {("selection", "dependent"): "one", ("selection", "independent"): "two"}
     figure = plots.by_width(rows, titles, [0.1, 0.5])
     assert [ax.get_title() for ax in figure.axes] == ["one", "two"]
     for ax in figure.axes:
-        assert [text.get_text() for text in ax.texts[::2]] == ["0.75", "0.50", "0.25"]
+        found = {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
+        rows_of = {"kept": 0, "in part": 1, "lost": 2}
+        assert found == {name: [[0, row], [1, row]] for name, row in rows_of.items()}
+        assert len({line.get_fillstyle() for line in ax.lines}) == 3
         assert [text.get_text() for text in ax.get_xticklabels()] == ["0.1", "0.5"]
-    widths = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert widths == ["3", "2", "1"] and not figure.axes[1].get_yticklabels()
+        assert [text.get_text() for text in ax.get_yticklabels()] == ["3", "2", "1"]
+    (outline,) = figure.axes[0].patches
+    assert outline.get_y() == 1.5 and not figure.axes[1].patches
 
 
 def test_ours_against_the_paper_has_every_printed_cell():
@@ -204,11 +224,6 @@ def test_two_choices_are_joined_from_end_to_end():
 
 
 def test_a_case_study_figure_draws_what_its_table_holds():
-    cells = pd.DataFrame({0.5: [0.9, 0.8], 0.01: [0.2, -0.001]}, index=["count", "size"])
-    ax, bar = concept_plots.rare_or_hard(cells).axes
-    assert [text.get_text() for text in ax.texts] == ["0.90", "0.20", "0.80", "0.00"]
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["50", "1"]
-    assert bar.get_ylabel() == "zero-shot score"
     curves = pd.DataFrame({"f1_corrected": [0.1, 0.9], "mcc": [0.3, 0.95]}, index=[0.01, 0.5])
     (ax,) = concept_plots.named_and_held(curves, 0.25).axes
     assert [list(line.get_ydata()) for line in ax.lines] == [[0.1, 0.9], [0.3, 0.95], [0.25, 0.25]]

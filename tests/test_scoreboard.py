@@ -45,10 +45,13 @@ def measured():
     """What the records say of claims and sweeps; every sweep is read once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoreboard.Sweep, "scores", cache(scoreboard.Sweep.scores))
-        return {pins.VERDICTS: pins.verdicts(), pins.RECORDS: pins.records()}
+        pinned = {pins.VERDICTS: pins.verdicts(), pins.RECORDS: pins.records()}
+        return pinned | {pins.DIGITS: pins.digits()}
 
 
-@pytest.mark.parametrize("path", [pins.VERDICTS, pins.RECORDS], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pins.VERDICTS, pins.RECORDS, pins.DIGITS], ids=lambda path: path.stem
+)
 def test_numbers_of_claims_and_records_are_as_pinned(path, measured):
     pinned = pd.read_csv(path, dtype=str, keep_default_na=False)
     now = measured[path].astype(str)

@@ -80,12 +80,15 @@ def test_ours_stands_beside_the_paper_row_by_row(monkeypatch):
         for seed in (0, 1)
     )
     found = compare_with_paper(table, "Table 4")
-    assert list(found.columns) == list(LATENTS)
-    assert found.index.nlevels == 4
-    cell = found.xs(("independent", "linear", "z_x"))["s1"]
-    assert cell.index.tolist() == ["ours", "spread", "paper", "difference"]
-    assert cell.tolist() == pytest.approx([0.9, 0.0, 0.98, -0.08])
-    assert found["s10"].xs("ours", level=3).isna().all()
+    keys = ["latents", "probe", "modality", "factor"]
+    assert list(found) == [*keys, "status", "ours", "spread", "paper"]
+    assert len(found) == len(found[keys].drop_duplicates())
+    cell = found.set_index(keys).loc["independent", "linear", "image", "s1"]
+    assert cell["status"] == "unbiased"
+    assert cell[["ours", "spread", "paper"]].tolist() == pytest.approx([0.9, 0.0, 0.98])
+    joint = compare_with_paper(table.assign(bias="joint", setting=1), "Table 5")
+    blank = joint.query("latents == 'independent' and probe == 'nonlinear'")
+    assert len(blank) and blank["paper"].isna().all() and blank["ours"].notna().all()
 
 
 def test_reference_says_what_the_misprinted_rows_would():

@@ -125,15 +125,6 @@ def against_coverage(table: pd.DataFrame, trend: Trend) -> Figure:
     return figure
 
 
-def rare_or_hard(cells: pd.DataFrame) -> Figure:
-    """Draw the scores of `concept_tables.grid`, a row a group and a column a coverage."""
-    figure, ax = plt.subplots(figsize=(6.4, 3.9), layout="constrained")
-    image = plots.cells(ax, cells.rename(columns=lambda share: f"{100 * share:.2g}"))
-    ax.set_xlabel("captions that name the group (%)")
-    figure.colorbar(image, label="zero-shot score")
-    return figure
-
-
 def named_and_held(curves: pd.DataFrame, floor: float) -> Figure:
     """Draw what names reach and what a linear classifier reads (``mcc``), by coverage.
 

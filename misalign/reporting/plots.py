@@ -1,4 +1,4 @@
-"""The figure vocabulary: heatmaps with spread, bands over seeds, measured against predicted."""
+"""The figure vocabulary: maps of scores, ours beside the paper, measured against predicted."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from misalign.style import COLORS, SERIES
 from misalign.worlds.numerical import LATENTS
 
 SPLITS = {"test": "in distribution", "ood": "out of distribution"}
+GRID = {"layout": "constrained", "squeeze": False, "sharex": True, "sharey": True}
+STATES = {"lost": "none", "in part": "left", "kept": "full"}  # and how their circles are filled
 LABELS = {"image": r"$\hat{z}_x$", "text": r"$\hat{z}_t$", "m_x": "$m_x$", "m_t": "$m_t$"}
-# what panels are told by, in the order of drawing
-PANELS = {"modality": ("image", "text"), "latents": LATENTS, "bias": ("selection", "perturbation")}
 
 
 def label(name: str) -> str:
@@ -37,88 +37,106 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(by_name, key=lambda name: int(name[1:]) if name[1:].isdigit() else math.inf)
 
 
-def cells(ax: Axes, mean: pd.DataFrame, spread: pd.DataFrame | None = None) -> AxesImage:
-    """Draw a table of scores as colors, each cell with its mean and, if not 0.00, its spread."""
-    image = ax.imshow(mean, vmin=0, vmax=1, aspect="auto")
-    for (row, column), value in np.ndenumerate(mean.to_numpy()):
+def heatmap(ax: Axes, summary: pd.DataFrame, rows: Sequence[str], title: str = "") -> AxesImage:
+    """Draw scores by factor and setting: each cell's mean and, if it is not 0.00, its spread.
+
+    `summary` has rows of `misalign.reporting.summaries.over_seeds` that differ in setting and
+    factor only (a ValueError if not); `rows` are the factors, from the top.
+    """
+    if twice := summary.duplicated(["setting", "factor"]).sum():
+        raise invalid("summary", "one row a setting and factor", f"{twice} more")
+    table = summary.pivot(index="factor", columns="setting").reindex(rows)
+    image = ax.imshow(table["mean"], vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(table["mean"]):
         if np.isnan(value):
             continue
         style = {"ha": "center", "va": "center", "color": "white" if value < 0.6 else "black"}
-        above = 0 if spread is None else 0.14
         # adding 0.0 turns a rounded -0.0 into 0.0
-        ax.text(column, row - above, f"{round(value, 2) + 0.0:.2f}", fontsize=8, **style)
-        if spread is not None and spread.iat[row, column] >= 0.005:  # less would read as 0.00
-            ax.text(column, row + 0.28, f"±{spread.iat[row, column]:.2f}", fontsize=6.5, **style)
-    ax.set_xticks(range(mean.shape[1]), mean.columns)
-    ax.set_yticks(range(mean.shape[0]), [label(str(name)) for name in mean.index])
+        ax.text(column, row - 0.14, f"{round(value, 2) + 0.0:.2f}", fontsize=8, **style)
+        if (spread := table["spread"].iat[row, column]) >= 0.005:  # less would read as 0.00
+            ax.text(column, row + 0.28, f"±{spread:.2f}", fontsize=6.5, **style)
+    ax.set_xticks(range(table["mean"].shape[1]), table["mean"].columns)
+    ax.set_yticks(range(len(table)), [label(name) for name in rows])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    ax.set_title(title)
     return image
 
 
-def heatmap(
-    ax: Axes, summary: pd.DataFrame, rows: Sequence[object], title: str = "", by: str = "factor"
-) -> None:
-    """Draw scores by factor and setting: each cell's mean and, if it is not 0.00, its spread.
+def heatmaps(scores: pd.DataFrame, factors: Sequence[str], metric: str) -> Figure:
+    """Draw four heatmaps (Figures 6, 8, 13 and 17 to 19): modalities in rows, biases in columns.
 
-    `summary` has rows of `misalign.reporting.summaries.over_seeds` that differ in the setting and
-    in the column `by` only (a ValueError if not); `rows` are the values of `by`, from the top.
+    `scores` are rows of the records that differ in seed, setting, factor, modality and bias only;
+    `factors` are the heatmaps' rows, from the top.
     """
-    if twice := summary.duplicated(["setting", by]).sum():
-        raise invalid("summary", f"one row a setting and {by}", f"{twice} more")
-    table = summary.pivot(index=by, columns="setting", values=["mean", "spread"]).reindex(rows)
-    cells(ax, table["mean"], table["spread"])
-    ax.set_title(title)
-
-
-def heatmaps(
-    scores: pd.DataFrame,
-    factors: Sequence[str] = (),
-    metric: str = "$R^2$",
-    panels: tuple[str, str] = ("latents", "modality"),
-) -> Figure:
-    """Draw four heatmaps, by default as in Figure 3: both kinds of latents, both modalities.
-
-    `scores` are rows of the records that differ in seed, setting, factor and what tells the panels
-    only; `factors` are the heatmaps' rows, from the top, by default all, as `in_order`. `panels` is
-    what those of a column and those of a row differ in: ``"modality"`` and one of ``"latents"`` and
-    ``"bias"`` (Figures 6, 8, 13 and 17 to 19).
-    """
-    factors = list(factors) or in_order(scores["factor"])
     size = {"figsize": (9.5, 2.4 + 0.55 * len(factors)), "layout": "constrained"}
     figure, axes = plt.subplots(2, 2, **size, sharey=True)
     summary = over_seeds(scores)
-    kind, noun = ("latents", "semantics") if "latents" in panels else ("bias", "bias")
-    for place, ax in np.ndenumerate(axes):
-        which = {name: PANELS[name][at] for name, at in zip(panels, place, strict=True)}
-        chosen = (summary[list(which)] == pd.Series(which)).all(axis=1)
-        title = f"{label(which['modality'])}, {which[kind]} {noun}"
-        heatmap(ax, summary[chosen], factors, title)
+    for (row, column), ax in np.ndenumerate(axes):
+        side, bias = ("image", "text")[row], SETTINGS[column]
+        chosen = (summary["modality"] == side) & (summary["bias"] == bias)
+        image = heatmap(ax, summary[chosen], factors, f"{label(side)}, {bias} bias")
     figure.supxlabel("setting")
-    bar = figure.colorbar(axes[0, 0].images[0], ax=axes, shrink=0.4, aspect=30, pad=0.02)
-    bar.set_label(f"mean {metric}")
+    figure.colorbar(image, ax=axes, shrink=0.4, aspect=30, pad=0.02, label=f"mean {metric}")
+    return figure
+
+
+def staircases(rows: pd.DataFrame, miss: bool = False) -> Figure:
+    """Draw means over seeds and modalities by factor and setting (Figures 3 and 9 to 11).
+
+    `rows` are as from `misalign.reporting.summaries.latents`; biases are in rows of panels, kinds
+    of latents in columns. Drawn is the score or, with `miss`, how far it is above its oracle; a
+    line is around what is unbiased.
+    """
+    value = rows["score"] - rows["oracle"] if miss else rows["score"]
+    rows = rows.assign(value=value, kept=1.0 * (rows["status"] == "unbiased"))
+    figure, axes = plt.subplots(2, 2, figsize=(5.4, 6), **GRID)
+    colors = {"cmap": "RdBu", "vmin": -0.1, "vmax": 0.1} if miss else {"vmin": 0, "vmax": 1}
+    for (row, column), ax in np.ndenumerate(axes):
+        panel = rows[(rows["bias"] == SETTINGS[row]) & (rows["latents"] == LATENTS[column])]
+        table = panel.pivot_table(["value", "kept"], "factor", "setting")
+        means, kept = (table.loc[in_order(table.index)][name] for name in ("value", "kept"))
+        image = ax.imshow(means, aspect="auto", **colors)
+        line = {"colors": COLORS["theory" if miss else "omitted"], "extent": image.get_extent()}
+        # of squares of 40 by 40, else corners are cut
+        ax.contour(np.kron(kept, np.ones((40, 40))), [0.5], origin="upper", **line)
+        ax.set_xticks(range(means.shape[1]), means.columns)
+        ax.set_yticks(range(len(means)), [label(name) for name in means.index])
+        ax.set_title(f"{SETTINGS[row]} bias,\n{LATENTS[column]}", fontsize=10)
+        ax.tick_params(length=0, labelsize=8.5)
+        ax.set_xlabel("setting" if row else "")
+    style = {"location": "bottom", "aspect": 40, "ticks": np.linspace(*image.get_clim(), 5)}
+    style["label"] = "measured less predicted $R^2$" if miss else "mean $R^2$"
+    figure.colorbar(image, ax=axes, **style)
     return figure
 
 
 def by_width(
     scores: pd.DataFrame, titles: dict[tuple[str, str], str], ticks: Sequence[object]
 ) -> Figure:
-    """Draw a phase diagram: scores of one factor by setting and width of the representation.
+    """Draw a phase diagram: one factor is kept (0.9 or more), lost (within 0.1 of 0) or in between.
 
     `scores` are rows of the records, of one modality, probe, target and factor. `titles` names each
-    panel by its bias and kind of latents, three a row in this order, the least width at the bottom;
-    `ticks` are what the settings stand for. Cells are as in `heatmap`.
+    panel by its bias and kind of latents, two a row, the least width at the bottom; `ticks` are
+    what the settings stand for. The first panel's least width, the theorem's, is outlined.
     """
-    rows = math.ceil(len(titles) / 3)
-    figure = plt.figure(figsize=(9.5, 2.7 * rows), layout="constrained")
+    figure = plt.figure(figsize=(5.4, 0.7 + 0.85 * len(titles)), layout="constrained")
     summary = over_seeds(scores)
-    widths = sorted(summary["encoding_size"].unique(), reverse=True)
     for place, ((bias, latents), title) in enumerate(titles.items(), start=1):
-        ax = figure.add_subplot(rows, 3, place)
+        ax = figure.add_subplot(math.ceil(len(titles) / 2), 2, place, title=title)
         panel = summary[(summary["bias"] == bias) & (summary["latents"] == latents)]
-        heatmap(ax, panel, widths, title, "encoding_size")
+        table = panel.pivot(index="encoding_size", columns="setting", values="mean")[::-1]
+        state = (table.abs() > 0.1) * 1 + (table >= 0.9)
+        ax.imshow(state, cmap="Blues", vmin=0, vmax=4, aspect="auto")
+        for code, (name, fill) in enumerate(STATES.items()):
+            ys, xs = np.nonzero(state == code)
+            ax.plot(xs, ys, "ko", ms=9, fillstyle=fill, markerfacecoloralt="white", label=name)
         ax.set_xticks(range(len(ticks)), ticks)
-        ax.tick_params(labelleft=place % 3 == 1)
+        ax.set_yticks(range(len(table)), table.index)
+        if place == 1:
+            outline = {"fill": False, "ec": COLORS["omitted"], "lw": 3, "clip_on": False}
+            ax.axhspan(len(table) - 1.5, len(table) - 0.5, label="the theorem's cells", **outline)
+            figure.legend(loc="outside upper center", ncols=4, columnspacing=1)
     figure.supylabel("width of the representation")
     return figure
 
@@ -178,9 +196,8 @@ def by_setting(scores: pd.DataFrame, title: str = "$R^2$") -> Figure:
     summary = over_seeds(scores)
     biases = [name for name in SETTINGS if (summary["bias"] == name).any()]
     kinds = [kind for kind in LATENTS if (summary["latents"] == kind).any()]
-    size = {"figsize": (4.6 * len(kinds), 3 * len(biases)), "layout": "constrained"}
-    shared = {"squeeze": False, "sharey": True, "sharex": True}
-    figure, axes = plt.subplots(len(biases), len(kinds), **size, **shared)
+    size = (4.6 * len(kinds), 3 * len(biases))
+    figure, axes = plt.subplots(len(biases), len(kinds), figsize=size, **GRID)
     lines = list(dict.fromkeys(zip(summary["factor"], summary["split"], strict=True)))
     if len(lines) > len(SERIES):
         raise invalid("scores", f"at most {len(SERIES)} lines", len(lines))

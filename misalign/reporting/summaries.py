@@ -10,7 +10,6 @@ from misalign.bias import Bias
 from misalign.paths import REFERENCE
 from misalign.records import SCORES
 from misalign.run import recorded_bias, study
-from misalign.worlds.numerical import LATENTS as KINDS
 
 LATENTS = (*(f"s{i}" for i in range(1, 11)), "m_x", "m_t")
 
@@ -108,24 +107,15 @@ def read_paper_table(source: str) -> pd.DataFrame:
 def compare_with_paper(scores: pd.DataFrame, source: str) -> pd.DataFrame:
     """Put recorded means beside ``"Table 4"`` or ``"Table 5"`` of the paper, of the same set-up.
 
-    One row a kind of latents, probe, modality and source (ours, spread over seeds, paper, and the
-    difference, ours less the paper's), one column a factor.
+    One row a kind of latents, probe, modality and factor: `status`, `ours`, its `spread` over
+    seeds, and `paper`, which is empty where the paper misprints it.
     """
-    keys = ["latents", "probe", "modality"]
-    ours = pd.concat([latents(scores, probe) for probe in ("linear", "nonlinear")])
-    grouped = ours.groupby([*keys, "factor"])["score"]
-    parts = {
-        "ours": grouped.mean().unstack(),
-        "spread": grouped.std().unstack(),
-        "paper": read_paper_table(source).set_index([*keys, "factor"])["score"].unstack(),
-    }
-    parts["difference"] = parts["ours"] - parts["paper"]
-    table = pd.concat(parts, names=["R2"]).reset_index().replace({"image": "z_x", "text": "z_t"})
-    # in the paper's order, not the alphabet's
-    orders = {"R2": parts, "latents": KINDS, "modality": ("z_x", "z_t")}
-    for name, order in orders.items():
-        table[name] = pd.Categorical(table[name], list(order))
-    return table.set_index([*keys, "R2"]).sort_index()[list(LATENTS)]
+    keys = ["latents", "probe", "modality", "factor"]
+    rows = pd.concat([latents(scores, probe) for probe in ("linear", "nonlinear")])
+    parts = {"ours": ("score", "mean"), "spread": ("score", "std")}
+    ours = rows.groupby([*keys, "status"], as_index=False).agg(**parts)
+    printed = read_paper_table(source).rename(columns={"score": "paper"})
+    return ours.merge(printed[[*keys, "paper"]], "left", keys)
 
 
 def beside_paper(scores: pd.DataFrame) -> pd.DataFrame:
