@@ -103,7 +103,7 @@ def staircases(rows: pd.DataFrame, miss: bool = False) -> Figure:
         ax.set_xticks(range(means.shape[1]), means.columns)
         ax.set_yticks(range(len(means)), [label(name) for name in means.index])
         ax.set_title(f"{SETTINGS[row]} bias,\n{LATENTS[column]}", fontsize=10)
-        ax.tick_params(length=0, labelsize=8.5)
+        ax.tick_params(length=0, labelsize=9)
         ax.set_xlabel("setting" if row else "")
     style = {"location": "bottom", "aspect": 40, "ticks": np.linspace(*image.get_clim(), 5)}
     style["label"] = "measured less predicted $R^2$" if miss else "mean $R^2$"
@@ -167,7 +167,7 @@ def against_theory(scores: pd.DataFrame, metric: str = "$R^2$") -> Figure:
     limits = (min(0.0, known["score"].min()) - 0.07, 1.05)
     there = list(dict.fromkeys(known["latents"]))
     kinds = [kind for kind in LATENTS if kind in there] or there
-    size = {"figsize": (4.3 * len(kinds), 4.2), "layout": "constrained"}
+    size = {"figsize": (3 * len(kinds), 3.3), "layout": "constrained"}
     figure, axes = plt.subplots(1, len(kinds), **size, squeeze=False)
     for ax, latents in zip(axes[0], kinds, strict=True):
         diagonal(ax, known[known["latents"] == latents], "oracle", "score", limits, 9)
