@@ -74,6 +74,13 @@ def test_a_heatmap_prints_mean_and_spread_of_every_cell():
     assert [text.get_text() for text in ax.get_yticklabels()] == ["$s_{1}$", "$m_x$"]
 
 
+def test_a_heatmap_has_no_minus_before_a_zero():
+    rows = scores(score=-0.001).query("latents == 'dependent' and modality == 'text'")
+    _, ax = plt.subplots()
+    plots.heatmap(ax, summaries.over_seeds(rows), ["s1", "m_x"])
+    assert [text.get_text() for text in ax.texts] == ["0.00"] * 4
+
+
 def test_a_heatmap_leaves_what_was_not_recorded_empty():
     summary = summaries.over_seeds(scores().query("latents == 'dependent' and modality == 'text'"))
     _, ax = plt.subplots()
