@@ -227,13 +227,14 @@ def test_a_warm_up_s_captions_are_true_of_the_first_factors_alone(monkeypatch):
     worlds = []
 
     def noted(pair, world, recipe, **_):
-        worlds.append((world, recipe.steps))
+        worlds.append((world, recipe))
 
     monkeypatch.setattr(images, "train", noted)
     run = smoke("causal3dident", setting=5, options={"warmup_steps": 3})
     start = run.study.initial(run, "cpu")
-    ((world, steps),) = worlds
-    assert steps == 3
+    ((world, recipe),) = worlds
+    assert recipe.steps == 3
+    assert (recipe.learning_rate, recipe.muon_rate) == (3e-3, 0.03)
     assert world.bias.unbiased == (1,)
     assert world.bias.selected == start.world.bias.selected
     batch = world.sample(400, generator=generator_for(0, "pairs"))
