@@ -32,6 +32,18 @@
 #   change leave a model with the ones that stay.
 #
 # This chapter tests all three on one toy run, which trains anew whenever the chapter is executed.
+# {numref}`fig-pipeline` is the plan of it, and of every experiment in this book.
+#
+# ```{figure} ../book/figures/pipeline.svg
+# :name: fig-pipeline
+# :class: dark-light
+# :width: 640px
+# :alt: From left to right. Factors s give an image x and a caption t, which omits some factors and gets some wrong. An image encoder and a text encoder map them to representations z_x and z_t. The contrastive loss brings pairs together and keeps others apart. A probe asks which factors the representation keeps.
+#
+# An experiment. The world draws factors; image and caption both come from them. Two encoders learn to match
+# images with their captions, and know nothing of the factors. Then a probe, a small regression, asks which factors the representation
+# of the image still determines.
+# ```
 
 # %%
 import torch

@@ -20,6 +20,18 @@
 # and which of those it may *perturb*. Everything else about images and captions may be as
 # complicated as it likes.
 #
+# {numref}`fig-model` shows the whole model. Captions know the semantic variables $\mathbf{s}$ in one of three ways: as they are,
+# wrongly, or not at all.
+#
+# ```{figure} ../book/figures/model.svg
+# :name: fig-model
+# :class: dark-light
+# :width: 640px
+# :alt: A graph. The semantic variables s are in three blocks. The perturbed block reaches the caption replaced, marked by the perturbation bias rho. The unbiased block reaches it as it is. The omitted block is cut off by the selection bias theta. All of s and the image-specific variables m_x give the image x. What captions say and the text-specific variables m_t give the caption t.
+#
+# The model (the paper's Figure 1). Everything outside the two grey circles $\mathbf{x}$ and $\mathbf{t}^{(\theta)}$ is latent: nobody observes it.
+# ```
+#
 # This chapter builds that model piece by piece (the paper's Eqs. 3 to 5, Definitions 3.1 and 3.2,
 # Assumptions 3.1 and 3.2), runs Example 3.1, and checks every index that the paper prints. Then it
 # draws a world of the model and looks inside.
@@ -65,24 +77,22 @@ seed = 0
 # Words are chosen. The first way in which a caption departs from its image is that it names some
 # factors and is silent about the others.
 #
-# ```{prf:definition} Selection bias
+# ```{prf:definition} Selection bias, the paper's Definition 3.1
 # :label: def-selection
 # Of the factors $\{1, \dots, n_s\}$ captions mention a non-empty subset $\mathbb{I}_\theta$. The
 # others, $\mathbb{I}_\theta^c$, are *omitted*. Number the non-empty subsets: the selection bias
-# $\theta \in \{1, \dots, 2^{n_s} - 1\}$ is the number of $\mathbb{I}_\theta$. (Definition 3.1 of
-# the paper.)
+# $\theta \in \{1, \dots, 2^{n_s} - 1\}$ is the number of $\mathbb{I}_\theta$.
 # ```
 #
 # The second way is that a factor is named, but wrongly: "red" for a black cat.
 #
-# ```{prf:definition} Perturbation bias
+# ```{prf:definition} Perturbation bias, the paper's Definition 3.2
 # :label: def-perturbation
 # Of the selected factors captions may get a proper subset
 # $\mathbb{I}_\rho \subsetneq \mathbb{I}_\theta$ wrong. The others,
 # $\mathbb{I}_\rho^c = \mathbb{I}_\theta \setminus \mathbb{I}_\rho$, are *unbiased*: named, and
 # always right. Number the proper subsets of $\mathbb{I}_\theta$: the perturbation bias
 # $\rho \in \{1, \dots, 2^{|\mathbb{I}_\theta|} - 1\}$ is the number of $\mathbb{I}_\rho$.
-# (Definition 3.2.)
 # ```
 #
 # Each factor has thus one of three fates: unbiased, perturbed or omitted. *Proper* means that at
@@ -171,11 +181,11 @@ glue("joint-rho", joint.rho, display=False)
 # Two assumptions make the model one that theorems can be proved about. The first keeps the factors
 # continuous.
 #
-# ```{prf:assumption} Continuous factors
+# ```{prf:assumption} Continuous factors, the paper's Assumption 3.1
 # :label: asm-density
 # $\mathbf{s}$, $\mathbf{m}_x$ and $\mathbf{m}_t$ are continuous and independent of each other.
-# Each has a density that is positive almost everywhere on its support. (Assumption 3.1, and the
-# independence of section 3.1.)
+# Each has a density that is positive almost everywhere on its support. (The
+# independence is of the paper's section 3.1.)
 # ```
 #
 # The factors *within* $\mathbf{s}$ may depend on each other in any way. Color may go with shape.
@@ -185,7 +195,7 @@ glue("joint-rho", joint.rho, display=False)
 # The second says how a caption errs. For each caption, chance picks a set $A$ of factors that this
 # one gets wrong. What lies outside $A$ is copied; what lies inside is replaced.
 #
-# ```{prf:assumption} Random perturbations
+# ```{prf:assumption} Random perturbations, the paper's Assumption 3.2
 # :label: asm-perturbation
 # A random subset $A \subseteq \mathbb{I}_\rho$ is drawn for every pair, and each factor of
 # $\mathbb{I}_\rho$ is in it with positive probability. Given $A$,
@@ -196,8 +206,7 @@ glue("joint-rho", joint.rho, display=False)
 # p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)
 # $$ (eq-perturbation)
 #
-# with a smooth, strictly positive density $p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)$. (Assumption
-# 3.2, with the paper's Eq. 5.)
+# with a smooth, strictly positive density $p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)$. (The formula is the paper's Eq. 5.)
 # ```
 #
 # The Dirac delta $\delta$ says *equal*. Two words carry the weight. *Proper*, above: some factor

@@ -339,7 +339,7 @@ assert (abs(counts - 1) < 0.15).all()
 # image without volume, which a uniform image rules out. So the inequality holds on a dense set of points, by
 # continuity at all of them, and keeps the determinant away from 0: $\mathbf{h}$ cannot turn around.
 #
-# ```{prf:lemma} Uniform images, repaired
+# ```{prf:lemma} Uniform images, repaired here, the paper's Lemma B.2
 # :label: lem-uniform
 #
 # Let $\mathbf{u}$ have a continuous density $p$ that is positive everywhere on an open, connected

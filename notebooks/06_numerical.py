@@ -27,7 +27,6 @@
 # ({ref}`what differs <numerical-differs>`).
 
 # %% tags=["hide-input"]
-import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from myst_nb import glue
@@ -314,42 +313,16 @@ for (kind, size), row in table.iterrows():
 # outputs to fill, a case of which the theorem does not speak. {numref}`tab-wide` draws that table
 # beside our means.
 
-# %% tags=["recorded", "hide-input"]
-def dumbbells(table):
-    """Ours and the paper's scores, means over both encoders, joined by a line."""
-    figure, axes = plt.subplots(2, 2, figsize=(5.4, 6), **plots.GRID)
-    names = plots.in_order(table["factor"])
-    kept = set(table.query("status == 'unbiased'")["factor"])
-    for (row, column), ax in np.ndenumerate(axes):
-        probe = ("nonlinear", "linear")[row]
-        kind = ("independent", "dependent")[column]
-        panel = table.query("probe == @probe and latents == @kind")
-        means = panel.groupby("factor")[["ours", "paper"]].mean().loc[names]
-        for place, name in enumerate(names):
-            if name in kept:
-                ax.axhspan(place - 0.5, place + 0.5, color="#e6eef5", lw=0)
-        ax.hlines(names, means["ours"], means["paper"], color="k", lw=1)
-        ax.plot(means["ours"], names, "o", color=SERIES[0], label="ours")
-        ax.plot(means["paper"], names, "kD", fillstyle="none", label="paper")
-        ax.set_yticks(range(len(names)), [plots.label(name) for name in names])
-        ax.set(xlim=(-0.1, 1.1), xticks=(0, 0.5, 1), ylim=(len(names) - 0.5, -0.5))
-        ax.set_title(f"{kind},\n{probe} probe", fontsize=10)
-    figure.supxlabel("$R^2$", fontsize=10)
-    legend = {"loc": "outside upper center", "ncols": 2}
-    figure.legend(*ax.get_legend_handles_labels(), **legend)
-    return axes
-
-
 # %% mystnb={"figure": {"caption": "Three factors in captions, representations of width 5 (the paper's Table 4): $R^2$, mean over our five seeds and both encoders, and what the paper prints. Shaded: what captions state. 10 runs of sweep table_04.", "name": "tab-wide"}, "image": {"alt": "Four panels of a circle and a diamond per factor, joined by a line. With independent factors both lie at 1 for the three stated factors and at 0 for the others. With dependent factors and the nonlinear probe both are near 1 for the stated factors; with the linear probe ours are near 0.8. The lost factors take other values between 0.1 and 0.4 in our worlds than in the paper's."}} tags=["recorded", "hide-input"]
 table_4 = Sweep.named("table_04").scores()
 wide = summaries.compare_with_paper(table_4, "Table 4")
-axes = dumbbells(wide)
+figure = plots.dumbbells(wide, "latents", list(summaries.LATENTS))
 plt.show()
 
 # %% tags=["recorded", "remove-cell"]
 last = wide.query("probe == 'linear' and latents == 'dependent'")
-last = last.groupby("factor")[["ours", "paper"]].mean().loc[list(summaries.LATENTS)]
-drawn = [line.get_xdata().tolist() for line in axes[1, 1].lines]
+last = last.groupby("factor")[["ours", "paper"]].mean()
+drawn = [line.get_xdata().tolist() for line in figure.axes[3].lines]
 assert drawn == last.to_numpy().T.tolist()
 spare = summaries.latents(table_4).query("latents == 'independent'")
 lost = spare.query("status != 'unbiased'")
@@ -378,7 +351,8 @@ print(stated.round(2))
 
 # %% mystnb={"figure": {"caption": "Both biases at once (the paper's Table 5): $R^2$, mean over our five seeds and both encoders, and what the paper prints. Shaded: what captions state correctly. The paper's nonlinear rows for independent factors are left out: as printed they give the omitted $s_9$ a score of 0.98, and look shifted by one. 10 runs of sweep table_05.", "name": "tab-joint"}, "image": {"alt": "Four panels of a circle and a diamond per factor, joined by a line. The factors s3 to s8 lie at 1 in all of them. With independent factors all others lie at 0, with dependent factors s1, s2, s9 and s10 lie between 0.5 and 0.8."}} tags=["recorded", "hide-input"]
 table_5 = Sweep.named("table_05").scores()
-axes = dumbbells(summaries.compare_with_paper(table_5, "Table 5"))
+joint = summaries.compare_with_paper(table_5, "Table 5")
+plots.dumbbells(joint, "latents", list(summaries.LATENTS))
 plt.show()
 
 # %% tags=["recorded", "remove-cell"]

@@ -20,6 +20,11 @@ from sphinx.config import Config
 REPOSITORY, SITE = (os.environ.get(name, "").rstrip("/") for name in ("REPOSITORY", "SITE"))
 LONGEST = 160  # characters of a description
 ICON = re.compile(r"^fa-(?!solid|lg|fw)(.+)")
+# of a theorem and its like: label, name, and what the paper calls it
+BOX = re.compile(
+    r'<div class="proof \w+ admonition" id="([\w-]+)">\s*<p class="admonition-title">'
+    r'<span class="caption-number">[^<]*</span> \((.+?), the paper’s ([^)]+)\)</p>'
+)
 
 
 def setup(app: Sphinx) -> dict:
@@ -52,9 +57,12 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     out = Path(app.outdir)
     icons = _Icons(out / "_static" / "scripts" / "fontawesome.js")
     pages = [page for page in sorted(out.rglob("*.html")) if "_static" not in page.parts]
-    for page in pages:
-        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    boxes = {label: names for text in texts.values() for label, *names in BOX.findall(text)}
+    for page, text in texts.items():
+        soup = BeautifulSoup(text, "html.parser")
         if soup.head is not None:
+            _number(soup, boxes)
             _describe(soup, page.relative_to(out).as_posix())
             _name(soup)
             _size(soup, page)
@@ -95,6 +103,18 @@ def _describe(soup: BeautifulSoup, path: str) -> None:
     for name, value in told.items():
         if value:
             soup.head.append(soup.new_tag("meta", attrs={"property": name, "content": value}))
+
+
+def _number(soup: BeautifulSoup, boxes: dict[str, list[str]]) -> None:
+    """Call theorems and their like what the paper calls them, and nothing else."""
+    for link in soup.select("a[href*='#']"):
+        label = link["href"].partition("#")[2]
+        if label in boxes and re.fullmatch(r"[A-Z]\w+ [\d.]+\s*", link.get_text()):
+            link.string = boxes[label][1]
+    for label, (name, theirs) in boxes.items():
+        if title := soup.select_one(f"#{label} > .admonition-title"):
+            title.contents[0].string = f"Paper, {theirs}"
+            title.contents[1].replace_with(f" ({name})")
 
 
 def _name(soup: BeautifulSoup) -> None:

@@ -2,9 +2,9 @@
 
 A number stands between two comments, ``<!-- name -->0.98<!-- / -->``. What is pinned are the
 numbers of every claim (`book/verdicts.csv`), a fingerprint of every sweep (`book/records.csv`) and
-the digits that figures of the numerical study draw (`book/numerical.csv`), so that a review sees
-them move. `make readme` runs this after a sweep; a test fails while README, figure or pins say
-something else than `results/`.
+the digits that figures draw of the numerical study and of MPI3D beside the paper
+(`book/numerical.csv`, `book/mpi3d.csv`), so that a review sees them move. `make readme` runs this
+after a sweep; a test fails while README, figure or pins say something else than `results/`.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ FIGURE = ROOT / "book" / "figures" / "measured_against_predicted.png"
 VERDICTS = ROOT / "book" / "verdicts.csv"
 RECORDS = ROOT / "book" / "records.csv"
 DIGITS = ROOT / "book" / "numerical.csv"
+PRINTED = ROOT / "book" / "mpi3d.csv"
 DRAWN = {"figure_03": "", "figure_09": "", "table_04": "Table 4", "table_05": "Table 5"}
 NUMBERS = ("worst", "estimate", "low", "high")
 MARKED = re.compile(r"(<!-- ([a-z-]+) -->)(.*?)(<!-- / -->)")
@@ -155,6 +156,16 @@ def digits() -> pd.DataFrame:
     return shown.reset_index().astype(str)
 
 
+def printed() -> pd.DataFrame:
+    """Means of MPI3D over seeds beside every cell that Figures 6 and 13 print."""
+    scores = summary.of_study("mpi3d", Sweep.named("figure_06").scores())
+    table = summary.beside_paper(scores.query("target == 'image'"))
+    table["difference"] = table["ours"] - table["paper"]
+    for name in ("ours", "paper", "difference"):
+        table[name] = table[name].map("{:.2f}".format).replace("-0.00", "0.00")
+    return table.astype(str)
+
+
 def main() -> None:
     """Write README, figure and pins."""
     mpl.use("agg")
@@ -166,9 +177,10 @@ def main() -> None:
     values = numbers(scores) | judged(pinned) | advised()
     for path in (README, FRONT):
         path.write_text(filled(path.read_text(encoding="utf-8"), values), encoding="utf-8")
-    for path, table in ((VERDICTS, pinned), (RECORDS, records()), (DIGITS, digits())):
+    tables = {VERDICTS: pinned, RECORDS: records(), DIGITS: digits(), PRINTED: printed()}
+    for path, table in tables.items():
         table.to_csv(path, index=False, lineterminator="\n")
-    for path in (README, FRONT, FIGURE, VERDICTS, RECORDS, DIGITS):
+    for path in (README, FRONT, FIGURE, *tables):
         sys.stdout.write(f"updated {path.relative_to(ROOT)}\n")
 
 

@@ -194,9 +194,30 @@ def test_ours_against_the_paper_has_every_printed_cell():
     )
     (row,) = table.to_dict("records")
     assert row["ours"] == pytest.approx(0.6) and row["paper"] == printed["score"].item()
-    figure = image_plots.against_paper(table)
-    drawn = [ax.collections[0].get_offsets() for ax in figure.axes if ax.collections]
-    assert [points.tolist() for points in drawn] == [[[row["paper"], pytest.approx(0.6)]]]
+
+
+def test_dumbbells_join_ours_and_the_paper_s_and_shade_what_is_stated():
+    cells = {
+        "s1": [(1, 0.9, 1.0, "unbiased"), (2, 0.8, 0.7, "omitted")],
+        "s2": [(1, 0.0, 0.1, "omitted")],
+    }
+    rows = [
+        {"factor": name, "setting": at, "ours": ours, "paper": paper, "status": state}
+        | {"probe": probe, "bias": bias, "modality": modality}
+        for name, listed in cells.items()
+        for at, ours, paper, state in listed
+        for probe in ("nonlinear", "linear")
+        for bias in ("selection", "perturbation")
+        for modality in ("image", "text")
+    ]
+    figure = plots.dumbbells(pd.DataFrame(rows), "bias", ["s1", "s2"])
+    assert len(figure.axes) == 4
+    for ax in figure.axes:
+        ours, paper = (line.get_xydata().tolist() for line in ax.lines)
+        assert ours == [[0.9, 0.25], [0.8, 0.75], [0.0, 1.25]]
+        assert [x for x, _ in paper] == [1.0, 0.7, 0.1]
+        (shaded,) = ax.patches
+        assert (shaded.get_y(), shaded.get_height()) == (0, 0.5)
 
 
 def test_curves_are_means_with_a_band_of_the_spread():

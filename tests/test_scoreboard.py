@@ -46,11 +46,13 @@ def measured():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoreboard.Sweep, "scores", cache(scoreboard.Sweep.scores))
         pinned = {pins.VERDICTS: pins.verdicts(), pins.RECORDS: pins.records()}
-        return pinned | {pins.DIGITS: pins.digits()}
+        return pinned | {pins.DIGITS: pins.digits(), pins.PRINTED: pins.printed()}
 
 
 @pytest.mark.parametrize(
-    "path", [pins.VERDICTS, pins.RECORDS, pins.DIGITS], ids=lambda path: path.stem
+    "path",
+    [pins.VERDICTS, pins.RECORDS, pins.DIGITS, pins.PRINTED],
+    ids=lambda path: path.stem,
 )
 def test_numbers_of_claims_and_records_are_as_pinned(path, measured):
     pinned = pd.read_csv(path, dtype=str, keep_default_na=False)

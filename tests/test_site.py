@@ -111,6 +111,15 @@ def test_images_have_alt_texts(soups: dict) -> None:
 FETCHING_RELS = {"stylesheet", "icon", "preload", "modulepreload", "preconnect", "dns-prefetch"}
 
 
+def test_theorems_have_the_paper_s_numbers_and_no_other(soups: dict) -> None:
+    titles, links = [], []
+    for soup in soups.values():
+        titles += [one.get_text() for one in soup.select(".proof > .admonition-title")]
+        links += [one.get_text() for one in soup.select("a[href$='#thm-identifiability']")]
+    assert len(titles) >= 9 and all(title.startswith("Paper, ") for title in titles)
+    assert links and {one for one in links if one[-1].isdigit()} == {"Theorem 4.1"}
+
+
 def test_pages_name_no_other_host_to_load_from(soups: dict) -> None:
     foreign = []
     for page, soup in soups.items():

@@ -13,19 +13,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from misalign.errors import invalid
-from misalign.reporting.plots import band, diagonal
+from misalign.reporting.plots import band
 from misalign.style import COLORS, SERIES
-
-
-def against_paper(table: pd.DataFrame) -> Figure:
-    """Draw recorded against printed means of `summaries.beside_paper`, a panel a probe."""
-    figure, axes = plt.subplots(1, 2, figsize=(8.6, 4.3), layout="constrained", sharey=True)
-    for ax, probe in zip(axes, ("nonlinear", "linear"), strict=True):
-        diagonal(ax, table[table["probe"] == probe], "paper", "ours", (-0.06, 1.06), 22)
-        ax.set(title=f"{probe} probe", xlabel="MCC, the paper")
-    axes[0].set_ylabel("MCC, ours")
-    axes[0].legend(loc="center right")
-    return figure
 
 
 def curves(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -108,6 +109,39 @@ def staircases(rows: pd.DataFrame, miss: bool = False) -> Figure:
     style = {"location": "bottom", "aspect": 40, "ticks": np.linspace(*image.get_clim(), 5)}
     style["label"] = "measured less predicted $R^2$" if miss else "mean $R^2$"
     figure.colorbar(image, ax=axes, **style)
+    return figure
+
+
+def dumbbells(table: pd.DataFrame, by: str, names: Sequence[str], metric: str = "$R^2$") -> Figure:
+    """Draw our scores and the paper's, means over both encoders, joined by a line.
+
+    `table` is of `misalign.reporting.summaries.compare_with_paper` or `beside_paper`. Panels of a
+    row differ in the column `by`, those of a column in the probe. `names` are the factors, from the
+    top, each with its settings in order; what captions state correctly is shaded.
+    """
+    table = table.assign(setting=table.get("setting", 1))
+    step = 1 / table["setting"].nunique()
+    size = (5.4, 2 + 0.5 * len(names) * max(0.8, 0.2 / step))
+    figure, axes = plt.subplots(2, 2, **GRID | {"figsize": size})
+    kinds = sorted(table[by].unique(), reverse=True)  # independent and selection are first
+    panels = product(("nonlinear", "linear"), kinds)
+    for ax, (probe, kind) in zip(axes.flat, panels, strict=True):
+        cells = table[(table["probe"] == probe) & (table[by] == kind)].groupby(
+            ["factor", "setting"]
+        )
+        means = cells[["ours", "paper"]].mean()
+        places = np.array([names.index(name) + (at - 0.5) * step for name, at in means.index])
+        for place in places[cells["status"].first() == "unbiased"]:
+            ax.axhspan(place - step / 2, place + step / 2, color="#e6eef5", lw=0)
+        ax.hlines(places, *means.to_numpy().T, color="k", lw=1)
+        style = {"linestyle": "none", "markersize": 3 + 3 * step}
+        ax.plot(means["ours"], places, "o", color=SERIES[0], label="ours", **style)
+        ax.plot(means["paper"], places, "kD", fillstyle="none", label="paper", **style)
+        ax.set_yticks(np.arange(len(names)) + 0.5, [label(name) for name in names])
+        ax.set(xlim=(-0.1, 1.1), xticks=(0, 0.5, 1), ylim=(len(names), 0))
+        ax.set_title(f"{kind},\n{probe} probe", fontsize=10)
+    figure.supxlabel(metric, fontsize=10)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
 
