@@ -104,8 +104,7 @@ def completed(
         future = next(done)
         failure = future.exception()
         if future.cancelled():
-            expected = "it to stay until the end"
-            raise invalid("scheduler", expected, "no answer", ConnectionError)
+            raise invalid("scheduler", "it to stay until the end", "no answer", ConnectionError)
         yield futures.pop(future), failure if failure is not None else future.result()
 
 

@@ -18,11 +18,8 @@ from misalign.paths import DATA_FILES, LIBRARY, RESULTS, ROOT
 from misalign.run import study_module
 
 SHARED = "misalign.experiment"  # from a run to its record, the same path for every study
-NEW = (
-    "misalign/",
-    "notebooks/",
-    "sweeps/",
-)  # where a file that git does not know may decide numbers
+# where a file that git does not know may decide numbers
+NEW = ("misalign/", "notebooks/", "sweeps/")
 _LOADED = time.time()  # what is written later is not the code that this process runs
 
 

@@ -9,11 +9,16 @@ sources and of the site; without them nothing links there.
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from bs4 import BeautifulSoup, Tag
 from PIL import Image
+from pybtex.database import Entry
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting import unsrt
+from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -25,6 +30,27 @@ BOX = re.compile(
     r'<div class="proof \w+ admonition" id="([\w-]+)">\s*<p class="admonition-title">'
     r'<span class="caption-number">[^<]*</span> \((.+?), the paper’s ([^)]+)\)</p>'
 )
+
+
+class AuthorYear(BaseLabelStyle):
+    """Labels of the bibliography that say what references in the text say."""
+
+    def format_labels(self, sorted_entries: list[Entry]) -> Iterator[str]:
+        """Give each entry its first author, how many more there are, and the year."""
+        for entry in sorted_entries:
+            names = [" ".join(one.last_names) for one in entry.persons["author"]]
+            first = names[0] if len(names) != 2 else " and ".join(names)
+            yield f"{first}{' et al.' if len(names) > 2 else ''}, {entry.fields['year']}"
+
+
+class Bibliography(unsrt.Style):
+    """Entries by the names of authors, labelled as `AuthorYear` does."""
+
+    default_label_style = AuthorYear
+    default_sorting_style = "author_year_title"
+
+
+register_plugin("pybtex.style.formatting", "authoryear", Bibliography)
 
 
 def setup(app: Sphinx) -> dict:
@@ -106,7 +132,10 @@ def _describe(soup: BeautifulSoup, path: str) -> None:
 
 
 def _number(soup: BeautifulSoup, boxes: dict[str, list[str]]) -> None:
-    """Call theorems and their like what the paper calls them, and nothing else."""
+    """Call theorems what the paper calls them, and nothing else; figures of no chapter S.1, S.2."""
+    for number in soup.select(".caption-number, .std-numref"):
+        if plain := re.fullmatch(r"(Figure|Table) (\d+)(\s*)", number.get_text()):
+            number.string = "{} S.{}{}".format(*plain.groups())
     for link in soup.select("a[href*='#']"):
         label = link["href"].partition("#")[2]
         if label in boxes and re.fullmatch(r"[A-Z]\w+ [\d.]+\s*", link.get_text()):

@@ -120,6 +120,14 @@ def test_theorems_have_the_paper_s_numbers_and_no_other(soups: dict) -> None:
     assert links and {one for one in links if one[-1].isdigit()} == {"Theorem 4.1"}
 
 
+def test_figures_of_no_chapter_and_references_have_labels_of_their_own(soups: dict) -> None:
+    numbers = [one.get_text() for soup in soups.values() for one in soup.select(".caption-number")]
+    assert not [one for one in numbers if re.fullmatch(r"(Figure|Table) \d+\s*", one)]
+    assert "Figure S.1" in {one.strip() for one in numbers}
+    entries = soups["book/references.html"].select(".citation .label")
+    assert entries and all(re.search(r"\w, \d{4}\]$", one.get_text()) for one in entries)
+
+
 def test_pages_name_no_other_host_to_load_from(soups: dict) -> None:
     foreign = []
     for page, soup in soups.items():

@@ -27,8 +27,7 @@ def count_batch(
     labelled = np.zeros((size, 4), np.int64)
     for group, column in batch.beside.items():
         if group == TAGS:
-            shown = tag_keys(column, taxonomy)
-            more, apart = _tagged(found, shown, column, size)
+            more, apart = _tagged(found, tag_keys(column, taxonomy), column, size)
             labelled, kinds = labelled + more, kinds | apart
         elif group != IMAGE:
             labelled += _labelled(found.named, taxonomy, group, column)

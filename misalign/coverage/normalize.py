@@ -24,8 +24,7 @@ def normalize(text: str) -> str:
         return text.lower()
     for char in _UNSEEN:
         text = text.replace(char, "")
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFKC", folded)
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def kind(char: str) -> int:

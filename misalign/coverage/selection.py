@@ -139,5 +139,4 @@ def _pieces(plan: Plan) -> Iterator[Piece]:
                 rows = np.arange(start, start := start + len(piece.captions))
                 tags = piece.beside.get(TAGS)
                 shown = np.zeros(0, np.int64) if tags is None else tag_keys(tags, plan.taxonomy)
-                named = find(piece.captions).named
-                yield Piece(file, rows, piece.captions, named, shown)
+                yield Piece(file, rows, piece.captions, find(piece.captions).named, shown)

@@ -48,8 +48,7 @@ def look(item: Item, how: How) -> Source | None:
 
 def settle(source: Source, first: dict[str, list], kind: dict[str, Any], how: How) -> Source:
     """Choose the column of captions, by its name or else by what stands in it."""
-    wanted = how.column or kind.get("column", "")
-    column, notes = _column(source, first, wanted)
+    column, notes = _column(source, first, how.column or kind.get("column", ""))
     image = how.image or (kind.get("image", "") if how.by == "image" else "")
     if how.by == "image" and not image:
         raise invalid("image", f"a column of {source.item} that names pictures", "none", Unclear)

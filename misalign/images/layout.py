@@ -22,11 +22,7 @@ COLUMNS = {
     "phrase": PHRASE,
 }
 # columns of what captions call a color end in _index or _name; the spelling is the files' own
-HUES = {
-    "color": "object_color",
-    "s_color": "splotlight_color",
-    "b_color": "background_color",
-}
+HUES = {"color": "object_color", "s_color": "splotlight_color", "b_color": "background_color"}
 
 
 def picture_name(i: int, n: int) -> str:

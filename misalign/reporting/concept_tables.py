@@ -29,8 +29,7 @@ def scores_by_group(scores: pd.DataFrame) -> pd.DataFrame:
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Mean of `scores_by_group` over seeds; ``spread``, the standard deviation of the score."""
     grouped = table.drop(columns="run").groupby(["setting", "factor"], as_index=False)
-    spread = grouped[SCORE].std()[SCORE]
-    return grouped.mean().drop(columns="seed").assign(spread=spread)
+    return grouped.mean().drop(columns="seed").assign(spread=grouped[SCORE].std()[SCORE])
 
 
 def rank_correlation(table: pd.DataFrame) -> float:

@@ -126,9 +126,8 @@ def dumbbells(table: pd.DataFrame, by: str, names: Sequence[str], metric: str = 
     kinds = sorted(table[by].unique(), reverse=True)  # independent and selection are first
     panels = product(("nonlinear", "linear"), kinds)
     for ax, (probe, kind) in zip(axes.flat, panels, strict=True):
-        cells = table[(table["probe"] == probe) & (table[by] == kind)].groupby(
-            ["factor", "setting"]
-        )
+        panel = table[(table["probe"] == probe) & (table[by] == kind)]
+        cells = panel.groupby(["factor", "setting"])
         means = cells[["ours", "paper"]].mean()
         places = np.array([names.index(name) + (at - 0.5) * step for name, at in means.index])
         for place in places[cells["status"].first() == "unbiased"]:

@@ -120,8 +120,7 @@ def is_flat(curve: np.ndarray) -> bool:
 
 def late_starter(curve: np.ndarray) -> bool:
     """Whether a loss took more than a third of the training to begin its fall, or never did."""
-    last = curve[-(len(curve) // 10) :].mean()
-    fall = curve[0] - last
+    fall = curve[0] - curve[-(len(curve) // 10) :].mean()
     begun = np.flatnonzero(curve <= curve[0] - fall / 10)
     return bool(fall < FALL or begun[0] > LATE * len(curve))
 

@@ -58,9 +58,7 @@ SCALES = {
     "double": replace(FULL, recipe=replace(FULL.recipe, steps=2 * FULL.recipe.steps)),
     # for one GPU: all runs of a figure at once
     "gpu": replace(
-        FULL,
-        hidden=(256, 256, 256),
-        recipe=fast_recipe(8_000, 1024, 1e-2, warmup=0.05),
+        FULL, hidden=(256, 256, 256), recipe=fast_recipe(8_000, 1024, 1e-2, warmup=0.05)
     ),
     # as published (App. C.1 and the authors' code): GPUs, days
     "paper": Scale(

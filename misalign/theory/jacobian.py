@@ -54,5 +54,4 @@ def smallest_stretch(jacobian: Tensor, block: tuple[int, ...]) -> Tensor:
         raise invalid("block", f"indices from 1 to {d}", stray or "none")
     if len(block) > k:
         raise invalid("block", f"at most {k} indices", len(block))
-    columns = jacobian[:, :, [i - 1 for i in block]]
-    return torch.linalg.svdvals(columns)[:, -1]
+    return torch.linalg.svdvals(jacobian[:, :, [i - 1 for i in block]])[:, -1]

@@ -31,8 +31,7 @@ def uniformity(v: Tensor, cells: int = 10) -> float:
         raise invalid("v", "points of the unit cube", f"{v.min():.3g} to {v.max():.3g}")
     digits = cells ** torch.arange(n, device=v.device)
     places = ((v * cells).long().clamp(0, cells - 1) * digits).sum(1)
-    counts = torch.bincount(places, minlength=cells**n)
-    return float(stats.chisquare(counts.cpu().numpy()).pvalue)
+    return float(stats.chisquare(torch.bincount(places, minlength=cells**n).cpu().numpy()).pvalue)
 
 
 def smooth_step(x: Tensor) -> Tensor:

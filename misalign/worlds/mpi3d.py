@@ -110,11 +110,7 @@ def composed(bias: Bias, captioner: Captioner | None = None) -> TemplateCaptions
 
 
 def world(
-    pictures: Images,
-    bias: Bias,
-    *,
-    part: Tensor | None = None,
-    captioner: Captioner | None = None,
+    pictures: Images, bias: Bias, *, part: Tensor | None = None, captioner: Captioner | None = None
 ) -> ImageWorld:
     """Pairs of pictures and captions composed for them.
 
