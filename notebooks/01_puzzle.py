@@ -45,7 +45,7 @@
 # of the image still determines.
 # ```
 
-# %%
+# %% tags=["hide-input"]
 import torch
 from matplotlib import pyplot as plt
 from myst_nb import glue
@@ -71,7 +71,7 @@ torch.set_num_threads(1)  # nets this small gain nothing from more
 seed = 0
 layers = 2  # mixing layers of g_x and g_t (the paper: 3)
 steps = 300  # training steps (the paper: 100,000)
-probability = 0.75  # chance that a caption gets color wrong (as in the paper)
+probability = 0.75  # chance that color is wrong (as in the paper)
 coincidence = 0.6  # how color and background correlate with weight at home
 
 # %% [markdown]

@@ -36,7 +36,7 @@
 # Assumptions 3.1 and 3.2), runs Example 3.1, and checks every index that the paper prints. Then it
 # draws a world of the model and looks inside.
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 import torch
 from myst_nb import glue
@@ -65,7 +65,10 @@ seed = 0
 #
 # ```{math}
 # :label: eq-image
-# \mathbf{s} \sim p_{\mathbf{s}}, \qquad \mathbf{m}_x \sim p_{\mathbf{m}_x}, \qquad \mathbf{x} = \mathbf{g}_x(\mathbf{s}, \mathbf{m}_x).
+# \begin{gathered}
+# \mathbf{s} \sim p_{\mathbf{s}}, \qquad \mathbf{m}_x \sim p_{\mathbf{m}_x}, \\
+# \mathbf{x} = \mathbf{g}_x(\mathbf{s}, \mathbf{m}_x).
+# \end{gathered}
 # ```
 #
 # The map $\mathbf{g}_x$ is a *diffeomorphism*: smooth, with a smooth inverse. So nothing is lost.
@@ -101,8 +104,10 @@ seed = 0
 #
 # ```{math}
 # :label: eq-text
-# \tilde{\mathbf{s}}_{\mathbb{I}_\theta} \sim p(\,\cdot \mid \mathbf{s}, \theta, \rho), \qquad \mathbf{m}_t \sim p_{\mathbf{m}_t}, \qquad
+# \begin{gathered}
+# \tilde{\mathbf{s}}_{\mathbb{I}_\theta} \sim p(\,\cdot \mid \mathbf{s}, \theta, \rho), \qquad \mathbf{m}_t \sim p_{\mathbf{m}_t}, \\
 # \mathbf{t} = \mathbf{g}_t(\tilde{\mathbf{s}}_{\mathbb{I}_\theta}, \mathbf{m}_t),
+# \end{gathered}
 # ```
 #
 # again with a diffeomorphism $\mathbf{g}_t$. (The paper writes $\mathbf{g}_{t^{(\theta)}}$ and
@@ -201,9 +206,11 @@ glue("joint-rho", joint.rho, display=False)
 # $\mathbb{I}_\rho$ is in it with positive probability. Given $A$,
 #
 # $$
-# p(\tilde{\mathbf{s}}_{\mathbb{I}_\theta} \mid \mathbf{s}, A) =
-# \delta(\tilde{\mathbf{s}}_{\mathbb{I}_\theta \setminus A} - \mathbf{s}_{\mathbb{I}_\theta \setminus A}) \cdot
-# p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)
+# \begin{aligned}
+# p(\tilde{\mathbf{s}}_{\mathbb{I}_\theta} \mid \mathbf{s}, A) ={}
+# & \delta(\tilde{\mathbf{s}}_{\mathbb{I}_\theta \setminus A} - \mathbf{s}_{\mathbb{I}_\theta \setminus A}) \\
+# & \cdot p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)
+# \end{aligned}
 # $$ (eq-perturbation)
 #
 # with a smooth, strictly positive density $p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)$. (The formula is the paper's Eq. 5.)

@@ -61,11 +61,13 @@ seed = 0
 #
 # ```{math}
 # :label: eq-mmcl
+# \begin{aligned}
 # \mathcal{L}_{\text{MMCL}} = -\frac{1}{2K} \sum_{i=1}^{K} \Biggl[
-# \log \frac{e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}}
-# {\sum_j e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,j}\|^2 / \tau}}
-# + \log \frac{e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}}
+# & \log \frac{e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}}
+# {\sum_j e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,j}\|^2 / \tau}} \\
+# {}+{} & \log \frac{e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}}
 # {\sum_j e^{-\|\hat{\mathbf{z}}_{x,j} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}} \Biggr]
+# \end{aligned}
 # ```
 #
 # This is the paper's Eq. (1), the loss of CLIP {cite}`radford2021` with another similarity. The
@@ -93,9 +95,11 @@ assert known < 0.5 and f"{unknown:.3f}" == f"{log(256):.3f}"
 #
 # ```{math}
 # :label: eq-sym
-# \mathcal{L}_{\text{SymAlignMaxEnt}} =
-# \underbrace{\mathbb{E}\,\bigl\|\hat{\mathbf{z}}_x - \hat{\mathbf{z}}_t\bigr\|^2}_{\text{alignment}}
+# \begin{aligned}
+# & \mathcal{L}_{\text{SymAlignMaxEnt}} = \\
+# & \quad \underbrace{\mathbb{E}\,\bigl\|\hat{\mathbf{z}}_x - \hat{\mathbf{z}}_t\bigr\|^2}_{\text{alignment}}
 # - \underbrace{\tfrac{1}{2}\bigl(H(\hat{\mathbf{z}}_x) + H(\hat{\mathbf{z}}_t)\bigr)}_{\text{entropy}}
+# \end{aligned}
 # ```
 #
 # This is the paper's Eq. (2), with one letter changed. The paper prints the norm without its
@@ -127,8 +131,8 @@ assert torch.isclose(first, second)
 # ```{math}
 # :label: eq-limit
 # \begin{aligned}
-# \mathcal{L}_{\text{MMCL}} - \log K \;\longrightarrow\;
-# & \frac{1}{\tau}\, \mathbb{E}\,\|\hat{\mathbf{z}}_x - \hat{\mathbf{z}}_t\|^2 \\
+# & \mathcal{L}_{\text{MMCL}} - \log K \;\longrightarrow \\
+# & \quad \frac{1}{\tau}\, \mathbb{E}\,\|\hat{\mathbf{z}}_x - \hat{\mathbf{z}}_t\|^2 \\
 # & + \tfrac{1}{2}\, \mathbb{E}_{\mathbf{z} \sim p_x}
 # \log \mathbb{E}_{\mathbf{z}' \sim p_t}\, e^{-\|\mathbf{z} - \mathbf{z}'\|^2/\tau} \\
 # & + \tfrac{1}{2}\, \mathbb{E}_{\mathbf{z} \sim p_t}
@@ -206,8 +210,10 @@ assert (mean[-1] - limit).abs() < 0.03 and (mean[:5] > limit).all()
 #
 # ```{math}
 # :label: eq-blur
-# \mathbb{E} \log \mathbb{E}\, e^{-\|\mathbf{z} - \mathbf{z}'\|^2/\tau} - \frac{n}{2} \log(\pi\tau)
-# = -H(p) - D_{\mathrm{KL}}\bigl(p \,\|\, p * \mathcal{N}_\tau\bigr).
+# \begin{aligned}
+# & \mathbb{E} \log \mathbb{E}\, e^{-\|\mathbf{z} - \mathbf{z}'\|^2/\tau} - \frac{n}{2} \log(\pi\tau) \\
+# & \quad = -H(p) - D_{\mathrm{KL}}\bigl(p \,\|\, p * \mathcal{N}_\tau\bigr).
+# \end{aligned}
 # ```
 #
 # The constant is harmless. The divergence is not: it is the error of the claim, it is never

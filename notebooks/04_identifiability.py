@@ -325,9 +325,11 @@ assert (abs(counts - 1) < 0.15).all()
 # almost every target share it,
 #
 # $$
+# \begin{gathered}
 # \sum_{\mathbf{u}:\, \mathbf{h}(\mathbf{u}) = \mathbf{v}}
-# \frac{p(\mathbf{u})}{|\det J(\mathbf{u})|} = C,
-# \qquad\text{so}\qquad |\det J(\mathbf{u})| \ge \frac{p(\mathbf{u})}{C},
+# \frac{p(\mathbf{u})}{|\det J(\mathbf{u})|} = C, \\
+# \text{so}\qquad |\det J(\mathbf{u})| \ge \frac{p(\mathbf{u})}{C},
+# \end{gathered}
 # $$ (eq-shares)
 #
 # with equality where a preimage is alone. (*Almost* every, as always with densities: among those left
