@@ -5,7 +5,6 @@
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
-#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -322,13 +321,15 @@ length = {
 again = again.assign(steps=again["run"].map(length))
 wide = again[again["encoding_size"] == 3]
 names = {name: name for name in ("cam", "back", "size", "shape")}
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
+style = {"figsize": (9, 3.8), "sharey": True, "layout": "constrained"}
+figure, axes = plt.subplots(1, 2, **style)
 for ax, side in zip(axes, ("image", "text"), strict=True):
     part = wide[wide["modality"] == side]
     image_plots.curves(ax, part, "steps", "factor", names)
     ax.set(xlabel="steps", ylim=(-0.05, 1.05), title=plots.label(side))
 axes[0].set_ylabel("MCC of perturbed factors")
-axes[1].legend()
+lines = axes[1].get_legend_handles_labels()
+figure.legend(*lines, loc="outside lower center", ncols=4)
 plt.show()
 keys = ["modality", "encoding_size", "factor", "steps"]
 print(again.groupby(keys)["score"].mean().unstack().round(1) + 0.0)

@@ -5,7 +5,6 @@
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
-#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -460,7 +459,8 @@ labels = {
     for side in ("image", "text")
     for kind in ("selection", "perturbation")
 }
-of_words = shape.query("modality == 'image' and bias == 'selection'").groupby("told")["score"].mean()
+of_words = shape.query("modality == 'image' and bias == 'selection'")
+of_words = of_words.groupby("told")["score"].mean()
 means = shape.groupby(["line", "told"])["score"].mean().unstack()
 print(means.loc[list(labels)].round(2).to_string())
 
@@ -526,7 +526,7 @@ table = pd.DataFrame(
     }
 )
 
-# %% tags=["recorded", "hide-input"] mystnb={"figure": {"caption": "Encoders that are given the factors instead of a picture. Left: MCC of shape by the number of factors that captions name, Eq. (1), by batch and steps; dashed, pictures (laptop scale) for comparison. Right: all seven factors named, 256 pairs, 2,600 steps, by loss. One seed; with seven factors, 256 pairs and 2,600 steps the mean of three, but for Eq. (2). 36 runs of sweep perfect_sight.", "name": "fig-causal-sight"}, "image": {"alt": "Left: lines of the MCC of shape over four to seven factors named. Those of encoders that are given the factors fall from near 1 to about 0.6, less with more steps; the dashed line of pictures falls from 0.5 to 0. Right: for five losses a circle for shape and a diamond for the mean of the other six factors. With NT-Xent at a temperature of 0.5 both are high; with NT-Xent at 1 the diamond is high; with the others both are at about 0.6."}}
+# %% mystnb={"figure": {"caption": "Encoders that are given the factors instead of a picture. Left: MCC of shape by the number of factors that captions name, Eq. (1), by batch and steps; dashed, pictures (laptop scale) for comparison. Right: all seven factors named, 256 pairs, 2,600 steps, by loss. One seed; with seven factors, 256 pairs and 2,600 steps the mean of three, but for Eq. (2). 36 runs of sweep perfect_sight.", "name": "fig-causal-sight"}, "image": {"alt": "Left: lines of the MCC of shape over four to seven factors named. Those of encoders that are given the factors fall from near 1 to about 0.6, less with more steps; the dashed line of pictures falls from 0.5 to 0. Right: for five losses a circle for shape and a diamond for the mean of the other six factors. With NT-Xent at a temperature of 0.5 both are high; with NT-Xent at 1 the diamond is high; with the others both are at about 0.6."}} tags=["recorded", "hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 eq1 = table.loc["Eq. (1)"]["shape"].unstack(["batch", "steps"])
 for batch, mark in ((64, "s"), (256, "o")):
