@@ -114,6 +114,8 @@ outlines = {name: COLORS[state] for name, state in states.items()}
 kinds = {"discrete": causal3dident.DISCRETE, "colors": outlines}
 causal_graph(ax, places, parents, **kinds)
 plt.show()
+
+# %% tags=["remove-cell"]
 print("arrows:", sum(map(len, parents.values())))
 
 # %% [markdown]
@@ -199,7 +201,6 @@ expected = {
 expected = pd.DataFrame(expected).T[names]
 expected.index.name = "factors named"
 glue("tab-causal-oracle-values", expected.round(2).add(0.0), display=False)
-print(expected.round(2).add(0.0).to_string())
 
 # %% [markdown]
 # ```{glue:figure} tab-causal-oracle-values
@@ -615,7 +616,6 @@ round_ = round_.query("target == 'image'")
 round_ = round_[round_["factor"].isin(hues)]
 circle = round_.pivot_table("score", ["factor", "modality"], "metric")
 glue("tab-causal-circle-values", circle.loc[hues].round(2), display=False)
-print(circle.loc[hues].round(2).to_string())
 
 # %% [markdown]
 # ```{glue:figure} tab-causal-circle-values
@@ -649,7 +649,6 @@ keys = ["modality", "target"]
 whose = asked.pivot_table("score", keys, "setting").round(2).add(0.0)
 whose.columns = [f"perturbation {number}" for number in whose.columns]
 glue("tab-causal-whose-values", whose, display=False)
-print(whose.to_string())
 
 # %% [markdown]
 # ```{glue:figure} tab-causal-whose-values
