@@ -207,9 +207,9 @@ glue("joint-rho", joint.rho, display=False)
 #
 # $$
 # \begin{aligned}
-# p(\tilde{\mathbf{s}}_{\mathbb{I}_\theta} \mid \mathbf{s}, A) ={}
-# & \delta(\tilde{\mathbf{s}}_{\mathbb{I}_\theta \setminus A} - \mathbf{s}_{\mathbb{I}_\theta \setminus A}) \\
-# & \cdot p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)
+# & p(\tilde{\mathbf{s}}_{\mathbb{I}_\theta} \mid \mathbf{s}, A) = \\
+# & \quad \delta(\tilde{\mathbf{s}}_{\mathbb{I}_\theta \setminus A} - \mathbf{s}_{\mathbb{I}_\theta \setminus A}) \\
+# & \quad \cdot p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)
 # \end{aligned}
 # $$ (eq-perturbation)
 #

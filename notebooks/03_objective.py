@@ -62,10 +62,10 @@ seed = 0
 # ```{math}
 # :label: eq-mmcl
 # \begin{aligned}
-# \mathcal{L}_{\text{MMCL}} = -\frac{1}{2K} \sum_{i=1}^{K} \Biggl[
-# & \log \frac{e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}}
+# & \mathcal{L}_{\text{MMCL}} = -\frac{1}{2K} \sum_{i=1}^{K} \Biggl[ \\
+# & \quad \log \frac{e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}}
 # {\sum_j e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,j}\|^2 / \tau}} \\
-# {}+{} & \log \frac{e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}}
+# & {}+ \log \frac{e^{-\|\hat{\mathbf{z}}_{x,i} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}}
 # {\sum_j e^{-\|\hat{\mathbf{z}}_{x,j} - \hat{\mathbf{z}}_{t,i}\|^2 / \tau}} \Biggr]
 # \end{aligned}
 # ```

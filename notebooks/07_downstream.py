@@ -83,10 +83,11 @@ live = runs == [Run(setting=8), Run(setting=10)]
 #
 # $$
 # \begin{aligned}
-# f_y(\mathbf{s}_{[d]}) ={}& \sum_i s_i^2 + 0.3 \sum_i s_i^3 \\
-# &+ 0.5 \sum_{i<j} s_i s_j + 0.2 \sum_{i<j<k} s_i s_j s_k \\
-# &+ 0.7 \sum_i (\sin s_i + \cos s_i) \\
-# &+ 0.4 \sum_i \log(1 + |s_i|) + 0.4 \sum_i e^{-|s_i|} ,
+# & f_y(\mathbf{s}_{[d]}) = \sum_i s_i^2 + 0.3 \sum_i s_i^3 \\
+# & \quad + 0.5 \sum_{i<j} s_i s_j + 0.2 \sum_{i<j<k} s_i s_j s_k \\
+# & \quad + 0.7 \sum_i (\sin s_i + \cos s_i) \\
+# & \quad + 0.4 \sum_i \log(1 + |s_i|) \\
+# & \quad + 0.4 \sum_i e^{-|s_i|} ,
 # \end{aligned}
 # $$ (eq-task)
 #
@@ -138,7 +139,10 @@ print(oracles.to_string(float_format="{:.2f}".format))
 # For the second corollary the world changes after training. The variables $s_9$ and $s_{10}$ become
 #
 # $$
-# s_i^{\text{ood}} = 2 \operatorname{sign}(s_i)\, s_i^2 , \quad i \in \{9, 10\},
+# \begin{gathered}
+# s_i^{\text{ood}} = 2 \operatorname{sign}(s_i)\, s_i^2 , \\
+# i \in \{9, 10\},
+# \end{gathered}
 # $$ (eq-shift)
 #
 # and everything else stays. {numref}`fig-shift` shows the effect: values between −1/2 and 1/2 move
