@@ -20,16 +20,18 @@
 #
 # Two camps answer. **Misalignment harms**, says one: it is weak and misleading supervision, it
 # makes models hallucinate {cite}`sun2024`, so filter it away. **Misalignment helps**, says the
-# other: it works as a regulariser, and a model tuned on captions that were varied on purpose came
-# out more robust {cite}`cai2024`. Both have experiments to show.
+# other: it works as a regularizer, and CLIP, fine-tuned on captions that were changed on purpose,
+# became more robust {cite}`cai2024`. Both have experiments to show.
 #
-# {cite:t}`cai2025` settle the dispute with one theorem and two corollaries:
+# {cite:t}`cai2025` settle the dispute with one theorem and two corollaries. They speak of
+# *factors*, the things that vary from picture to picture, such as shape, color and background, and
+# of the *representation*, the short list of numbers that a trained model turns a picture into.
 #
 # - **Theorem 4.1.** The representation keeps exactly the factors that captions state, and state
 #   correctly. What they omit or get wrong is lost.
 # - **Corollary 4.1.** Captions that state everything, correctly, serve *any* task.
-# - **Corollary 4.2.** For a *changing world*, captions that omit or distort just those factors that
-#   change leave a model with the ones that stay.
+# - **Corollary 4.2.** If the world *changes* between training and use, captions should omit or
+#   distort just the factors that change: the model is left with those that stay the same.
 #
 # This chapter tests all three on one toy run, which trains anew whenever the chapter is executed.
 # {numref}`fig-pipeline` is the plan of it, and of every experiment in this book.
@@ -40,9 +42,9 @@
 # :width: 640px
 # :alt: From left to right. Factors s give an image x and a caption t, which omits some factors and gets some wrong. An image encoder and a text encoder map them to representations z_x and z_t. The contrastive loss brings pairs together and keeps others apart. A probe asks which factors the representation keeps.
 #
-# An experiment. The world draws factors; image and caption both come from them. Two encoders learn to match
-# images with their captions, and know nothing of the factors. Then a probe, a small regression, asks which factors the representation
-# of the image still determines.
+# An experiment. The world draws factors, and makes an image and a caption of them. Two encoders learn to match
+# images with their captions; they never see the factors. Then a probe, a small network, tries to predict each factor from
+# the representation of the image.
 # ```
 
 # %% tags=["hide-input"]
@@ -63,7 +65,7 @@ use_style()
 torch.set_num_threads(1)  # nets this small gain nothing from more
 
 # %% [markdown]
-# These are the knobs. The paper's own numerical study, which is the subject of
+# These settings can be changed. The paper's own numerical study, which is the subject of
 # {doc}`06_numerical`, has ten factors, three mixing layers and 100,000 steps; here everything is
 # small.
 
@@ -75,8 +77,8 @@ probability = 0.75  # chance that color is wrong (as in the paper)
 coincidence = 0.6  # how color and background correlate with weight at home
 
 # %% [markdown]
-# The checks below are for these values. Change them, and the chapter still runs, but promises
-# nothing.
+# What the text says of the results holds for these values. With others the chapter still runs, but
+# its checks are skipped.
 
 # %%
 live = (seed, layers, steps, probability, coincidence) == (0, 2, 300, 0.75, 0.6)
@@ -87,8 +89,8 @@ live = (seed, layers, steps, probability, coincidence) == (0, 2, 300, 0.75, 0.6)
 # Think of photos of cats. Four things vary from photo to photo, and we pretend that each is a
 # single number: the cat's shape, its size, its color, and the background. A careful writer states
 # all four. A hasty one states shape and size correctly, gets the color wrong three times in four,
-# and never mentions the background, as in {ref}`the picture on the front page <fig-title>`: “A
-# large red cat”, under a black one on a meadow.
+# and never mentions the background. In {ref}`the picture on the front page <fig-title>` such a
+# writer calls a black cat on a meadow “a large red cat”.
 
 # %%
 FACTORS = ["shape", "size", "color", "background"]
@@ -96,8 +98,9 @@ careful = Bias(4, selected=(1, 2, 3, 4))
 hasty = Bias(4, selected=(1, 2, 3), perturbed=(3,), probability=probability)
 
 # %% [markdown]
-# A `Bias` is what captions do to numbered factors. From what a writer selects and perturbs, the
-# rest follows. Here is the hasty one's:
+# A `Bias` says what captions do to the factors, which it numbers from 1: which ones they mention
+# (`selected`), and which of these may be wrong (`perturbed`). The rest follows. Here is the hasty
+# writer's:
 
 
 # %%
@@ -146,13 +149,13 @@ print("every photo contains all four factors:", complete)
 assert not live or complete
 
 # %% [markdown]
-# So whatever a model fails to learn, it fails because of the captions. The photos are innocent.
+# So if a model fails to learn a factor, it is because of the captions, not because of the photos.
 #
 # ## Training
 #
-# An encoder is a small network that turns a photo, or a caption, into a short list of numbers,
-# the *representation*. As the theorem asks, it has as many numbers as there are unbiased factors:
-# four for the careful writer, two for the hasty one.
+# An encoder is a small network that turns a photo, or a caption, into its representation. As the
+# theorem assumes, the representation has as many numbers as there are unbiased factors: four for
+# the careful writer, two for the hasty one.
 
 
 # %%
@@ -168,9 +171,9 @@ def encoder(observed, size, modality):
 
 
 # %% [markdown]
-# Two encoders train together. They are pulled towards agreement on each pair, and pushed to spread
-# over all pairs; {doc}`03_objective` shows why that is what contrastive learning does. Nobody
-# tells them what a factor is.
+# Two encoders train together. The loss pulls the two representations of a pair together, and
+# spreads those of different pairs apart; {doc}`03_objective` shows why contrastive learning does
+# this. The encoders never see the factors.
 
 
 # %%
@@ -186,7 +189,7 @@ def learn(world, size=None):
 
 
 # %% [markdown]
-# Of each pair we keep the encoder of photos.
+# Of the two encoders we keep the one of photos.
 
 # %%
 encoders = {name: learn(world) for name, world in worlds.items()}
@@ -197,9 +200,10 @@ encoders = {name: learn(world) for name, world in worlds.items()}
 #
 # ## What survives
 #
-# A factor has survived if it can be read off the representation. So we train a small network, a
-# *probe*, to predict each factor, and score it on new photos by $R^2$: 1 is perfect, 0 is no
-# better than guessing the mean. The probe is nonlinear: if any trace were left, it should find it.
+# A factor has survived if it can be predicted from the representation. So we train a small network,
+# a *probe*, to predict each factor, and score it on new photos by $R^2$: 1 is perfect, 0 is no
+# better than guessing the mean. The probe is nonlinear, so that it also finds factors that the
+# representation holds in a distorted form.
 
 
 # %%
@@ -226,7 +230,7 @@ def survival(writer):
 
 
 # %% [markdown]
-# Which factors can be read, and which cannot?
+# Which factors can be predicted, and which cannot?
 
 # %%
 scores = {writer: survival(writer) for writer in worlds}
@@ -242,8 +246,8 @@ for writer in worlds:
 # Exactly the unbiased factors survive, and nothing is in between: what is kept scores above
 # {glue:text}`puzzle-kept`, what is lost below {glue:text}`puzzle-lost`. {numref}`fig-puzzle-survival`
 # shows the scores. Note the color. A hasty caption still says something about it, since it is right
-# once in four times. That does not save it: the representation has room for two factors, and the
-# two on which photo and caption never disagree win. ({ref}`puzzle-spare` asks what more room does.)
+# one time in four. That does not save it: the representation has room for two factors, and the two
+# on which photo and caption always agree take it. ({ref}`puzzle-spare` asks what more room does.)
 
 # %% tags=["remove-cell"]
 for name, cut in (("puzzle-kept", 0.9), ("puzzle-lost", 0.1)):
@@ -290,7 +294,8 @@ def match(writer):
 
 
 # %% [markdown]
-# The regression is linear, and that is enough: what the careful captions saved lies open.
+# The regression is linear, and that is enough: in the representation learned with careful captions
+# color and background are close to linear.
 
 # %%
 matches = {writer: match(writer) for writer in worlds}
@@ -299,10 +304,10 @@ print("hasty captions:   R2 below 0.1:", matches["hasty"] < 0.1)
 assert not live or (matches["careful"] > 0.9 and matches["hasty"] < 0.1)
 
 # %% [markdown]
-# The careful writer's model finds the cat; the hasty writer's does not have a clue. By the theorem,
-# neither more photos nor a larger probe would help. The information is gone, and it went when the
-# captions were written. Corollary 4.1 has the remedy: if you cannot say today which tasks will come,
-# let captions state everything.
+# The careful writer's model finds the cat; the hasty writer's does little better than guess. By the
+# theorem, neither more photos nor a larger probe would help. The information was lost when the
+# captions were written. Corollary 4.1 has the remedy: if you do not know today which tasks will
+# come, let captions state everything, correctly.
 #
 # ## The second camp is right, too
 #
@@ -326,9 +331,9 @@ def village(purpose, coincidence, n=8192):
 
 
 # %% [markdown]
-# Each factor keeps its mean and its spread, whatever the coincidence is. Only what goes with what
-# is different. The regression is fitted in the first village, and then used in others: where the
-# coincidence is weaker, where it is absent, and where it is the other way round.
+# Whatever the coincidence, each factor keeps its mean and its spread; only the correlations differ.
+# The regression is fitted in the first village, its home, and then used in others: where the
+# coincidence is weaker, where it is absent, and where it is reversed.
 
 # %%
 places = [coincidence * step / 4 for step in (4, 3, 2, 1, 0, -1, -2, -3, -4)]
@@ -356,7 +361,7 @@ at = {
 }
 
 # %% [markdown]
-# Who is ahead at home, where the coincidence is absent, and where it is reversed?
+# Whose captions score higher at home, where the coincidence is absent, and where it is reversed?
 
 # %%
 for name, place in (("home", 0), ("absent", 4), ("reversed", 8)):
@@ -376,12 +381,13 @@ for writer in worlds:
 # At home the careful captions win, {glue:text}`puzzle-home-careful` against
 # {glue:text}`puzzle-home-hasty`: the coincidence is a real help, as long as it lasts. Where it is
 # reversed they fall to {glue:text}`puzzle-away-careful`, worse than guessing the mean, while the
-# hasty ones still score {glue:text}`puzzle-away-hasty`. The regression did nothing wrong. It used
-# what it was given, and the hasty captions had not given it the trap.
+# hasty ones still score {glue:text}`puzzle-away-hasty`. The regression did nothing wrong: it used
+# all that the representation offered. With careful captions this included color and background,
+# which mislead elsewhere; with hasty captions it did not.
 #
-# {numref}`fig-puzzle-shift` has the whole road. The dashed lines come from the same regression on
+# {numref}`fig-puzzle-shift` shows all nine villages. The dashed lines come from the same regression on
 # the true factors, all four or the unbiased two, without any network. They are what the theorem
-# predicts, and the measured lines keep to them.
+# predicts, and the measured lines follow them closely.
 
 # %% mystnb={"figure": {"caption": "One regression, fitted where color and background go with the weight (left end), and used where they do so less, not at all (middle), or the other way round (right end). Solid: from the representation learned with careful and with hasty captions. Dashed: from the true factors that the theorem says each keeps.", "name": "fig-puzzle-shift"}, "image": {"alt": "Two lines of scores against the correlation of color and background with weight. The line of careful captions starts higher at the left and falls below zero at the right. The line of hasty captions is flat and crosses it before the middle. Dashed predictions lie on both."}} tags=["hide-input"]
 theory = {
@@ -405,21 +411,21 @@ print("measured scores within 0.1 of theory:", max(gaps) < 0.1)
 assert not live or (max(gaps) < 0.1)
 
 # %% [markdown]
-# This is Corollary 4.2, and its condition holds to the letter: the factors that change between
-# villages, color and background, are just the ones that the hasty writer perturbs or omits.
+# This is Corollary 4.2, and its condition is met exactly: the factors that change between villages,
+# color and background, are just the ones that the hasty writer perturbs or omits.
 #
 # ## Both are right
 #
-# The same representation failed at one task and prevailed at another. Nothing about it changed
-# in between, so “is misalignment good?” is the wrong question. The right one is asked of each
-# factor:
+# The same representation failed at one task and did better at another. So “is misalignment bad?” is
+# the wrong question. Ask two others of each factor: does a task need it, and does it change from
+# place to place?
 #
 # | | it stays the same | it changes from place to place |
 # | :--- | :--- | :--- |
-# | **a task needs it** | state it, and correctly | state it, and expect to adapt |
+# | **a task needs it** | state it, and correctly | state it correctly, and expect to adapt the model |
 # | **no task needs it** | either will do | leave it out |
 #
-# Captions are where the choice is made, by whoever writes, filters or rewrites them.
+# Whoever writes, filters or rewrites captions makes this choice.
 #
 # ## Swapping a word is not changing the world
 #
@@ -433,11 +439,11 @@ assert not live or (max(gaps) < 0.1)
 # :width: 620px
 # :alt: A white hare on snow in winter. On the left the word winter in the caption is swapped for summer, and only the season node of the caption is marked as changed. On the right the season itself is changed to summer, the hare is brown, the ground is grass, and all three nodes are marked as changed.
 #
-# What Figure 2 of the paper is about. A caption that swaps a word changes that word. An
-# intervention changes its target and everything that the target causes.
+# The point of the paper's Figure 2. Swapping a word changes the caption, and there just this word. An
+# intervention on the world changes its target and everything that the target causes.
 # ```
 #
-# It is not, as {numref}`fig-puzzle-modify` shows. Nature makes coat and ground from the season.
+# It is not, as {numref}`fig-puzzle-modify` shows. In nature the season decides coat and ground.
 # A writer only picks words.
 
 # %%
@@ -450,7 +456,8 @@ def nature(season):
 
 
 # %% [markdown]
-# The writer edits one entry of a finished photo's description. The intervention asks nature again.
+# The writer edits one word in the description of a photo already taken. After the intervention,
+# nature makes coat and ground anew.
 
 # %%
 photo = nature("winter")
@@ -461,9 +468,9 @@ for name, other in (("word swapped", swapped), ("season changed", intervened)):
     print(f"{name:14} ->", ", ".join(different))
 
 # %% [markdown]
-# That is Remark 3.1 of the paper, and the reason why the theorem does not care which factor
-# causes which. The library's captions behave alike. Here is a world whose factors depend on each
-# other, color included. Yet captions get color wrong, and only color.
+# That is Remark 3.1 of the paper, and the reason why the theorem holds whichever factor causes
+# which. The library's captions behave in the same way. Here is a world whose factors depend on each
+# other, color included. Its captions get color wrong, and only color.
 
 # %%
 tied = NumericalWorld.draw(hasty, latents="dependent", layers=layers, seed=seed)
@@ -480,18 +487,21 @@ assert not live or (shared > 0.5 and named(wrong) == ["color"])
 
 # %% [markdown]
 # {doc}`02_latent_variable_model` gives all this its formal shape: selection bias $\theta$,
-# perturbation bias $\rho$, and Eq. (5), in which a perturbation stays where it is.
+# perturbation bias $\rho$, and Eq. (5), by which an error about one factor leaves the others alone.
 #
 # ## What we saw
 #
 # - Photos contained every factor. The representation kept those that captions stated correctly,
 #   and no other (Theorem 4.1).
-# - It failed a task that needed a lost factor (Corollary 4.1), and survived a shift of the lost
-#   factors that broke its better-informed twin (Corollary 4.2).
-# - A wrong word is wrong about one factor, whatever that factor causes (Remark 3.1, Figure 2).
+# - With hasty captions it failed a task that needed the lost factors (Corollary 4.1). But it was
+#   unharmed by a change of these factors that misled the model of the careful captions
+#   (Corollary 4.2).
+# - A wrong word is wrong about one factor, whatever that factor causes (Remark 3.1, and Figure 2 of
+#   the paper).
 #
 # All of it happened in one small world, with one seed. {doc}`06_numerical` repeats the first point
-# over the paper's settings, with dependent factors, and against what the theorem predicts.
+# in all settings of the paper, with dependent factors, too, and compares it with what the theorem
+# predicts.
 #
 # ## Exercises
 #
@@ -518,7 +528,7 @@ assert not live or (shared > 0.5 and named(wrong) == ["color"])
 # The scores of shape, size and color come out near 1, those of background and camera noise near 0.
 # ````
 #
-# ```{exercise} A spare place
+# ```{exercise} Room to spare
 # :label: puzzle-spare
 #
 # The theorem fixes the width of the representation: one number for each unbiased factor. Give the
@@ -534,11 +544,11 @@ assert not live or (shared > 0.5 and named(wrong) == ["color"])
 # print(survival("hasty"))
 # ```
 #
-# For color. Its score jumps from near 0 to near 1, the nearer the longer you train: one caption in
-# four is right, so a number with nothing better to do gains by following color. The background
-# stays near 0, whatever the width: no caption says anything about it. So a factor that is
-# left out is lost for good, but one that is often wrong is lost only while the room is tight. The
-# theorem is silent on this, because its representation has just the right width.
+# For color. Its score rises from near 0 to near 1, the nearer the longer you train: one caption in
+# four is right, so the loss gets smaller if the third number follows color. The background stays
+# near 0, whatever the width: no caption says anything about it. So a factor that is left out is
+# lost for good, but one that is often wrong is lost only if there is no room to spare. The theorem
+# does not cover this case, because it assumes just the right width.
 # ````
 #
 # ```{exercise} Dye the hare
@@ -552,13 +562,13 @@ assert not live or (shared > 0.5 and named(wrong) == ["color"])
 # :class: dropdown
 #
 # Only the coat changes, since nothing in {numref}`fig-puzzle-modify` is caused by it. Swapping the
-# word “white” for “brown” changes the same one factor: of the caption, though, and not of the
-# photo. On a factor without effects the two look alike; on any other, the intervention spreads.
+# word “white” for “brown” changes the same factor, but in the caption rather than in the photo. For a
+# factor without effects the two change the same; for any other, the intervention changes more.
 # ````
 #
 # ## Where to go next
 #
 # - {doc}`02_latent_variable_model`: the model behind the photos and captions, with its symbols.
 # - {doc}`03_objective`: why agreement and spread make an encoder forget.
-# - {doc}`04_identifiability`: the proof, one computation a step.
-# - {doc}`06_numerical`: the paper's numerical study, recorded, against what the theory predicts.
+# - {doc}`04_identifiability`: the proof, with a computation for each step.
+# - {doc}`06_numerical`: the paper's numerical study, beside what the theory predicts.

@@ -15,13 +15,13 @@
 # (latent-variable-model)=
 # # The latent variable model
 #
-# **The claim.** A caption may leave things out, and it may get things wrong. Section 3 of
-# {cite}`cai2025` says that two index sets describe all of it: which factors a caption *selects*,
-# and which of those it may *perturb*. Everything else about images and captions may be as
+# **The claim.** A caption may leave things out, and it may get things wrong. In section 3 of their
+# paper, {cite:t}`cai2025` describe all misalignment by two sets of factors: those that captions *select*,
+# and those of them that captions may *perturb*. Everything else about images and captions may be as
 # complicated as it likes.
 #
-# {numref}`fig-model` shows the whole model. Captions know the semantic variables $\mathbf{s}$ in one of three ways: as they are,
-# wrongly, or not at all.
+# {numref}`fig-model` shows the whole model. The factors, called the semantic variables $\mathbf{s}$, reach the image as they are. On
+# the way to the caption some of them stay the same, some may be replaced, and the rest are omitted.
 #
 # ```{figure} ../book/figures/model.svg
 # :name: fig-model
@@ -29,7 +29,7 @@
 # :width: 640px
 # :alt: A graph. The semantic variables s are in three blocks. The perturbed block reaches the caption replaced, marked by the perturbation bias rho. The unbiased block reaches it as it is. The omitted block is cut off by the selection bias theta. All of s and the image-specific variables m_x give the image x. What captions say and the text-specific variables m_t give the caption t.
 #
-# The model (the paper's Figure 1). Everything outside the two grey circles $\mathbf{x}$ and $\mathbf{t}^{(\theta)}$ is latent: nobody observes it.
+# The model (the paper's Figure 1). Only the image $\mathbf{x}$ and the caption $\mathbf{t}^{(\theta)}$ are observed. Everything else is latent.
 # ```
 #
 # This chapter builds that model piece by piece (the paper's Eqs. 3 to 5, Definitions 3.1 and 3.2,
@@ -50,7 +50,7 @@ from misalign.rng import generator_for
 use_style()
 
 # %% [markdown]
-# Every draw below comes from one seed, by a stream that is named after its purpose.
+# All random draws below come from one seed; each purpose has a random stream of its own.
 
 # %% tags=["parameters"]
 seed = 0
@@ -58,10 +58,10 @@ seed = 0
 # %% [markdown]
 # ## An image shows everything
 #
-# Behind an image there are *factors*: the shape of an object, its size, its color. They are
-# numbers, and we collect those that words could describe in a vector
-# $\mathbf{s} = (s_1, \dots, s_{n_s})$. The rest, such as sensor noise, goes into $\mathbf{m}_x$.
-# The camera turns both into pixels:
+# Behind an image there are factors: the shape of an object, its size, its color. They are
+# numbers. Those that words can describe make up a vector
+# $\mathbf{s} = (s_1, \dots, s_{n_s})$. What is in the image alone, such as sensor noise, is another
+# vector, $\mathbf{m}_x$. The camera turns both into pixels:
 #
 # ```{math}
 # :label: eq-image
@@ -71,14 +71,14 @@ seed = 0
 # \end{gathered}
 # ```
 #
-# The map $\mathbf{g}_x$ is a *diffeomorphism*: smooth, with a smooth inverse. So nothing is lost.
-# Anyone who knew $\mathbf{g}_x$ could read every factor off the image. Nobody does, and that is the whole
-# problem.
+# Nothing is lost on the way: the map $\mathbf{g}_x$ is a *diffeomorphism*, smooth and with a smooth
+# inverse. Whoever knew $\mathbf{g}_x$ could compute every factor from the image. Nobody does, and
+# that is the whole problem.
 #
 # ## A caption leaves things out
 #
-# Words are chosen. The first way in which a caption departs from its image is that it names some
-# factors and is silent about the others.
+# The first way in which a caption departs from its image is that it mentions some factors and is
+# silent about the others. All that matters is which. The paper gives each possible choice a number, $\theta$.
 #
 # ```{prf:definition} Selection bias, the paper's Definition 3.1
 # :label: def-selection
@@ -87,20 +87,22 @@ seed = 0
 # $\theta \in \{1, \dots, 2^{n_s} - 1\}$ is the number of $\mathbb{I}_\theta$.
 # ```
 #
-# The second way is that a factor is named, but wrongly: "red" for a black cat.
+# The second way is that a factor is mentioned, but wrongly: "red" for a black cat. Here, too, each
+# possible choice of such factors has a number, $\rho$.
 #
 # ```{prf:definition} Perturbation bias, the paper's Definition 3.2
 # :label: def-perturbation
 # Of the selected factors captions may get a proper subset
 # $\mathbb{I}_\rho \subsetneq \mathbb{I}_\theta$ wrong. The others,
-# $\mathbb{I}_\rho^c = \mathbb{I}_\theta \setminus \mathbb{I}_\rho$, are *unbiased*: named, and
-# always right. Number the proper subsets of $\mathbb{I}_\theta$: the perturbation bias
+# $\mathbb{I}_\rho^c = \mathbb{I}_\theta \setminus \mathbb{I}_\rho$, are *unbiased*: mentioned,
+# and always right. Number the proper subsets of $\mathbb{I}_\theta$: the perturbation bias
 # $\rho \in \{1, \dots, 2^{|\mathbb{I}_\theta|} - 1\}$ is the number of $\mathbb{I}_\rho$.
 # ```
 #
-# Each factor has thus one of three fates: unbiased, perturbed or omitted. *Proper* means that at
-# least one stays unbiased. The caption is then written as the image was, from what it says about
-# the factors, $\tilde{\mathbf{s}}$, and from what is its own, such as grammar, $\mathbf{m}_t$:
+# Each factor is thus unbiased, perturbed or omitted. *Proper* means that at least one is unbiased.
+#
+# The caption is then made as the image was. Into it go what it says about the selected factors,
+# $\tilde{\mathbf{s}}_{\mathbb{I}_\theta}$, and what is the text's own, such as grammar, $\mathbf{m}_t$:
 #
 # ```{math}
 # :label: eq-text
@@ -111,8 +113,8 @@ seed = 0
 # ```
 #
 # again with a diffeomorphism $\mathbf{g}_t$. (The paper writes $\mathbf{g}_{t^{(\theta)}}$ and
-# $\mathbf{t}^{(\theta)}$, since both depend on $\theta$.) Not a word of the caption is unclear. If
-# it misleads, it does so in plain language.
+# $\mathbf{t}^{(\theta)}$, since both depend on $\theta$.) So a caption is never unclear: what it says
+# can be recovered from it exactly. But what it says may be incomplete, or wrong.
 #
 # ## Example 3.1, live
 #
@@ -135,11 +137,11 @@ for fate in ("unbiased", "perturbed", "omitted"):
 assert (bias.unbiased, bias.perturbed, bias.omitted) == ((1,), (3,), (2,))
 
 # %% [markdown]
-# The cat's shape is told, its color may be told wrongly, its size is not told. "A cat that is
-# red color", beside the picture of a large black cat: this is the paper's own example.
+# Captions state the cat's shape correctly, may state a wrong color, and omit the size. "A cat that
+# is red color", beside the picture of a large black cat, is the paper's own example.
 #
-# Sets are counted with binomial coefficients, never listed. So 40 factors, with more subsets than
-# the seven above by eleven orders of magnitude, take no longer.
+# `Bias` computes these numbers with binomial coefficients, and never lists the sets. So 40 factors,
+# which have about $10^{12}$ subsets, take no longer than three.
 
 # %%
 many = Bias(40, selected=range(1, 40, 2), perturbed=(1, 3))
@@ -152,7 +154,7 @@ assert Bias.from_indices(40, many.theta, many.rho) == many
 #
 # Tables 2 and 3 of the paper list the ten settings of each kind that its numerical study uses. For
 # selection, captions mention the first 1, 2, ..., 10 factors. For perturbation, they mention all
-# ten and may get the first 0, 1, ..., 9 wrong. We copy the printed indices and compute our own.
+# ten and may get the first 0, 1, ..., 9 wrong. Do the printed indices agree with ours?
 
 # %%
 table_2 = [1, 11, 56, 176, 386, 638, 848, 968, 1013, 1023]
@@ -178,13 +180,12 @@ glue("joint-rho", joint.rho, display=False)
 # %% [markdown]
 # {prf:ref}`def-perturbation` counts subsets of $\mathbb{I}_\theta$, of which there are fewer when
 # fewer factors are selected. So $\rho$ is {glue:text}`joint-rho`. The printed 12 belongs to the
-# same set $\{1, 2\}$ among subsets of all ten factors. Nothing else depends on the slip: it is the
-# sets that matter, and this book gives them by name from here on.
+# same set $\{1, 2\}$ among subsets of all ten factors. Nothing depends on this slip, because only the
+# sets matter. From here on the book names the sets.
 #
 # ## What is assumed
 #
-# Two assumptions make the model one that theorems can be proved about. The first keeps the factors
-# continuous.
+# The theorem needs two assumptions. The first is that factors are continuous.
 #
 # ```{prf:assumption} Continuous factors, the paper's Assumption 3.1
 # :label: asm-density
@@ -193,12 +194,11 @@ glue("joint-rho", joint.rho, display=False)
 # independence is of the paper's section 3.1.)
 # ```
 #
-# The factors *within* $\mathbf{s}$ may depend on each other in any way. Color may go with shape.
-# This is where the paper asks for less than its predecessors
-# {cite}`daunhawer2022,vonkugelgen2021`.
+# The factors *within* $\mathbf{s}$ may depend on each other in any way: color may be correlated with
+# shape. Here the paper assumes less than earlier work {cite}`daunhawer2022,vonkugelgen2021`.
 #
-# The second says how a caption errs. For each caption, chance picks a set $A$ of factors that this
-# one gets wrong. What lies outside $A$ is copied; what lies inside is replaced.
+# The second assumption says how a caption errs. For each caption, chance picks a set $A$ of factors
+# that this caption gets wrong. Those in $A$ are replaced, the others are copied.
 #
 # ```{prf:assumption} Random perturbations, the paper's Assumption 3.2
 # :label: asm-perturbation
@@ -216,16 +216,18 @@ glue("joint-rho", joint.rho, display=False)
 # with a smooth, strictly positive density $p(\tilde{\mathbf{s}}_A \mid \mathbf{s}_A)$. (The formula is the paper's Eq. 5.)
 # ```
 #
-# The Dirac delta $\delta$ says *equal*. Two words carry the weight. *Proper*, above: some factor
-# is never wrong. And *density*, here: a wrong value is any of infinitely many. A caption that only
-# ever swaps two words does not satisfy it.
+# The Dirac delta $\delta$ says that the factors outside $A$ are equal to the true ones. Two words
+# matter most. *Proper*, in {prf:ref}`def-perturbation`, means that some factor is never wrong.
+# *Density*, here, means that a wrong value is any of infinitely many: captions that only swap one
+# word for another do not satisfy the assumption.
 #
 # ## A world
 #
-# The numerical world of section 5.1 is the simplest that has all this. Factors are Gaussian, ten
-# of them, and so is the noise that perturbs them. The maps $\mathbf{g}_x$ and $\mathbf{g}_t$ are
-# small invertible networks (with leaky ReLUs, as the paper's: smooth but for a kink). We draw one in which six factors are mentioned, the first two of them
-# unreliably, and in which factors depend on each other.
+# The numerical world of the paper's section 5.1 is a simple case of the model. It has ten Gaussian
+# factors, and the noise that perturbs them is Gaussian, too. The maps $\mathbf{g}_x$ and
+# $\mathbf{g}_t$ are small invertible networks (with leaky ReLUs, as in the paper: smooth but for a
+# kink). We draw a world whose factors depend on each other. Its captions mention six factors, and
+# may get the first two of these wrong.
 
 # %%
 bias = Bias(10, selected=range(1, 7), perturbed=(1, 2))
@@ -234,11 +236,11 @@ for fate in ("unbiased", "perturbed", "omitted"):
     print(f"{fate:9}", getattr(bias, fate))
 
 # %% [markdown]
-# Four covariance matrices decide its latent variables: of $\mathbf{s}$, of the noise $\epsilon$,
-# of $\mathbf{m}_x$ and of $\mathbf{m}_t$. Each is a draw from a Wishart distribution, with a
-# random stream of its own. {numref}`fig-model-covariances` shows them as correlations.
+# Four covariance matrices describe its latent variables: those of $\mathbf{s}$, of the noise
+# $\epsilon$, of $\mathbf{m}_x$ and of $\mathbf{m}_t$. Each is a draw from a Wishart distribution,
+# with a random stream of its own. {numref}`fig-model-covariances` shows them as correlations.
 
-# %% mystnb={"figure": {"caption": "Correlations of the factors, of the perturbing noise, and of the two modality-specific vectors in one drawn world.", "name": "fig-model-covariances"}, "image": {"alt": "Four square heatmaps from blue to red, two of size ten and two of size five, each with a dark red diagonal and patches of both colours beside it."}}
+# %% mystnb={"figure": {"caption": "Correlations of the factors, of the perturbing noise, and of the two modality-specific vectors in one drawn world.", "name": "fig-model-covariances"}, "image": {"alt": "Four square heatmaps from blue to red, two of size ten and two of size five, each with a dark red diagonal and patches of both colors beside it."}}
 matrices = {
     "$s$": world.sigma_s,
     r"$\epsilon$": world.sigma_eps,
@@ -264,10 +266,11 @@ print("all positive definite:", positive)
 assert positive
 
 # %% [markdown]
-# The paper draws $\Sigma_{\mathbf{s}}$ and $\Sigma_\epsilon$ separately, too. Its code seeds both
-# draws alike, so there they are one and the same matrix. The picture shows that ours are not.
+# The paper describes $\Sigma_{\mathbf{s}}$ and $\Sigma_\epsilon$ as separate draws, too. But its
+# code gives both the same seed, so there they are the same matrix. The picture shows that ours
+# are not.
 #
-# Now some pairs.
+# Now we draw pairs of an image and a caption.
 
 # %%
 batch = world.sample(2000, generator=generator_for(seed, "pairs"))
@@ -276,8 +279,8 @@ print("captions", tuple(batch.text.shape), "= 6 selected factors + 5 of their ow
 print("said    ", list(batch.text_factors))
 
 # %% [markdown]
-# Equation {eq}`eq-image` promises that an image loses nothing. The inverse of $\mathbf{g}_x$ is
-# exact, layer by layer, so we can check it. Single precision leaves an error in the fourth digit.
+# By equation {eq}`eq-image` an image loses nothing. We can check this, because each layer of
+# $\mathbf{g}_x$ has an exact inverse. Single precision leaves an error in the fourth digit.
 
 # %%
 latents = torch.cat([*batch.factors.values()][:11], 1)  # s1 ... s10, m_x
@@ -299,14 +302,14 @@ assert 1 <= worst < 10
 # %% [markdown]
 # ## What a caption keeps
 #
-# Set the truth $s_j$ against what the caption says, $\tilde{s}_j$, for one factor of each fate. An
-# omitted factor is not in the caption at all; in its place we put the best guess that the unbiased
-# words allow. {numref}`fig-model-fates` has all three.
+# {numref}`fig-model-fates` compares the true $s_j$ with what the caption says, $\tilde{s}_j$, for an
+# unbiased, a perturbed and an omitted factor. An omitted factor is not in the caption at all. For
+# this one we take the best prediction from the unbiased factors instead.
 
 
 # %%
 def heard(factor):
-    """What the caption says of a factor, or lets one guess of an omitted one."""
+    """What the caption says of a factor, or lets one predict of an omitted one."""
     if factor in batch.text_factors:
         return batch.text_factors[factor][:, 0]
     j, known = int(factor[1:]) - 1, [i - 1 for i in bias.unbiased]
@@ -315,7 +318,7 @@ def heard(factor):
     return s @ torch.linalg.solve(sigma[known][:, known], sigma[known, j])
 
 
-# %% mystnb={"figure": {"caption": "Truth against caption for an unbiased, a perturbed and an omitted factor, 2,000 pairs. For the omitted one the vertical axis holds the best guess from the unbiased words. The thin line is where both are equal.", "name": "fig-model-fates"}, "image": {"alt": "Three scatter plots. Unbiased: a straight diagonal line. Perturbed: a faint diagonal line inside a broad cloud. Omitted: a cloud without a line."}}
+# %% mystnb={"figure": {"caption": "Truth against caption for an unbiased, a perturbed and an omitted factor, 2,000 pairs. For the omitted one the vertical axis holds the best prediction from the unbiased factors. The thin line is where both are equal.", "name": "fig-model-fates"}, "image": {"alt": "Three scatter plots. Unbiased: a straight diagonal line. Perturbed: a faint diagonal line inside a broad cloud. Omitted: a cloud without a line."}}
 figure, axes = plt.subplots(1, 3, figsize=(7.4, 2.8), layout="constrained")
 same = {}
 for ax, factor in zip(axes, ("s3", "s1", "s7"), strict=True):
@@ -324,7 +327,7 @@ for ax, factor in zip(axes, ("s3", "s1", "s7"), strict=True):
     same[fate] = (truth == words).double().mean().item()
     ax.axline((0, 0), slope=1, color=COLORS["theory"], lw=0.6, zorder=0)
     ax.scatter(truth, words, s=4, lw=0, alpha=0.5, color=COLORS[fate])
-    said = "guessed" if fate == "omitted" else "said"
+    said = "predicted" if fate == "omitted" else "said"
     ax.set(title=f"{fate}, $s_{factor[1:]}$", xlabel="true", ylabel=said)
     ax.set(xlim=(-14, 14), ylim=(-14, 14), aspect="equal")
 plt.show()
@@ -336,10 +339,11 @@ assert same["unbiased"] == 1 and quarter and same["omitted"] == 0
 glue("right", f"{1 - bias.probability:g}", display=False)
 
 # %% [markdown]
-# The perturbed factor keeps its line: with probability {glue:text}`right` a caption leaves it
-# alone. One might expect that an encoder takes what it gets, and learns a perturbed factor a
-# little. Theorem 4.1 says no: of perturbed and omitted factors alike it learns what the unbiased
-# ones let one guess, and nothing more. What, then, of the unbiased ones?
+# In the middle panel some points are on the line: with probability {glue:text}`right` a caption
+# states the perturbed factor correctly. One might expect that an encoder learns a little from
+# these. Theorem 4.1 says no. Of perturbed and omitted factors alike, the representation keeps what
+# can be predicted from the unbiased ones, and nothing more. And which factors does no caption get
+# wrong?
 
 # %%
 kept = {
@@ -351,20 +355,20 @@ print("never wrong:", sorted(kept))
 assert kept == {f"s{i}" for i in bias.unbiased}
 
 # %% [markdown]
-# This is the delta of equation {eq}`eq-perturbation` at work. Since $A \subseteq \mathbb{I}_\rho$,
-# whatever chance picks, $\mathbb{I}_\rho^c \subseteq \mathbb{I}_\theta \setminus A$: the unbiased
-# factors are copied every time. The proof of the theorem starts here. (In the paper's Lemma B.1
+# Just the unbiased ones, as equation {eq}`eq-perturbation` says. Whatever set chance picks, it is
+# a subset of $\mathbb{I}_\rho$. So the unbiased factors are outside it, and are copied every time:
+# $\mathbb{I}_\rho^c \subseteq \mathbb{I}_\theta \setminus A$. The proof of the theorem starts here. (In the paper's Lemma B.1
 # the inclusion is printed with $\mathbb{I}_\rho \setminus A$, which cannot hold.)
 #
 # ## Changing a word is not changing the world
 #
 # Factors depend on each other, so one might ask what happens to the others when the caption gets
-# one wrong. Nothing. Remark 3.1 makes the point: a perturbation happens to the *text*. Paint the
-# cat red in words, and it keeps its size. An *intervention* is another thing: change the factor
-# itself, and all that it causes follows.
+# one wrong. Nothing happens to them. This is Remark 3.1 of the paper: a perturbation changes the
+# *text*. Call the cat red, and it keeps its size. An *intervention* is different: it changes the
+# factor itself, and with it whatever this factor causes.
 #
 # Two factors show it. Let $s_1$ cause $s_2$, by $s_2 = 0.8\, s_1 + 0.6\, e$ with independent $e$.
-# Add 2 to $s_1$, once as a word and once in the world.
+# Add 2 to $s_1$, once in the caption and once in the world.
 
 # %%
 effect, shift = 0.8, 2.0
@@ -374,10 +378,10 @@ word = (s1 + shift, s2)
 intervention = (s1 + shift, effect * (s1 + shift) + 0.6 * e)
 
 # %% [markdown]
-# In {numref}`fig-model-intervention` the changed word leaves the cloud sideways. The intervention
-# moves along the mechanism.
+# In {numref}`fig-model-intervention` the changed word moves points sideways, off the line. The
+# intervention moves them along the line, which is how $s_1$ causes $s_2$.
 
-# %% mystnb={"figure": {"caption": "Adding 2 to a cause: as a word of the caption, and as an intervention in the world. Grey: before. The line is the mechanism by which the first factor causes the second.", "name": "fig-model-intervention"}, "image": {"alt": "Two panels with the same slanted grey cloud on a line. Left: an orange cloud shifted to the right, off the line. Right: a blue cloud shifted along the line."}}
+# %% mystnb={"figure": {"caption": "Adding 2 to a cause: as a word of the caption, and as an intervention on the world. Gray: before. The line is how the first factor causes the second.", "name": "fig-model-intervention"}, "image": {"alt": "Two panels with the same slanted gray cloud on a line. Left: an orange cloud shifted to the right, off the line. Right: a blue cloud shifted along the line."}}
 figure, axes = plt.subplots(1, 2, figsize=(7, 3), layout="constrained", sharey=True)
 panels = {"changed word": word, "intervention": intervention}
 colors = (COLORS["perturbed"], COLORS["unbiased"])
@@ -393,8 +397,8 @@ print("mean move of s2, by word and by intervention:", *moves)
 assert moves == [0, effect * shift]
 
 # %% [markdown]
-# Conditional means say the same. Among captions whose word for $s_1$ is near 2, the truth was near
-# 0, and so $s_2$ is near 0. Among worlds where $s_1$ *was made* 2, it is near 1.6.
+# Conditional means show the same. Where a caption says that $s_1$ is near 2, the true $s_1$ is near
+# 0, and so is $s_2$. Where an intervention *made* $s_1$ near 2, $s_2$ is near 1.6.
 
 
 # %%
@@ -409,17 +413,18 @@ print("world made 2, s2 near 1.6: ", abs(made - effect * shift) < 0.1)
 assert abs(said) < 0.1 and abs(made - effect * shift) < 0.1
 
 # %% [markdown]
-# So a wrong word breaks the tie between factors, and an intervention keeps it. For learning this
-# is a gift. If errors spread along the causes, no factor downstream of a perturbed one would be
-# safe. As it is, the unbiased ones are safe whatever the graph, which need not even be known.
+# So a wrong word breaks the relation between factors, and an intervention preserves it. For
+# learning this is good news. If an error about a factor spread to all that the factor causes, none of
+# these could be learned. As it is, unbiased factors stay unbiased whatever the causal graph, which
+# need not even be known.
 #
 # ## What we saw
 #
-# - An image holds all factors, losslessly. A caption selects some, $\mathbb{I}_\theta$, and may
-#   get some of those wrong, $\mathbb{I}_\rho$. Three fates: unbiased, perturbed, omitted.
+# - An image contains all factors. A caption selects some, $\mathbb{I}_\theta$, and may get some of
+#   those wrong, $\mathbb{I}_\rho$. So each factor is unbiased, perturbed or omitted.
 # - The indices $\theta$ and $\rho$ number these sets in graded lexicographic order. All printed
 #   ones are right but the joint setting's $\rho$, which is {glue:text}`joint-rho`.
-# - A perturbation changes words, not the world. It does not travel.
+# - A perturbation changes words, not the world. It does not spread to other factors.
 #
 # ## Exercises
 #
@@ -435,8 +440,8 @@ assert abs(said) < 0.1 and abs(made - effect * shift) < 0.1
 #
 # There are 4 sets of one factor and 6 of two, so number 11 is the first of three factors:
 # $\{1, 2, 3\}$. A set of size $k$ has $2^k - 1$ proper subsets, so the number of pairs is
-# $\sum_{k=1}^{4} \binom{4}{k} (2^k - 1) = 3^4 - 2^4 = 65$: all ways to give four factors one of
-# three fates, less those that leave none of them unbiased.
+# $\sum_{k=1}^{4} \binom{4}{k} (2^k - 1) = 3^4 - 2^4 = 65$: all ways to make each of four factors
+# unbiased, perturbed or omitted, less those in which none is unbiased.
 # ```
 #
 # ```{exercise} All perturbed
@@ -459,19 +464,19 @@ assert abs(said) < 0.1 and abs(made - effect * shift) < 0.1
 # :label: model-swap
 #
 # A caption gives the size of an object as "small" or "large", and swaps the word with probability
-# 0.1. Which assumption does it break? Does the word still tell something of the size?
+# 0.1. Which assumption does it break? Does the word still carry information about the size?
 # ```
 #
 # ```{solution} model-swap
 # :class: dropdown
 #
-# Both: size is not continuous, and the wrong value has no density. The word tells a lot: if both
-# sizes are equally common, one bit minus the entropy of a coin with probability 0.1, about half a
+# Both: size is not continuous, and the wrong value has no density. The word carries a lot of
+# information: if both sizes are equally common, one bit minus the entropy of a coin with probability 0.1, about half a
 # bit. The theorem does not cover such captions, and an encoder with a dimension to spare can use
 # that half bit.
 # ```
 #
 # ## Where to go next
 #
-# The model says what the data are. {doc}`03_objective` takes the loss that is trained on them
-# apart.
+# The model says what the data are. {doc}`03_objective` explains the loss that encoders are trained
+# with.

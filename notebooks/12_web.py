@@ -15,19 +15,20 @@
 # (web)=
 # # Shown and named
 #
-# **The finding.** Models of the web know a concept better the more pictures show it, *and* the more often captions name it
-# when it is shown. At equal numbers of pictures, captions that name a concept ten times as often raise its zero-shot accuracy by
-# {glue:text}`naming` points (95 % interval {glue:text}`naming-low` to {glue:text}`naming-high`). That is the paper's selection bias,
-# at work in four hundred million captions. For perturbation bias there is no clear effect: {glue:text}`precision` points
+# **The finding.** CLIP models trained on pictures and captions from the web recognize a concept better the more pictures show it, *and* the more
+# often captions name it when it is shown. If equally many pictures show a concept, and ten times as many of their captions name it, its zero-shot accuracy is
+# {glue:text}`naming` points higher (95 % interval {glue:text}`naming-low` to {glue:text}`naming-high`). So the paper's selection bias can be seen in sets of
+# up to four hundred million captions. For perturbation bias there is no clear effect: {glue:text}`precision` points
 # ({glue:text}`precision-low` to {glue:text}`precision-high`).
 #
-# The theorem says more: only pairs that show a concept and name it should teach it. The web bears that out in part. Naming helps most where pictures are
-# many, and more pictures of what is never named help little, if at all; but pictures and naming rate do not count the same.
+# The theorem says more: a model should learn a concept only from pairs that show it and name it. On the web this holds in part. Naming helps most where there are many
+# pictures, and more pictures of what is never named help little, if at all. But against the theorem, ten times as many pictures do not add the same as a naming rate
+# ten times as high.
 #
 # **Where the numbers come from.** {cite:t}`udandarao2024` counted how often 3,107 concepts occur in the captions, in the pictures, and in
 # both, for four pretraining sets, and published the counts beside the zero-shot accuracy of CLIP models that were trained on
-# these sets. The tables are part of this book (`book/reference/concept_frequency`, with a data card), so everything below is computed as
-# the page is executed.
+# these sets. The tables are part of this book (`book/reference/concept_frequency`, with a data card), so the chapter computes everything below
+# from them.
 
 # %%
 import numpy as np
@@ -55,13 +56,13 @@ sizes = table.groupby("pretraining", observed=True).agg(
 print(sizes.loc[list(web.SIZES)].astype(float).round(1).to_string())
 
 # %% [markdown]
-# A row of the table is a class of an evaluation set, such as *acorn woodpecker* of Birdsnap, and a pretraining set. *Shown* is the number of
-# pictures that a tagging model, RAM++, tags with the concept at a confidence of 0.7. *Named* is the number of captions that have the concept's
-# noun. The medians say at once how different the two are.
+# Each observation is a class of an evaluation set, such as *acorn woodpecker* of Birdsnap, together with a pretraining set. *Shown* is the number of
+# pictures that a tagging model, RAM++, tags with the concept at a confidence of 0.7. *Named* is the number of captions that contain the concept's
+# noun, and *both* the number of pairs of such a picture and such a caption. By the medians, most pictures of a concept have captions that do not name it.
 #
-# ## The claim as the slides make it
+# ## What the paper's slides claim
 #
-# The slides count captions, and nothing else: concepts that captions mention often are known well. Here is that correlation within each evaluation set, for
+# The slides of the authors' talk count captions alone: models know well what captions mention often. Here is Spearman's rank correlation of the two within evaluation sets, for
 # each pretraining set.
 
 # %% tags=["hide-input"]
@@ -77,9 +78,9 @@ for end in ("effect", "low", "high"):
     glue(f"spearman-{end}", f"{correlations.loc['all four', end]:.2f}", display=False)
 
 # %% [markdown]
-# Spearman's correlation is {glue:text}`spearman-effect` ({glue:text}`spearman-low` to {glue:text}`spearman-high`). So the claim holds, and the correlation is weak. The slides'
-# own list has 146 concepts in 15 groups, of which {glue:text}`matched` are classes of some evaluation set. Over the {glue:text}`groups` groups
-# with at least two of them, in LAION-400M, the correlation of mean accuracy with the mean logarithm of captions is {glue:text}`by-group`: too few to say anything.
+# Over all four sets the correlation is {glue:text}`spearman-effect` ({glue:text}`spearman-low` to {glue:text}`spearman-high`). So the claim holds, but the correlation is weak.
+#
+# The slides' own list has 146 concepts in 15 groups, of which {glue:text}`matched` concepts are classes of some evaluation set. What does it say of them, in LAION-400M?
 
 # %% tags=["hide-input"]
 slides = pd.read_csv(web.REFERENCE / "concepts.csv")
@@ -95,6 +96,9 @@ glue("by-group", f"{means.corr('spearman').iloc[0, 1]:.2f}", display=False)
 print(means.round(1).to_string())
 
 # %% [markdown]
+# Over these {glue:text}`groups` groups, which have at least two such concepts each, the rank correlation of mean accuracy with the mean logarithm of captions is
+# {glue:text}`by-group`. These are too few groups to conclude anything.
+#
 # Is accuracy linear in the number of captions, or in its logarithm? We compare how much of the variance within evaluation sets and
 # pretraining sets each explains.
 
@@ -111,12 +115,12 @@ for name, share in shares.items():
 print(shares.round(4).to_string())
 
 # %% [markdown]
-# The logarithm explains {glue:text}`share-logarithm` %, the number itself {glue:text}`share-linear` %. Each step up takes ten times the captions.
+# The logarithm explains {glue:text}`share-logarithm` %, the number itself {glue:text}`share-linear` %. So for each further gain it takes ten times as many captions.
 #
 # ## Why coverage is not selection bias
 #
-# How many captions name a concept depends on two things: how often pictures show it, and how often captions say so. A concept may be rare in captions because it
-# is rare in the world. Selection bias, what the theorem speaks of, is the second thing alone. The counts part them:
+# The coverage of a concept, how many captions name it, depends on two things: how often pictures show it, and how often captions name it when they do. A concept may be rare in captions because it
+# is rare in the world. Selection bias, which the theorem is about, is the second alone. The counts separate the two:
 #
 # $$
 # \begin{aligned}
@@ -125,8 +129,8 @@ print(shares.round(4).to_string())
 # \end{aligned}
 # $$
 #
-# The naming rate is 1 less the share that captions omit. The precision is 1 less the share of captions that name what is not in the picture. {numref}`fig-web-square`
-# is the experiment that nobody made: concepts split by how often they are shown, and by how often they are named when shown.
+# The naming rate is the share of a concept's pictures whose captions name it; the others omit it. The precision is the share of captions naming it whose pictures show it; the others are
+# wrong about it. {numref}`fig-web-square` splits concepts by how often they are shown, and by how often they are named when shown. Accuracy is higher where either is, and highest where both are.
 
 # %%
 parted = web.repeated(web.decompose(table))
@@ -147,12 +151,12 @@ ax.set_yticks([0, 1], ["shown rarely", "shown often"])
 plt.show()
 
 # %% [markdown]
-# ## The panel
+# ## Each concept compared with itself
 #
-# Some concepts are hard to tell, whatever captions say. But most concepts occur in several pretraining sets, and are named more often in one than in another. So we compare each concept
-# with itself: a **fixed effect** for each (evaluation set, concept) takes its difficulty out, and one for each (evaluation set, pretraining set) takes out how good the
-# model is. What is left is whether a concept does better in the set that shows it more often, names it more often, or names it more precisely. Errors are clustered by concept, because
-# its rows are not independent.
+# Some concepts are hard to distinguish, whatever captions say. But most concepts occur in several pretraining sets, and are named more often in one than in another. So we compare each concept
+# with itself. A **fixed effect** for each (evaluation set, concept) removes how difficult the concept is, and one for each (evaluation set, pretraining set) removes how good the
+# model is. What is left is whether a concept does better in the set that shows it more often, names it more often, or names it more precisely. Standard errors are clustered by concept, because
+# rows of the same concept are not independent.
 
 # %%
 main = web.effects(parted)
@@ -168,8 +172,8 @@ glue("rows", f"{len(parted):,}", display=False)
 glue("pairs", f"{pairs:,}", display=False)
 
 # %% [markdown]
-# These are points of accuracy that a tenfold increase adds, by {glue:text}`rows` rows of {glue:text}`pairs` concepts of an evaluation set, each in at least two pretraining sets: {glue:text}`images` for pictures, {glue:text}`naming` for the naming rate, {glue:text}`precision` for precision. The intervals do
-# without the library's formula, too. A bootstrap draws concepts with replacement:
+# A tenfold increase adds {glue:text}`images` points of accuracy for pictures, {glue:text}`naming` for the naming rate and {glue:text}`precision` for precision. The estimates come from {glue:text}`rows` rows of
+# {glue:text}`pairs` concepts of an evaluation set, each in at least two pretraining sets. As a check on the formula for the intervals, a bootstrap draws concepts with replacement:
 
 # %% tags=["hide-input"]
 rng = np.random.default_rng(0)
@@ -188,18 +192,18 @@ print(bootstrap.round(2).to_string())
 # %% [markdown]
 # ## Four sharper predictions
 #
-# The theorem is strict: only pairs that are right about a concept teach it. From that follow four predictions about the web. Each stands here with what
+# By the theorem a model learns a concept only from pairs whose captions state it correctly. From that follow four predictions about the web. Each stands here with what
 # would refute it, as it was written down before the numbers were computed.
 #
 # 1. **Pictures without names do not help.** Among concepts that no caption names, more pictures raise nothing. Refuted by an effect of pictures at a naming rate of 0.
 # 2. **Naming helps most where pictures are many.** Refuted by an interaction of pictures and naming rate that is not above 0.
-# 3. **Shown often and named never is not known.** Refuted by an accuracy above chance.
-# 4. **Only their product counts.** Accuracy follows the pairs that show and name, so a tenfold of pictures and a tenfold of the naming rate add the same. Refuted by a
-#    difference. (Errors of the tags do not make one: they move pictures and naming rate by the same amount in opposite directions, and leave the product.)
+# 3. **Concepts that are shown often and never named are not recognized.** Refuted by an accuracy above chance.
+# 4. **Only the product counts.** Accuracy follows the number of pairs that show and name, so ten times as many pictures add the same as a naming rate ten times as high. Refuted by a
+#    difference. (Errors of the tags do not cause one: they move pictures and naming rate by the same amount in opposite directions, and do not change the product.)
 
 # %% [markdown]
-# Predictions 1 and 3 need concepts that are named never. Take every count of 0 at its word, and both are refuted: a tenfold of pictures adds {glue:text}`zero` points, and those that a thousand pictures
-# show are told with {glue:text}`zero-known` %. But look at the names that pictures show most:
+# Predictions 1 and 3 need concepts that are never named. Taken at face value, the counts of 0 refute both: ten times as many pictures add {glue:text}`zero` points, and concepts that at least a thousand pictures
+# show are recognized with an accuracy of {glue:text}`zero-known` %. But look at the concepts with most pictures among them:
 
 # %% tags=["hide-input"]
 silent = table[(table["both_70"].fillna(-1) == 0) & (table["image_70"] > 0)]
@@ -222,7 +226,7 @@ print("concepts of one word with a zero in every count of captions:", len(never)
 
 # %% [markdown]
 # No caption with *jeans* or *palm tree* in 400 million? The lemma of *jeans* is *jean*, and some evaluation sets write *palm-tree*, which captions do not. So
-# we take concepts of one word whose every count of captions is 0. That leaves few rows, but they mean what they say.
+# we take concepts of one word for which all ways of counting captions give 0. That leaves few rows, but these can be trusted.
 
 # %% tags=["hide-input"]
 never = never.assign(images=np.log10(never["image_70"].astype(float)))
@@ -264,17 +268,18 @@ print(answers.round(1).to_string())
 print(f"3. shown often, named never: {often['accuracy'].mean():.1f} %, chance {chance:.1f} %")
 
 # %% [markdown]
-# 1. **Not refuted.** A tenfold of pictures adds {glue:text}`answer-1` points to concepts that no caption names.
-# 2. **Not refuted.** A tenfold of both adds {glue:text}`answer-2` points more than the two alone.
-# 3. **Refuted, narrowly.** Of the {glue:text}`silent-rows` rows that at least a thousand pictures show and no caption names, the mean accuracy is {glue:text}`silent` %, the median
-#    {glue:text}`silent-median` %, and chance is {glue:text}`silent-chance` %. Concepts of one word that are shown as often and named are told with {glue:text}`heard` %. What is told without a name has a relative
-#    that is named: captions may say *zigzag* where the class is *zigzagged*. A factor that depends on a kept one can be told from it ({doc}`06_numerical`), so this is no leak.
-# 4. **Refuted.** Across sets a tenfold of the naming rate adds less than a tenfold of pictures: {glue:text}`answer-4` points. Within single sets it adds as much or more. A naming rate that is counted with
-#    errors is felt less than it is, and lemmas of nouns are such a count; but the data cannot tell this from captions that teach without the name.
+# 1. **Not refuted.** Ten times as many pictures add {glue:text}`answer-1` points to concepts that no caption names.
+# 2. **Not refuted.** Ten times as many pictures and a naming rate ten times as high add {glue:text}`answer-2` points more together than the sum of both.
+# 3. **Refuted, narrowly.** Over the {glue:text}`silent-rows` rows that at least a thousand pictures show and no caption names, the mean accuracy is {glue:text}`silent` %, the median
+#    {glue:text}`silent-median` %, and chance is {glue:text}`silent-chance` %. Concepts of one word that are shown as often and named reach {glue:text}`heard` %. What is recognized without its name may have a relative
+#    that is named: captions say *zigzag* where the class is *zigzagged*. A factor that depends on a kept one can be predicted from it ({doc}`06_numerical`), so this alone does not contradict the theorem.
+# 4. **Refuted.** Across sets a naming rate ten times as high adds less than ten times as many pictures: the difference is {glue:text}`answer-4` points. Within single sets it adds as much or more. Errors in
+#    counting the naming rate make its effect look smaller than it is, and lemmas of nouns do have such errors. But the data cannot distinguish this from captions that teach a concept without its name.
 #
-# ## Checks that could kill it
+# ## Checks that could overturn it
 #
-# How much does the effect of the naming rate depend on how it was computed? Each row of {numref}`tab-web-checks` changes one thing.
+# Does the effect of the naming rate depend on how it was computed? Its size does: it is between {glue:text}`lowest` and {glue:text}`highest` points. Its sign does not: the interval lies above 0 in
+# {glue:text}`above` of {glue:text}`of-checks` rows of {numref}`tab-web-checks`, each of which changes one thing.
 
 # %% tags=["hide-input"]
 checks, estimates = [], {}
@@ -377,23 +382,23 @@ glue("checks", pd.DataFrame(checks, columns=titles).set_index(titles[0]), displa
 # (evaluation set, concept) and of (evaluation set, pretraining set).
 # ```
 #
-# **What the checks say of naming.** The estimate is between {glue:text}`lowest` and {glue:text}`highest` points, and the interval lies above 0 in {glue:text}`above` of {glue:text}`of-checks` rows. The exception is the row at equal
-# lower-cased captions. There little is left to compare: at equal pictures and equal captions, a naming rate can only differ with the precision, or with the way of counting. The highest is that of concepts of one word, whose names are counted best; names of several words are counted by how an evaluation set spells them. Naming
-# rates permuted among concepts that are shown as often keep {glue:text}`permuted` points, because "as often" is a fifth of all concepts. Precision has no sign that lasts: it is negative for
+# **What the checks say of naming.** The one interval that contains 0 is that at equal
+# lower-cased captions. There little is left to compare: at equal pictures and equal captions, a naming rate can only differ with the precision, or with the way of counting. The highest estimate is that of concepts of one word, whose names are counted best; names of several words are counted by how an evaluation set spells them. Naming
+# rates permuted among concepts that are shown about as often still have an effect of {glue:text}`permuted` points, because such a group is a fifth of all concepts, and not all of them are shown equally often. The sign of precision changes: it is negative for
 # names of one word and positive for the others. Without fixed
-# effects of concepts, as in the last rows, it goes with accuracy, too; but there nothing takes out how hard a concept is, and hard ones are tagged badly.
+# effects of concepts, as in the last rows, precision is related to accuracy, too; but there nothing removes how hard a concept is, and hard ones are tagged badly.
 #
 # The strongest check is a placebo. If well-named concepts were merely easy ones, the naming rate in *any* set would predict a model's accuracy. Put in place of a model's own, that of the other sets does
-# predict it ({glue:text}`placebo-swapped`), because the sets agree on much of what they name. But with both at once a model's own set counts {glue:text}`placebo-naming`, and the mean of the others
-# {glue:text}`placebo-elsewhere`. What captions say elsewhere does not help a model that never read them.
+# predict it ({glue:text}`placebo-swapped`), because the sets agree on much of what they name. But if both are in the regression, the effect of the model's own set is {glue:text}`placebo-naming`, and that of the mean of the others
+# {glue:text}`placebo-elsewhere`. Captions that a model was not trained on do not help it.
 #
-# **Could it be the tags?** RAM++ was itself trained on captions, and errs more on what is hard. An error that is the same in all sets goes with the concept's fixed effect. One that differs between sets would have to make pictures hard to tag in the
-# set whose captions name them less. Hard pictures show as doubtful tags, so we add the share of tags between 0.5 and 0.7 of confidence, per set; the effect stays. And an error in the count of pictures
-# pushes *pictures* and *naming rate* in opposite directions, so it cannot make both positive.
+# **Could it be the tags?** RAM++ was itself trained on captions, and makes more errors on hard concepts. An error that is the same in all sets is removed by the concept's fixed effect. One that differs between sets would have to make pictures hard to tag in the
+# set whose captions name them less. Hard pictures have doubtful tags, so we add the share of tags between 0.5 and 0.7 of confidence, per set; the effect stays. And an error in the count of pictures
+# pushes the effects of *pictures* and *naming rate* in opposite directions, so it cannot make both positive.
 #
-# ## Beside the miniature
+# ## Compared with our own experiment
 #
-# In {doc}`11_openclip` we decide ourselves how often each group is named, and every picture shows every group. The very same function reads those runs: concepts are groups, sets are seeds and settings.
+# In {doc}`11_openclip` we decide ourselves how often each group is named, and every picture shows every group. We apply the same function to those runs: groups take the place of concepts, seeds and settings that of pretraining sets.
 
 # %% tags=["recorded"]
 runs = Sweep.named("concepts_coverage").scores().query("variant == ''")
@@ -406,14 +411,14 @@ glue("mini", f"{small.loc['naming', 'effect']:.0f}", display=False)
 print(small.round(1).to_string())
 
 # %% [markdown]
-# There a tenfold naming rate adds {glue:text}`mini` points, against {glue:text}`naming` on the web. The sizes do not compare: a group of the miniature has a handful of words, all its pictures, and no synonyms. The
-# sign does, and so does the reason to believe it. The miniature is an experiment: coverage was dealt out by us, so nothing else can have made the difference. The web is an observation: fixed effects compare
-# a concept with itself, but nobody dealt its captions out. Each can show what the other cannot.
+# There a naming rate ten times as high adds {glue:text}`mini` points, against {glue:text}`naming` on the web. The sizes cannot be compared: in our experiment a group has a handful of words and no synonyms, and every picture shows it. The
+# sign is the same. Ours is an experiment: we assigned the coverage, so nothing else can have caused the difference. The web is an observation: fixed effects compare
+# a concept with itself, but nobody assigned its captions. The experiment shows a cause in a small world, the observation that the same relation holds in a large one.
 #
-# ## What it says of your captions
+# ## What it means for your captions
 #
-# Somebody who has only captions does not know what pictures show. What the tables say to them is a fit of accuracy to the logarithms of two numbers: captions that name the concept, and captions in
-# all. `misalign audit` predicts by it. It takes names of one word, which are counted best, and the larger of the two counts of captions.
+# Whoever has only captions does not know what the pictures show. So we fit accuracy to the logarithms of two numbers that captions give: how many name the concept, and how many there are in
+# all. `misalign audit` predicts with this fit. The fit takes names of one word, which are counted best, and the larger of the two counts of captions.
 
 # %%
 fit = Fit.read()
@@ -430,43 +435,43 @@ glue("audit-least", f"{100 * min(fit.left_out.values()):.0f}", display=False)
 glue("audit-most", f"{100 * max(fit.left_out.values()):.0f}", display=False)
 
 # %% [markdown]
-# Ten times the captions of a concept go with {glue:text}`audit-named` points more, ten times the whole set with {glue:text}`audit-size`: a large set teaches classes that it hardly names. One class differs so much from the next that a prediction has an
-# interval of {glue:text}`audit-half` points to either side. It is honest: for each set that the fit had not seen, the interval held {glue:text}`audit-least` to {glue:text}`audit-most` % of its classes.
+# Ten times as many captions of a concept come with {glue:text}`audit-named` points more, a set ten times as large with {glue:text}`audit-size`: models of large sets do better even on classes that are hardly named. Classes differ so much that a prediction has an
+# interval of {glue:text}`audit-half` points to either side. This interval is about right: for each set, if the fit had not seen it, the interval contained {glue:text}`audit-least` to {glue:text}`audit-most` % of its classes.
 #
 # ## What a sceptic would say
 #
-# *An econometrician:* Two-way fixed effects with four sets, and naming rates that are ratios of the regressor beside them. **Answer:** the ratio's errors are of opposite sign in the two (see above), and the placebo, which has no fixed
+# *An econometrician:* These are two-way fixed effects with only four sets, and the naming rate is a ratio whose denominator is another regressor. **Answer:** an error in this denominator has opposite signs in the two (see above), and the placebo, which has no fixed
 # effects of concepts, has the same answer. Where effects differ between units, two-way fixed effects can weigh some of
 # them wrongly. With two sets they are a plain difference, and the row of CC12M against YFCC15M is one. Four sets are too few to cluster by set; what is common to all concepts of a set goes with its fixed effect, the rest stays in the errors.
 # What remains open is whatever makes a set name a concept more *and* helps its model in another way, such as longer captions about it. Nothing here is an experiment.
 #
-# *A vision researcher:* Accuracy of a class depends on the classes beside it, and prompts. **Answer:** classes and prompts are the same for all models of an evaluation set, so the fixed effect of (evaluation set, concept) holds them. That ImageNet and ImageNet-Sketch, other
-# pictures of the same classes, agree speaks for it. And the sets were made by rules: LAION-400M keeps pairs that an earlier CLIP found alike, so its naming rates may know what CLIP knew; CC3M writes a broader word for a name. The rows without either are close to the first. A word
-# with two senses, *crane*, is counted in both; that blurs precision most, and may be why nothing shows there.
+# *A vision researcher:* The accuracy of a class depends on the other classes, and on the prompts. **Answer:** classes and prompts are the same for all models of an evaluation set, so the fixed effect of (evaluation set, concept) removes their effect. ImageNet and ImageNet-Sketch, other
+# pictures of the same classes, agree, which supports this. And the sets were made by rules: LAION-400M keeps pairs that an earlier CLIP found alike, so its naming rates may reflect what that CLIP knew; CC3M replaces names by broader words. The rows without either are close to the first. A word
+# with two senses, such as *crane*, is counted in both; that affects precision most, and may be why it shows no effect.
 #
 # ## Limits
 #
 # - Tags come from a model that was trained on captions. Nouns are counted by lemma, so colors and materials are missed, and names of several words are counted badly.
 # - Classes are often fine-grained, as species of birds are. Few captions could name them rightly.
 # - Four pretraining sets and one architecture that all of them have.
-# - Correlation with fixed effects is no experiment.
+# - Fixed effects do not turn a correlation into an experiment.
 #
 # ## What we saw
 #
-# - How often captions mention a concept goes with how well it is known, but weakly.
-# - At equal pictures, naming helps: {glue:text}`naming` points for ten times the rate.
-# - How precise captions are shows no clear effect.
-# - A model profits from the names in its own captions only.
+# - The more often captions mention a concept, the better models recognize it; but this correlation is weak.
+# - With equally many pictures, naming helps: {glue:text}`naming` points for a rate ten times as high.
+# - The precision of captions has no clear effect.
+# - Only the names in a model's own captions help it.
 #
 # ```{exercise}
 # :label: ex-web-zero
-# Why does the panel take no rows with a count of 0? What would it say of *jeans* in LAION-400M?
+# Why does the regression take no rows with a count of 0? What would it say of *jeans* in LAION-400M?
 # ```
 #
 # ```{solution} ex-web-zero
 # :class: dropdown
-# A count of 0 has no logarithm. Most zeros are of the counting, as of *jeans*, whose lemma is *jean*. Taken as 1, it would make of a word that captions use all the time the least named of all. The table's row on those
-# that are never named gives them an effect of their own.
+# A count of 0 has no logarithm. Most zeros are errors of counting, as for *jeans*, whose lemma is *jean*. A count of 1 in place of 0 would make a word that captions use all the time one of the least named. The table's row on concepts
+# that are never named gives these an effect of their own.
 # ```
 #
-# Next, {doc}`13_practice` turns this round: if captions decide what is learned, decide what they say.
+# If captions decide what models learn, one can decide what captions say: {doc}`13_practice`.

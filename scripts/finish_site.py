@@ -38,7 +38,10 @@ class AuthorYear(BaseLabelStyle):
     def format_labels(self, sorted_entries: list[Entry]) -> Iterator[str]:
         """Give each entry its first author, how many more there are, and the year."""
         for entry in sorted_entries:
-            names = [" ".join(one.last_names) for one in entry.persons["author"]]
+            names = [
+                " ".join(map(str, one.rich_prelast_names + one.rich_last_names))  # LaTeX decoded
+                for one in entry.persons["author"]
+            ]
             first = names[0] if len(names) != 2 else " and ".join(names)
             yield f"{first}{' et al.' if len(names) > 2 else ''}, {entry.fields['year']}"
 
